@@ -1,0 +1,53 @@
+"""Install the package. A reason stands beside every requirement."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+?)"', (ROOT / "vqe_core/__init__.py").read_text()).group(1)
+
+REQUIRED = [
+    "torch>=2.6",  # kernels and models; not pinned. 2.6 made weights-only loading the default
+    "torchvision",  # the fastest exact resizing; imported late, and PIL serves where it cannot load
+    "transformers>=5.3",  # CLIP-type models; older 5.x run code hidden in a config file (CVE-2026-4372)
+    "huggingface_hub>=1.0",  # fetches checkpoints file by file (comes with transformers)
+    "safetensors",  # weights without code (comes with transformers)
+    "datasets>=4.0",  # the column types of the metrics; brings pyarrow, which writes the tables
+    "evaluate>=0.4.6",  # the host of the metric scripts; 0.4.6 works with datasets 4 and later
+    "numpy>=1.26",
+    "pillow",  # picture inputs, and the reference resizing
+    "av>=14.0",  # reads every container; its wheel brings FFmpeg, so no system package is needed
+    "soundfile>=0.12",  # reads plain sound files; its wheel brings libsndfile
+    "tqdm",  # progress bars
+    "jinja2",  # the HTML report (comes with torch)
+]
+
+PLOTS = ["matplotlib>=3.8"]  # pictures for notebooks and the app; the report draws without it
+APP = ["gradio>=6.7", *PLOTS]  # Spaces; older releases have known holes
+TORCHCODEC = ["torchcodec"]  # only to hand over its decoder objects; needs a system FFmpeg
+TEST = ["pytest>=8", "pytest-timeout", "hypothesis>=6"]  # properties over examples
+DEV = [*TEST, "ruff>=0.17,<0.18", "mypy>=1.15", "build"]  # ruff is pinned by minor: its formatting moves
+
+setup(
+    name="vqe-core",
+    version=VERSION,
+    description="Judge a video against its words and its sound: EMScore and video-audio similarity",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["vqe_core", "vqe_core.*"]),
+    package_data={"vqe_core": ["py.typed", "demo/model/*", "templates/*"]},
+    install_requires=REQUIRED,
+    extras_require={
+        "plots": PLOTS,
+        "app": APP,
+        "torchcodec": TORCHCODEC,
+        "test": TEST,
+        "dev": DEV,
+        "all": [*APP, *DEV],
+    },
+    entry_points={"console_scripts": ["vqe = vqe_core.cli:main"]},
+)

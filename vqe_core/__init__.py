@@ -1,0 +1,38 @@
+"""Judge a video against its words and its sound.
+
+Public names are resolved on first use, so that ``import vqe_core`` loads no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vqe_core.scorers.emscore import EMScore as EMScore
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "EMScore": "vqe_core.scorers.emscore",
+    "evaluate_inputs": "vqe_core.integrations",
+    "MediaSource": "vqe_core.types",
+    "ScoreReport": "vqe_core.types",
+    "VqeError": "vqe_core.errors",
+    "InputError": "vqe_core.errors",
+    "MediaError": "vqe_core.errors",
+    "ModelNotFoundError": "vqe_core.errors",
+}
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "evaluate_inputs":
+        return importlib.import_module("vqe_core.integrations.evaluate_inputs")
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'vqe_core' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

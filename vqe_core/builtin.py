@@ -1,0 +1,24 @@
+"""The built-in components, a line each. Imports nothing that they need."""
+
+from vqe_core.registry import register
+
+register("sampler", "uniform", "vqe_core.samplers.uniform:UniformSampler")
+register("sampler", "every_n_seconds", "vqe_core.samplers.every_n_seconds:EveryNSecondsSampler")
+register("sampler", "every_n_frames", "vqe_core.samplers.every_n_frames:EveryNFramesSampler")
+register("sampler", "all_keyframes", "vqe_core.samplers.all_keyframes:AllKeyframesSampler")
+register("sampler", "scene", "vqe_core.samplers.scene:SceneSampler")
+register("sampler", "all", "vqe_core.samplers.all_frames:AllFramesSampler")
+
+register("reader", "pyav", "vqe_core.media.pyav_reader:PyAVReader")
+register("reader", "frames", "vqe_core.media.frames_reader:FramesReader")
+register("reader", "torchcodec", "vqe_core.media.torchcodec_reader:TorchcodecReader")
+
+# The name is the checkpoint's `model_type`.
+register("encoder", "clip", "vqe_core.encoders.clip:ClipEncoder")
+register("encoder", "metaclip_2", "vqe_core.encoders.clip:ClipEncoder")
+register("encoder", "chinese_clip", "vqe_core.encoders.bert_clip:ChineseClipEncoder")
+register("encoder", "altclip", "vqe_core.encoders.bert_clip:AltClipEncoder")
+register("encoder", "siglip", "vqe_core.encoders.siglip:SiglipEncoder")
+register("encoder", "siglip2", "vqe_core.encoders.siglip:SiglipEncoder")
+
+register("scorer", "emscore", "vqe_core.scorers.emscore:EMScore")

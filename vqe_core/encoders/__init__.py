@@ -1,0 +1,81 @@
+"""The only code that loads weights: pictures and texts to unit embeddings of one space."""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from vqe_core.errors import InputError, ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from torch import Tensor
+
+    from vqe_core.types import TextEmbedding
+
+
+@runtime_checkable
+class ImageTextEncoder(Protocol):
+    """What a scorer needs of an encoder. ``encoders/clip.py`` is the shortest example."""
+
+    has_token_embeddings: bool
+    space: str
+    end_id: int
+    tokenizer: Any
+
+    def signature(self) -> dict[str, str]: ...
+    def prepare_image(self, pixels: np.ndarray) -> Tensor: ...
+    def embed_images(self, images: Tensor) -> Tensor: ...
+    def embed_texts(self, texts: Sequence[str], *, long_text: Any, batch_size: int) -> list[TextEmbedding]: ...
+
+
+def load_image_text_encoder(model: Any, device: str = "auto", dtype: str = "auto") -> ImageTextEncoder:
+    """Load the encoder a user named.
+
+    Args:
+        model: hub id (``id`` or ``id@revision``), local folder, OpenAI name, ``"toy"``, or an encoder, which is
+            returned as it is.
+        device: ``"auto"`` (cuda, mps or cpu) or a torch device.
+        dtype: ``"auto"`` (float32), ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+
+    Raises:
+        ModelNotFoundError: no weights within reach.
+        ModelError: the checkpoint's family is not supported, or weights are missing in it.
+        InputError: a name, device or dtype that cannot be used.
+    """
+    if isinstance(model, ImageTextEncoder):
+        return model
+    from vqe_core import registry
+    from vqe_core.encoders.checkpoints import find_checkpoint
+    from vqe_core.encoders.weights import resolve_device, resolve_dtype
+
+    resolved_device, resolved_dtype = resolve_device(device), resolve_dtype(dtype)
+    checkpoint = find_checkpoint(model)
+    try:
+        family = registry.load("encoder", checkpoint.model_type)
+    except InputError as error:
+        known = ", ".join(registry.names("encoder"))
+        raise ModelError(
+            f"checkpoint {checkpoint.name!r} is of type {checkpoint.model_type!r}; image-text families are {known}"
+        ) from error
+    with _LOADING:  # two threads must not load one model twice
+        return _load(family, checkpoint, resolved_device, resolved_dtype)
+
+
+_LOADING = threading.Lock()
+
+
+# Kept for the process, as a metric computes again and again. Two, because the two metrics may use different
+# models side by side; the oldest goes when a third comes.
+@lru_cache(maxsize=2)
+def _load(family: Any, checkpoint: Any, device: str, dtype: Any) -> ImageTextEncoder:
+    encoder: ImageTextEncoder = family.load(checkpoint, device, dtype)
+    return encoder
+
+
+def unload_encoders() -> None:
+    """Free the encoders kept for this process."""
+    _load.cache_clear()

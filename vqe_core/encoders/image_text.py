@@ -1,0 +1,142 @@
+"""What every image-text encoder shares: batches of pictures and texts to unit embeddings on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from vqe_core.encoders.checkpoints import Checkpoint
+from vqe_core.encoders.preprocess import Preprocessing, load_preprocessing
+from vqe_core.encoders.tokens import LongText, Tokenizer, TokenWindows, load_tokenizer
+from vqe_core.encoders.weights import load_model
+from vqe_core.types import TextEmbedding
+
+
+@dataclass(frozen=True)
+class DualEncoder:
+    """A picture tower and a text tower with one space, as Hugging Face checkpoints hold them.
+
+    A family is a subclass that says where its text embeddings are; see ``clip.py`` for the shortest one.
+    """
+
+    # Position of the token whose embedding stands for the whole text.
+    whole_position: ClassVar[Literal["first", "last"]] = "last"
+    # Whether the tokens' embeddings share the space of the pictures.
+    has_token_embeddings: ClassVar[bool] = True
+
+    checkpoint: Checkpoint
+    device: str
+    dtype: torch.dtype
+    model: Any = field(repr=False, compare=False)
+    tokenizer: Tokenizer = field(repr=False, compare=False)
+    preprocessing: Preprocessing = field(repr=False, compare=False)
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> DualEncoder:
+        """Load weights, tokenizer and image processor of ``checkpoint``."""
+        model = load_model(checkpoint, dtype, device)
+        tokenizer = load_tokenizer(checkpoint.folder, cls.text_positions(model.config.text_config))
+        preprocessing = load_preprocessing(checkpoint.folder, int(model.config.vision_config.image_size))
+        return cls(checkpoint, device, dtype, model, tokenizer, preprocessing)
+
+    @classmethod
+    def text_positions(cls, text_config: Any) -> int:
+        """Most ids the text tower has positions for."""
+        return int(text_config.max_position_embeddings)
+
+    @property
+    def space(self) -> str:
+        """Name of the embedding space: embeddings of two spaces are never compared."""
+        return f"{self.checkpoint.name}@{self.checkpoint.revision}"
+
+    @property
+    def end_id(self) -> int:
+        """Id of the token whose embedding stands for the whole text."""
+        ends = self.tokenizer.suffix[-1:] if self.whole_position == "last" else self.tokenizer.prefix[:1]
+        return ends[0] if ends else -1
+
+    def signature(self) -> dict[str, str]:
+        """Everything about the encoder that can change an embedding."""
+        return {
+            "model": self.checkpoint.name,
+            "revision": self.checkpoint.revision,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "device": torch.device(self.device).type,
+            "resize": self.preprocessing.backend,
+        }
+
+    def prepare_image(self, pixels: np.ndarray) -> Tensor:
+        """Resize and crop one picture, uint8 (H, W, 3) RGB -> uint8 (3, h, w)."""
+        return self.preprocessing.prepare(pixels)
+
+    @torch.inference_mode()
+    def embed_images(self, images: Tensor) -> Tensor:
+        """Prepared pictures, uint8 (B, 3, h, w) -> float32 (B, D) unit rows on the CPU."""
+        pixel_values = self.preprocessing.normalise(images.to(self.device), self.dtype)
+        pooled = self.model.get_image_features(pixel_values=pixel_values).pooler_output
+        return normalize(pooled.float(), dim=-1).cpu()
+
+    def embed_texts(
+        self, texts: Sequence[str], *, long_text: LongText = "windows", batch_size: int = 64
+    ) -> list[TextEmbedding]:
+        """One embedding a text, in order.
+
+        A text in several windows has the tokens of all of them, and the direction of the mean of their wholes.
+        Windows are batched by length, so that padding is short; padding does not change an embedding.
+
+        Args:
+            texts: any strings.
+            long_text: what to do with a text longer than the context.
+            batch_size: windows a forward pass.
+
+        Raises:
+            InputError: a text is too long and ``long_text`` is ``"error"``.
+        """
+        split = [self.tokenizer.split(text, long_text) for text in texts]
+        windows = [ids for entry in split for ids in entry.windows]
+        order = sorted(range(len(windows)), key=lambda i: len(windows[i]))
+        embedded: dict[int, tuple[Tensor | None, Tensor]] = {}
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            embedded.update(zip(chosen, self._embed_windows([windows[i] for i in chosen]), strict=True))
+        results, first = [], 0
+        for entry in split:
+            results.append(_join([embedded[first + i] for i in range(len(entry.windows))], entry))
+            first += len(entry.windows)
+        return results
+
+    @torch.inference_mode()
+    def _embed_windows(self, windows: Sequence[tuple[int, ...]]) -> list[tuple[Tensor | None, Tensor]]:
+        """Unit token embeddings (L, D) and unit whole (D,) of each window."""
+        longest = max(len(ids) for ids in windows)
+        # Any id serves as padding: it is masked, and to the right of what a causal model sees.
+        padding = self.tokenizer.inner.pad_token_id or 0
+        ids = torch.tensor([[*w, *[padding] * (longest - len(w))] for w in windows], device=self.device)
+        lengths = torch.tensor([len(w) for w in windows], device=self.device)
+        mask = torch.arange(longest, device=self.device)[None] < lengths[:, None]
+        tokens = normalize(self.project_tokens(ids, mask.long()).float(), dim=-1).cpu()
+        at = [0 if self.whole_position == "first" else len(w) - 1 for w in windows]
+        # clone: a view would keep the padded batch alive
+        return [(tokens[i, : len(w)].clone(), tokens[i, at[i]].clone()) for i, w in enumerate(windows)]
+
+    def project_tokens(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Token embeddings in the space of the pictures, (B, L) ids and mask -> (B, L, D)."""
+        hidden = self.model.text_model(input_ids=ids, attention_mask=mask).last_hidden_state
+        return self.model.text_projection(hidden)
+
+
+def _join(parts: list[tuple[Tensor | None, Tensor]], entry: TokenWindows) -> TextEmbedding:
+    tokens = [part for part, _ in parts if part is not None]
+    wholes = torch.stack([whole for _, whole in parts])
+    return TextEmbedding(
+        tokens=torch.cat(tokens) if tokens else None,
+        token_ids=tuple(i for ids in entry.windows for i in ids),
+        pooled=wholes[0] if len(parts) == 1 else normalize(wholes.mean(dim=0), dim=-1),
+        notes=(entry.note,) if entry.note else (),
+    )

@@ -1,0 +1,68 @@
+"""From a checkpoint's folder to a model on a device, without running any code of the checkpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from vqe_core.encoders.checkpoints import Checkpoint
+from vqe_core.errors import InputError, ModelError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def resolve_device(device: str) -> str:
+    """``"auto"`` becomes cuda, mps or cpu, the first there is; any torch device string passes.
+
+    Raises:
+        InputError: the device is not on this machine.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except Exception as error:  # torch raises RuntimeError or AssertionError by backend
+        raise InputError(f"device ({device!r}) cannot be used here ({error}); use 'auto' or 'cpu'") from error
+    return device
+
+
+def resolve_dtype(dtype: str) -> torch.dtype:
+    """``"auto"`` is float32 on every device, whatever the checkpoint's own: the same numbers everywhere.
+
+    Raises:
+        InputError: unknown name.
+    """
+    name = "float32" if dtype == "auto" else dtype
+    if name not in DTYPES:
+        raise InputError(f"dtype ({dtype!r}) must be one of auto, {', '.join(DTYPES)}")
+    return DTYPES[name]
+
+
+def load_model(checkpoint: Checkpoint, dtype: torch.dtype, device: str) -> Any:
+    """The checkpoint's model in evaluation mode.
+
+    Raises:
+        ModelError: weights are missing in the checkpoint, so that parts of the model would be random.
+    """
+    from transformers import AutoModel
+
+    model, info = AutoModel.from_pretrained(
+        checkpoint.folder,
+        dtype=dtype,
+        use_safetensors=checkpoint.safe,
+        weights_only=True,
+        trust_remote_code=False,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    missing = sorted(key for key in info["missing_keys"] if "position_ids" not in key)
+    mismatched = sorted(str(key) for key in info.get("mismatched_keys", ()))
+    if missing or mismatched:
+        raise ModelError(
+            f"checkpoint {checkpoint.name!r} lacks {len(missing) + len(mismatched)} weights of its model "
+            f"({', '.join((missing + mismatched)[:4])} ...); scores would be random. Save the whole model again"
+        )
+    return model.to(device).eval()

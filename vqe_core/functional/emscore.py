@@ -1,0 +1,162 @@
+"""EMScore: does a caption fit a video?
+
+Task: score a caption against a video, against reference captions, or both, from embeddings alone.
+Conventions: embeddings are unit vectors of one space; masks True where real; axes B rows, L caption tokens,
+N frames or reference tokens, D embedding size. Scores are cosines, [-1, 1]; real CLIP gives about 0.2 to 0.35
+for (X,V) and 0.6 to 1 for (X,X*).
+Metrics: figr_P, figr_R, figr_F (fine-grained: token by token), cogr (coarse-grained: whole by whole), and
+full_P, full_R, full_F, the mean of the two.
+Source: Shi et al., "EMScore: Evaluating Video Captioning via Coarse-Grained and Fine-Grained Embedding
+Matching", CVPR 2022, section 3.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from vqe_core.errors import InputError
+from vqe_core.functional.matching import greedy_match
+from vqe_core.functional.shapes import check_shapes
+
+MultiReference = Literal["max_component", "best_reference"]
+
+
+class EMScores(NamedTuple):
+    """The seven EMScore metrics, float tensors of one shape; the fields are the published names."""
+
+    figr_P: Tensor
+    figr_R: Tensor
+    figr_F: Tensor
+    cogr: Tensor
+    full_P: Tensor
+    full_R: Tensor
+    full_F: Tensor
+
+
+METRICS: tuple[str, ...] = EMScores._fields
+FINE_GRAINED_METRICS = tuple(name for name in METRICS if name != "cogr")
+
+
+class EmbeddedBatch(NamedTuple):
+    """One side of a comparison.
+
+    Attributes:
+        parts: float (B, L, D) unit vectors: tokens of a caption, or frames of a video. None where the model
+            has no token-level space; then only cogr is defined and the other metrics are NaN.
+        mask: bool (B, L), True for real parts, or None with ``parts``.
+        whole: float (B, D) unit vectors: the pooled caption, or ``mean_direction`` of the frames.
+        weights: float (B, L), for example IDF, or None for equal weights.
+    """
+
+    parts: Tensor | None
+    mask: Tensor | None
+    whole: Tensor
+    weights: Tensor | None = None
+
+
+def emscore(candidate: EmbeddedBatch, reference: EmbeddedBatch) -> EMScores:
+    """EMScore of captions against videos (X,V) or against reference captions (X,X*).
+
+    Args:
+        candidate: the captions X.
+        reference: the videos V, or the reference captions X*.
+
+    Returns:
+        Seven float (B,) tensors in [-1, 1].
+
+    Raises:
+        InputError: axes disagree, or a row has no real part.
+
+    A row's scores do not depend on the other rows or on the amount of padding.
+
+    Source:
+        CVPR 2022, equations 1 to 8; deliberate differences: see ``greedy_match`` and ``harmonic_mean``.
+
+    Example:
+        >>> every = torch.ones(1, 2, dtype=torch.bool)
+        >>> caption = EmbeddedBatch(torch.eye(2)[None], every, torch.tensor([[0.0, 1.0]]))
+        >>> frames = torch.tensor([[[1.0, 0.0], [0.6, 0.8]]])
+        >>> video = EmbeddedBatch(frames, every, mean_direction(frames, every))
+        >>> {name: round(value.item(), 3) for name, value in emscore(caption, video)._asdict().items()}
+        {'figr_P': 0.9, 'figr_R': 0.9, 'figr_F': 0.9, 'cogr': 0.447, 'full_P': 0.674, 'full_R': 0.674, 'full_F': 0.674}
+    """
+    check_shapes(candidate_whole=(candidate.whole, "B D"), reference_whole=(reference.whole, "B D"))
+    coarse = (candidate.whole * reference.whole).sum(dim=-1)
+    if candidate.parts is None or candidate.mask is None or reference.parts is None or reference.mask is None:
+        unknown = torch.full_like(coarse, torch.nan)
+        return _with_full(unknown, unknown, unknown, coarse)
+    fine = greedy_match(
+        candidate.parts, candidate.mask, reference.parts, reference.mask, candidate.weights, reference.weights
+    )
+    return _with_full(fine.precision, fine.recall, fine.f1, coarse)
+
+
+def _with_full(precision: Tensor, recall: Tensor, f1: Tensor, coarse: Tensor) -> EMScores:
+    full = [(fine + coarse) / 2 for fine in (precision, recall, f1)]
+    return EMScores(precision, recall, f1, coarse, *full)
+
+
+def mean_direction(parts: Tensor, mask: Tensor) -> Tensor:
+    """Unit vector along the mean of the real parts: a video's global embedding.
+
+    Args:
+        parts: float (B, N, D) unit vectors.
+        mask: bool (B, N).
+
+    Returns:
+        Float (B, D), unit length; zeros where the parts cancel out.
+
+    Example:
+        >>> mean_direction(torch.eye(2)[None], torch.ones(1, 2, dtype=torch.bool))
+        tensor([[0.7071, 0.7071]])
+    """
+    check_shapes(parts=(parts, "B N D"), mask=(mask, "B N"))
+    real = mask.to(parts.dtype)[:, :, None]
+    mean = (parts * real).sum(dim=1) / real.sum(dim=1).clamp(min=1)
+    return torch.nn.functional.normalize(mean, dim=-1)
+
+
+def combine(video: EMScores, reference: EMScores) -> EMScores:
+    """EMScore(X,V,X*): the mean of EMScore(X,V) and EMScore(X,X*), metric by metric.
+
+    Example:
+        >>> half = EMScores(*[torch.tensor(0.5)] * 7)
+        >>> combine(half, EMScores(*[torch.tensor(1.0)] * 7)).full_F
+        tensor(0.7500)
+    """
+    return EMScores(*[(one + other) / 2 for one, other in zip(video, reference, strict=True)])
+
+
+def over_references(scores: EMScores, multi_reference: MultiReference = "max_component") -> EMScores:
+    """One result from the scores against each of K reference captions.
+
+    ``"max_component"`` takes the best P, R, F and cogr separately (the published rule: they may come from
+    different references, and F may then lie outside P and R). ``"best_reference"`` takes all metrics from
+    the one reference with the highest full_F.
+
+    Args:
+        scores: seven float (K,) tensors.
+        multi_reference: the rule.
+
+    Returns:
+        Seven float scalars.
+
+    Raises:
+        InputError: no reference, or an unknown rule.
+
+    Example:
+        >>> two = EMScores(*[torch.tensor([0.2, 0.8])] * 7)
+        >>> over_references(two).cogr
+        tensor(0.8000)
+    """
+    if scores.cogr.ndim != 1 or len(scores.cogr) == 0:
+        raise InputError(f"scores must be (K,) with K >= 1 references, got shape {tuple(scores.cogr.shape)}")
+    if multi_reference == "max_component":
+        return _with_full(scores.figr_P.max(), scores.figr_R.max(), scores.figr_F.max(), scores.cogr.max())
+    if multi_reference == "best_reference":
+        best = int(scores.full_F.argmax())
+        return EMScores(*[value[best] for value in scores])
+    raise InputError(f"multi_reference ({multi_reference!r}) must be 'max_component' or 'best_reference'")

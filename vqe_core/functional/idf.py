@@ -1,0 +1,134 @@
+"""Inverse document frequency of caption tokens.
+
+Task: give rare words more weight than words every caption has.
+Conventions: a document is one caption as a sequence of token ids, special tokens included; natural logarithm.
+Metrics: ``IdfTable.weights``.
+Source: Shi et al., EMScore, CVPR 2022, section 3.2 and the published code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from vqe_core.errors import InputError
+
+# The published tokenizer pads with id 0, so 0 occurs in every caption and weighs nothing; it counts in the mean below.
+PADDING_ID = 0
+
+
+@dataclass(frozen=True)
+class IdfTable:
+    """Weights of token ids, and the weight of every other id.
+
+    Attributes:
+        weights: id -> weight, non-negative.
+        unseen: weight of an id that is not in ``weights``.
+        num_captions: captions it was fitted on, 0 if unknown.
+        tokenizer: digest of the tokenizer's vocabulary, "" if unknown; ids of another tokenizer mean nothing.
+    """
+
+    weights: Mapping[int, float] = field(repr=False)
+    unseen: float
+    num_captions: int = 0
+    tokenizer: str = ""
+
+    def __post_init__(self) -> None:
+        for token_id, weight in [*self.weights.items(), ("unseen", self.unseen)]:
+            if not (math.isfinite(weight) and weight >= 0):
+                raise InputError(f"idf weight of token {token_id} ({weight}) must be finite and not negative")
+
+    def lookup(self, token_ids: Sequence[int]) -> Tensor:
+        """Weights of ``token_ids``, float32 (L,)."""
+        return torch.tensor([self.weights.get(i, self.unseen) for i in token_ids], dtype=torch.float32)
+
+    def digest(self) -> str:
+        """Twelve hex digits that change when any weight does."""
+        text = json.dumps([sorted((int(k), v) for k, v in self.weights.items()), self.unseen])
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def fit_idf(documents: Iterable[Sequence[int]], end_id: int, tokenizer: str = "") -> IdfTable:
+    """Fit weights on captions.
+
+    A token in df of N captions weighs ln((N + 1) / (df + 1)), an unseen one ln(N + 1). The end token would
+    weigh 0, as it is in every caption; it carries the whole caption's meaning, so it gets the mean of all
+    weights, among them a 0 for the padding id.
+
+    Args:
+        documents: token ids of each caption, start and end tokens included.
+        end_id: id of the end token, whose embedding stands for the whole caption.
+        tokenizer: digest of the tokenizer's vocabulary.
+
+    Returns:
+        The table. With one caption, or captions all alike, every seen token weighs 0; ``greedy_match``
+        then uses equal weights.
+
+    Raises:
+        InputError: no captions.
+
+    Source:
+        Published code: natural logarithm, padding id in the mean.
+
+    Example:
+        >>> table = fit_idf([[1, 5, 2], [1, 6, 2]], end_id=2)
+        >>> [round(x, 3) for x in table.lookup([1, 5, 2, 99]).tolist()]
+        [0.0, 0.405, 0.162, 1.099]
+    """
+    frequency: Counter[int] = Counter()
+    num_captions = 0
+    for token_ids in documents:
+        frequency.update(set(token_ids))
+        num_captions += 1
+    if num_captions == 0:
+        raise InputError("idf needs at least one caption to count words in, got none; pass captions or idf=False")
+    weights = {token: math.log((num_captions + 1) / (count + 1)) for token, count in frequency.items()}
+    weights[PADDING_ID] = 0.0
+    weights[end_id] = sum(weights.values()) / len(weights)
+    return IdfTable(weights, unseen=math.log(num_captions + 1), num_captions=num_captions, tokenizer=tokenizer)
+
+
+def idf_from_mapping(mapping: Mapping[int, float]) -> IdfTable:
+    """A table from plain ``{token id: weight}``; an unseen id gets the largest weight of the mapping.
+
+    Example:
+        >>> idf_from_mapping({5: 0.5, 6: 2.0}).lookup([5, 7]).tolist()
+        [0.5, 2.0]
+    """
+    if not mapping:
+        raise InputError("idf mapping is empty; give {token id: weight}, or idf=False for equal weights")
+    for token_id in mapping:
+        if not isinstance(token_id, int) or isinstance(token_id, bool):
+            raise InputError(f"idf mapping has key {token_id!r}; keys must be token ids (int)")
+    return IdfTable({int(k): float(v) for k, v in mapping.items()}, unseen=float(max(mapping.values())))
+
+
+def idf_to_json(table: IdfTable) -> str:
+    """The table as the text of a saved idf file."""
+    weights = {str(k): v for k, v in sorted(table.weights.items())}
+    content = {"num_captions": table.num_captions, "tokenizer": table.tokenizer, "unseen": table.unseen}
+    return json.dumps({"format": "vqe-idf-1", **content, "weights": weights}, indent=1)
+
+
+def idf_from_json(text: str) -> IdfTable:
+    """The table of a saved idf file. Inverse of ``idf_to_json``.
+
+    Raises:
+        InputError: the text is no saved idf file.
+    """
+    try:
+        content = json.loads(text)
+        weights = {int(k): float(v) for k, v in content["weights"].items()}
+        unseen, num_captions = float(content["unseen"]), int(content["num_captions"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"not a saved idf file ({error!r}); write one with EMScore(...).fit(captions, path)"
+        ) from error
+    return IdfTable(weights, unseen, num_captions, str(content.get("tokenizer", "")))

@@ -1,0 +1,1 @@
+"""Where scorers meet other packages. Nothing here computes a score."""

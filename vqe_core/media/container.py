@@ -1,0 +1,137 @@
+"""Open a file or bytes with FFmpeg, safely, and turn its surprises into `MediaError`."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from vqe_core.errors import MediaError, VqeError
+from vqe_core.media.checks import check_file, check_head, describe_unreadable
+from vqe_core.media.limits import MediaLimits
+from vqe_core.types import MediaSource
+
+_HEAD_BYTES = 1024
+
+
+@contextmanager
+def media_errors(name: str) -> Iterator[None]:
+    """Turn any exception of the block into a `MediaError` that names the file.
+
+    PyAV raises more than its own errors on damaged files: UnicodeDecodeError, AttributeError, IndexError.
+    """
+    try:
+        yield
+    except VqeError:
+        raise
+    except MemoryError as error:
+        raise MediaError(f"{name!r} needs more memory than there is", code="out_of_memory") from error
+    except Exception as error:
+        raise MediaError(f"{name!r} cannot be decoded: {type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def open_stream(source: MediaSource, limits: MediaLimits) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a path or encoded bytes, and choose the video stream.
+
+    Args:
+        source: with ``path`` or ``data``.
+        limits: formats, protocols and pixels allowed.
+
+    Yields:
+        The container and its video stream, set to decode with one thread. Of several streams it is the one
+        that FFmpeg prefers; attached pictures (cover art) are not videos.
+
+    Raises:
+        MediaError: any code; nothing else leaves the block.
+    """
+    with media_errors(source.name), _open_container(source, limits) as container:
+        stream = _video_stream(container, source.name)
+        context = stream.codec_context
+        check_size(context.width, context.height, limits, source.name)
+        # One thread: damaged files decode differently with more, and errors vanish. The outer max_pixels covers
+        # the look that FFmpeg takes on opening, this one the decoding proper.
+        context.thread_count = 1
+        context.options = {"max_pixels": str(limits.max_pixels)}
+        yield container, stream
+
+
+def check_size(width: int, height: int, limits: MediaLimits, name: str) -> None:
+    """Raise `MediaError` ``too_large`` if a frame has more pixels than ``limits`` allow."""
+    if width * height > limits.max_pixels:
+        raise MediaError(
+            f"{name!r} has frames of {width} x {height} = {width * height} pixels, more than the limit of "
+            f"{limits.max_pixels} (MediaLimits.max_pixels); scale it down or raise the limit",
+            code="too_large",
+        )
+
+
+def presentation_time(item: VideoFrame | av.Packet[VideoStream], stream: VideoStream) -> float | None:
+    """Presentation time (s) of a packet or frame, or None if the file gives none.
+
+    The same ticks give the same float everywhere, so times can be compared with ``==``.
+    """
+    base = stream.time_base
+    if item.pts is None or base is None:
+        return None
+    return item.pts * base.numerator / base.denominator
+
+
+def _open_container(source: MediaSource, limits: MediaLimits) -> InputContainer:
+    protocols = limits.protocols if source.data is None else "none"
+    options = {
+        "max_pixels": str(limits.max_pixels),
+        "format_whitelist": limits.formats,
+        "protocol_whitelist": protocols,
+        "threads": "1",
+    }
+    if source.path is not None:
+        check_file(source.path)
+    else:
+        check_head(_head(source), source.name)
+    try:
+        return av.open(_file(source), mode="r", options=options, metadata_errors="replace")
+    except Exception as error:
+        code, reason = describe_unreadable(_head(source))
+        raise MediaError(f"{source.name!r} cannot be opened as a video: {reason} ({error})", code=code) from error
+
+
+def _file(source: MediaSource) -> str | io.BufferedIOBase:
+    if source.data is not None:
+        return io.BytesIO(source.data)
+    path = os.path.abspath(source.path or "")
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        # Names that are not UTF-8 cannot be handed to FFmpeg.
+        return open(path, "rb")
+    # The prefix keeps FFmpeg from reading the name as another protocol.
+    return "file:" + path
+
+
+def _head(source: MediaSource) -> bytes:
+    if source.data is not None:
+        return source.data[:_HEAD_BYTES]
+    with open(source.path or "", "rb") as file:
+        return file.read(_HEAD_BYTES)
+
+
+def _video_stream(container: InputContainer, name: str) -> VideoStream:
+    best = container.streams.best("video")
+    streams = [best] if isinstance(best, VideoStream) else []
+    streams += list(container.streams.video)
+    for stream in streams:
+        if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic:
+            return stream
+    kinds = sorted({stream.type for stream in container.streams})
+    detail = f"its streams are: {', '.join(kinds)}" if kinds else "it has no streams"
+    if any(stream.codec_context is None for stream in container.streams.video):
+        detail = "its video codec is unknown"
+    raise MediaError(f"{name!r} has no video that can be decoded; {detail}", code="no_video_stream")

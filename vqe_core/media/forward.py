@@ -1,0 +1,184 @@
+"""Decode a video from its first packet to its last: the truth that everything else is measured by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from vqe_core.errors import MediaError
+from vqe_core.media.container import check_size, presentation_time
+from vqe_core.media.limits import MediaLimits
+from vqe_core.media.pixels import clockwise_rotation, picture_warnings
+from vqe_core.types import FrameTable
+
+
+@dataclass(frozen=True)
+class DecodedTable(FrameTable):
+    """A frame table made by decoding, for files whose packets do not tell the truth.
+
+    ``indices`` count decoded frames, and its frames are only ever read by decoding forward.
+
+    Attributes:
+        clock: float64, the time that each decoded frame of the whole file carries, before it was put in order;
+            NaN where it carries none.
+    """
+
+    clock: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass
+class ForwardDecode:
+    """One pass over all frames, counting what goes wrong."""
+
+    container: InputContainer
+    stream: VideoStream
+    limits: MediaLimits
+    name: str
+    bad_packets: int = 0
+    damaged_frames: int = 0
+
+    def __iter__(self) -> Iterator[tuple[float | None, VideoFrame]]:
+        """Yield (time in seconds or None, frame) in the order of display; see `display_times`."""
+        base = self.stream.time_base
+        for frame in self._frames():
+            check_size(frame.width, frame.height, self.limits, self.name)
+            time = presentation_time(frame, self.stream)
+            if time is None and frame.dts is not None and base is not None:
+                time = frame.dts * base.numerator / base.denominator
+            self.damaged_frames += frame.is_corrupt
+            yield time, frame
+
+    def _frames(self) -> Iterator[VideoFrame]:
+        context = self.stream.codec_context
+        for packet in self._packets():
+            try:
+                frames = context.decode(packet)
+            except av.FFmpegError:
+                self.bad_packets += 1
+                continue
+            yield from frames
+
+    def _packets(self) -> Iterator[av.Packet[VideoStream] | None]:
+        packets = self.container.demux(self.stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError:
+                # The rest of the file cannot be reached; frames still inside the decoder can.
+                self.bad_packets += 1
+                packet = None
+            # A packet without content is the signal to empty the decoder, so a stray one must not reach it.
+            if packet is not None and packet.size == 0:
+                continue
+            yield packet
+            if packet is None:
+                return
+
+
+def decoded_table(decode: ForwardDecode) -> FrameTable:
+    """Decode everything and write down what came out.
+
+    Args:
+        decode: a fresh pass over the video.
+
+    Returns:
+        The table, with a warning for each kind of damage met.
+
+    Raises:
+        MediaError: code ``no_frames``, ``decode_error`` (damage and no frame at all) or ``too_many_frames``.
+    """
+    clock: list[float] = []
+    keyframes: list[bool] = []
+    sizes: set[tuple[int, int]] = set()
+    first: VideoFrame | None = None
+    last: VideoFrame | None = None
+    for time, frame in decode:
+        first = first or frame
+        last = frame
+        clock.append(math.nan if time is None else time)
+        keyframes.append(bool(frame.key_frame))
+        sizes.add((frame.width, frame.height))
+        check_length(len(clock), decode.limits, decode.name)
+    if first is None or last is None:
+        raise nothing_decoded(decode.name, decode.bad_packets > 0)
+    times, jumps = display_times(np.array(clock, dtype=np.float64), decode)
+    base = decode.stream.time_base
+    duration = last.duration * float(base) if last.duration and base else None
+    return DecodedTable(
+        timestamps=times,
+        is_keyframe=np.array(keyframes, dtype=bool),
+        indices=np.arange(len(times), dtype=np.int64),
+        start=float(times[0]),
+        end=float(times[-1]) + last_duration(times, duration, decode.stream),
+        rotation=clockwise_rotation(first),
+        warnings=(*picture_warnings(first), *_damage(decode, len(times), len(sizes), jumps)),
+        clock=np.array(clock, dtype=np.float64),
+    )
+
+
+def display_times(clock: np.ndarray, decode: ForwardDecode) -> tuple[np.ndarray, int]:
+    """Times that do not decrease, for frames in the order of display.
+
+    AVI numbers frames in the order of decoding, so there the n-th frame shown gets the n-th time. A clock that
+    jumps back, as in joined recordings, stands still until it has caught up.
+
+    Args:
+        clock: float64 (N,), seconds as the frames carry them; NaN for none.
+        decode: the pass that they come from, at its end.
+
+    Returns:
+        float64 (N,) seconds, and how often the clock jumps back.
+    """
+    interval = float(1 / (decode.stream.average_rate or 25))
+    if np.isnan(clock).any():
+        known = np.flatnonzero(~np.isnan(clock))
+        first = clock[known[0]] - known[0] * interval if len(known) else 0.0
+        clock = np.where(np.isnan(clock), first + np.arange(len(clock)) * interval, clock)
+    if decode.container.format.name == "avi":
+        return np.sort(clock), 0
+    return np.maximum.accumulate(clock), int(np.sum(np.diff(clock) < 0))
+
+
+def _damage(decode: ForwardDecode, frames: int, sizes: int, jumps: int) -> list[str]:
+    remarks = {
+        f"{decode.bad_packets} packets cannot be decoded": decode.bad_packets,
+        f"{decode.damaged_frames} of {frames} frames are damaged": decode.damaged_frames,
+        f"the clock jumps back {jumps} times": jumps,
+        f"the picture changes between {sizes} sizes": sizes > 1,
+    }
+    return [text for text, met in remarks.items() if met]
+
+
+def nothing_decoded(name: str, damaged: bool) -> MediaError:
+    """The error for a video stream that gave no frame."""
+    if damaged:
+        return MediaError(f"{name!r}: no frame can be decoded; the file is damaged or cut off")
+    return MediaError(f"{name!r} has a video stream with no frames in it", code="no_frames")
+
+
+def check_length(frames: int, limits: MediaLimits, name: str) -> None:
+    """Raise `MediaError` ``too_many_frames`` if a video has more frames than ``limits`` allow."""
+    if frames > limits.max_frames_in_table:
+        raise MediaError(
+            f"{name!r} has more than {limits.max_frames_in_table} frames (MediaLimits.max_frames_in_table); "
+            "cut it into pieces or raise the limit",
+            code="too_many_frames",
+        )
+
+
+def last_duration(times: np.ndarray, stated: float | None, stream: VideoStream) -> float:
+    """Seconds that the last frame stays on screen: as stated, else like the typical frame before it."""
+    if stated:
+        return stated
+    if len(times) > 1:
+        typical = float(np.median(np.diff(times)))
+        if typical > 0:
+            return typical
+    return float(1 / stream.average_rate) if stream.average_rate else 0.04

@@ -1,0 +1,144 @@
+"""Anything a row may hold for a video -> `MediaSource`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vqe_core.errors import InputError, InputTypeError, MediaError, MediaNotFoundError
+from vqe_core.media.frame_arrays import is_picture, is_tensor, stack_frames
+from vqe_core.types import MediaSource
+
+_KEYS = ("path", "bytes", "frames", "fps", "start", "end")
+
+# FFmpeg reads these prefixes of a path as commands.
+_PROTOCOLS = re.compile(
+    r"^(async|bluray|cache|concat|concatf|crypto|data|dtls|fd|file|ftp|gopher|hls|http|https|icecast|ipfs|ipns|"
+    r"mmsh|mmst|pipe|prompeg|rtmp\w*|rtp|rtsp|sctp|smb|srt|srtp|subfile|tcp|tee|tls|udp|udplite|unix|ffrtmp\w*|"
+    r"android_content|zmq|libssh|sftp|amqp|rist)[:,]",
+    re.IGNORECASE,
+)
+
+_ACCEPTED = (
+    "a path, bytes, a dict with 'path' or 'bytes', uint8 frames (N, H, W, 3), a list of PIL images "
+    "or a torchcodec VideoDecoder"
+)
+
+
+def as_media_source(value: Any, *, base_dir: str | None = None) -> MediaSource:
+    """Turn one item of a ``videos`` column into a source. Opens no file.
+
+    Args:
+        value: a path (str, Path); encoded bytes or a binary file object; a dict with ``path`` or ``bytes`` (bytes
+            win) or ``frames`` (with ``fps``, frames per second, if they have a clock), and optional ``start``,
+            ``end`` (s); uint8 frames (N, H, W, 3) as array, tensor or list; PIL images; a ``VideoDecoder``, as
+            columns of `datasets.Video` give; or a `MediaSource`.
+        base_dir: folder that relative paths start from. Default: the working directory.
+
+    Returns:
+        The source. Whether a path exists is only looked up where it could be a URL.
+
+    Raises:
+        InputTypeError: code ``bad_type``, the value is none of these.
+        InputError: a value inside breaks a rule.
+        MediaError: code ``remote_path``, ``bad_path``, ``empty_file`` or ``no_frames``.
+    """
+    if isinstance(value, MediaSource):
+        return value
+    if isinstance(value, (str, os.PathLike)):
+        return MediaSource(path=_local_path(value, base_dir))
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return _encoded(bytes(value))
+    if isinstance(value, Mapping):
+        return _from_mapping(value, base_dir)
+    if isinstance(value, (np.ndarray, list, tuple)) or is_tensor(value):
+        return MediaSource(frames=stack_frames(value))
+    if hasattr(value, "get_frames_at") and hasattr(value, "metadata"):
+        return _from_decoder(value, base_dir)
+    if callable(getattr(value, "read", None)):
+        return _from_file(value)
+    hint = "; put a single picture into a list" if is_picture(value) else ""
+    raise InputTypeError(
+        f"videos: cannot read a {type(value).__name__} ({_short(value)}) as a video; use {_ACCEPTED}{hint}"
+    )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _local_path(value: str | os.PathLike[str], base_dir: str | None) -> str:
+    path = os.fspath(value)
+    if not isinstance(path, str):
+        path = os.fsdecode(path)
+    if not path.strip():
+        raise MediaNotFoundError("videos: an empty path; give the path of a video file")
+    if "\0" in path:
+        raise MediaError(f"videos: the path {path!r} holds a NUL character", code="bad_path")
+    joined = os.path.join(base_dir, path) if base_dir is not None else path
+    if ("://" in path or _PROTOCOLS.match(path)) and not os.path.lexists(joined):
+        raise MediaError(
+            f"videos: {path!r} is a URL or an FFmpeg protocol, and only local files are read; "
+            "download it first, or pass its bytes",
+            code="remote_path",
+        )
+    return joined
+
+
+def _encoded(data: bytes) -> MediaSource:
+    if not data:
+        raise MediaError("videos: 0 bytes; the download was probably cut off", code="empty_file")
+    return MediaSource(data=data)
+
+
+def _from_file(file: Any) -> MediaSource:
+    data = file.read()
+    if not isinstance(data, (bytes, bytearray)):
+        raise InputTypeError(f"videos: the file object {_short(file)} is not binary; open it with mode 'rb'")
+    return _encoded(bytes(data))
+
+
+def _from_mapping(value: Mapping[str, Any], base_dir: str | None) -> MediaSource:
+    unknown = [key for key in value if key not in _KEYS]
+    if unknown:
+        raise InputError(f"videos: unknown keys {unknown} of a dict; use {', '.join(_KEYS)}")
+    if value.get("bytes") is not None:
+        source = as_media_source(value["bytes"])
+    elif value.get("path") is not None:
+        source = as_media_source(value["path"], base_dir=base_dir)
+    elif value.get("frames") is not None:
+        fps = _number(value, "fps")
+        if fps is not None and not 0 < fps < float("inf"):
+            raise InputError(f"videos: fps ({fps}) must be positive and finite")
+        source = MediaSource(frames=stack_frames(value["frames"]), fps=fps)
+    else:
+        raise InputTypeError("videos: a dict needs 'path', 'bytes' or 'frames', and all of them are missing or None")
+    return replace(source, start=_number(value, "start"), end=_number(value, "end"))
+
+
+def _number(value: Mapping[str, Any], key: str) -> float | None:
+    number = value.get(key)
+    if number is None:
+        return None
+    if isinstance(number, bool) or not isinstance(number, (int, float, np.number)):
+        raise InputTypeError(f"videos: {key} ({number!r}) must be a number")
+    return float(number)
+
+
+def _from_decoder(decoder: Any, base_dir: str | None) -> MediaSource:
+    # `datasets` keeps the encoded form beside the decoder; reading it ourselves gives checked frame times.
+    encoded = getattr(decoder, "_hf_encoded", None)
+    if isinstance(encoded, Mapping):
+        if encoded.get("bytes") is not None:
+            return _encoded(bytes(encoded["bytes"]))
+        path = encoded.get("path")
+        if isinstance(path, (str, Path)) and os.path.isfile(os.path.join(base_dir or "", path)):
+            return MediaSource(path=_local_path(path, base_dir))
+    return MediaSource(decoder=decoder)

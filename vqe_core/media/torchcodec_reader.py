@@ -1,0 +1,122 @@
+"""Read an open torchcodec ``VideoDecoder``. torchcodec is not imported: the object brings its methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, ClassVar
+
+import numpy as np
+
+from vqe_core.errors import InputError, MediaError, VqeError
+from vqe_core.media.limits import DEFAULT_LIMITS, MediaLimits
+from vqe_core.media.reader import TableMismatchError, checked_positions
+from vqe_core.types import Frame, FrameTable, MediaSource
+
+# Frames asked for at once: enough to be quick, few enough to hold.
+_CHUNK = 16
+
+
+@dataclass(frozen=True)
+class TorchcodecReader:
+    """Reads ``MediaSource.decoder``.
+
+    The table comes from one pass over all frames, because what the decoder says of itself is not always so
+    (variable rates in approximate mode, MPEG-TS in any mode). Each frame is checked against it when read.
+
+    Attributes:
+        limits: bounds on pixels and number of frames.
+    """
+
+    name: ClassVar[str] = "torchcodec"
+    limits: MediaLimits = DEFAULT_LIMITS
+
+    @property
+    def version(self) -> str:
+        """Version of torchcodec; it uses the FFmpeg of the system."""
+        try:
+            return version("torchcodec")
+        except PackageNotFoundError:
+            return "unknown"
+
+    def probe(self, source: MediaSource) -> FrameTable:
+        """The frames that the decoder gives from first to last. No keyframes are known.
+
+        Raises:
+            MediaError: it cannot be decoded; ``code`` says why.
+        """
+        decoder = _decoder(source)
+        self._check_limits(decoder, source.name)
+        times: list[float] = []
+        durations: list[float] = []
+        for first in range(0, len(decoder), _CHUNK):
+            last = min(first + _CHUNK, len(decoder))
+            batch = _call(source.name, decoder.get_frames_in_range, first, last)
+            times += batch.pts_seconds.tolist()
+            durations += batch.duration_seconds.tolist()
+        if not times:
+            raise MediaError(f"{source.name} has no frames", code="no_frames")
+        timestamps = np.array(times, dtype=np.float64)
+        if np.any(np.diff(timestamps) < 0):
+            raise MediaError(f"{source.name} gives frames out of order; pass the file's path or bytes instead")
+        return FrameTable(
+            timestamps=timestamps,
+            is_keyframe=np.zeros(len(times), dtype=bool),
+            indices=np.arange(len(times), dtype=np.int64),
+            start=times[0],
+            end=times[-1] + durations[-1],
+        )
+
+    def frames(self, source: MediaSource, table: FrameTable, positions: np.ndarray) -> Iterator[Frame]:
+        """Each distinct position once, increasing.
+
+        Raises:
+            TableMismatchError: the decoder gave a frame with another time.
+            MediaError: it cannot be decoded.
+        """
+        decoder = _decoder(source)
+        wanted = checked_positions(positions, table)
+        for first in range(0, len(wanted), _CHUNK):
+            chunk = wanted[first : first + _CHUNK]
+            batch = _call(source.name, decoder.get_frames_at, table.indices[chunk].tolist())
+            times = batch.pts_seconds.tolist()
+            for position, time, pixels in zip(chunk.tolist(), times, _rgb(batch.data), strict=True):
+                if time != table.timestamps[position]:
+                    raise TableMismatchError(source.name, float(table.timestamps[position]))
+                yield Frame(position, pixels)
+
+    def _check_limits(self, decoder: Any, name: str) -> None:
+        width, height = decoder.metadata.width or 0, decoder.metadata.height or 0
+        if width * height > self.limits.max_pixels:
+            raise MediaError(
+                f"{name} has frames of {width} x {height} pixels, more than the limit of {self.limits.max_pixels}",
+                code="too_large",
+            )
+        if len(decoder) > self.limits.max_frames_in_table:
+            raise MediaError(
+                f"{name} has {len(decoder)} frames, more than the limit of {self.limits.max_frames_in_table}",
+                code="too_many_frames",
+            )
+
+
+def _decoder(source: MediaSource) -> Any:
+    if source.decoder is None:
+        raise InputError(f"the torchcodec reader needs an open VideoDecoder, got {source.name}")
+    return source.decoder
+
+
+def _call(name: str, method: Any, *arguments: Any) -> Any:
+    try:
+        return method(*arguments)
+    except VqeError:
+        raise
+    except Exception as error:
+        raise MediaError(f"{name} cannot be decoded: {type(error).__name__}: {error}") from error
+
+
+def _rgb(data: Any) -> np.ndarray:
+    frames: np.ndarray = data.detach().cpu().numpy()
+    # A decoder gives (N, 3, H, W) unless it was made with dimension_order="NHWC".
+    colour_last = frames.shape[-1] == 3 and frames.shape[1] != 3
+    return frames if colour_last else np.ascontiguousarray(frames.transpose(0, 2, 3, 1))

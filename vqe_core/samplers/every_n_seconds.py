@@ -1,0 +1,62 @@
+"""One frame every n seconds, by the clock."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from vqe_core.errors import InputError
+from vqe_core.samplers.protocol import check_not_empty, check_positive
+from vqe_core.types import TIME_TOLERANCE, FrameTable
+
+# More samples than any limit on held frames allows: such a step is a slip, such as milliseconds for seconds.
+_MAX_SAMPLES = 50_000_000
+
+
+@dataclass(frozen=True)
+class EveryNSecondsSampler:
+    """The frame on display at ``start``, ``start + n``, ``start + 2 n``, ... seconds, before ``end``.
+
+    Times are multiples, not sums, so nothing drifts at 29.97 frames per second. A frame on display at several of
+    these times is repeated, so a file with variable frame rate and its constant-rate copy give equal samples.
+    """
+
+    name: ClassVar[str] = "every_n_seconds"
+    needs_differences: ClassVar[bool] = False
+    every_n_seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_positive("every_n_seconds", self.every_n_seconds, "seconds")
+
+    def select(self, table: FrameTable) -> np.ndarray:
+        """int64, not decreasing, at least one.
+
+        Raises:
+            InputError: the frames have no clock, or the step asks for more than 50 million samples.
+        """
+        check_not_empty(table)
+        if not table.has_clock:
+            raise InputError(
+                f"every_n_seconds ({self.every_n_seconds}): frame arrays have no times; "
+                "give their fps ({'frames': ..., 'fps': ...}) or use every_n_frames"
+            )
+        tolerance = _tolerance(table.timestamps)
+        steps = math.ceil((table.end - table.start - tolerance) / self.every_n_seconds)
+        if steps > _MAX_SAMPLES:
+            raise InputError(
+                f"every_n_seconds ({self.every_n_seconds}) asks for {steps} samples of a video of "
+                f"{table.end - table.start:.1f} s; use a larger step, in seconds"
+            )
+        times = table.start + np.arange(max(1, steps), dtype=np.float64) * self.every_n_seconds
+        shown = np.searchsorted(table.timestamps, times + tolerance, side="right") - 1
+        return np.maximum(shown, 0).astype(np.int64)
+
+
+def _tolerance(timestamps: np.ndarray) -> float:
+    """Seconds by which two times may differ and still be one time."""
+    if len(timestamps) < 2:
+        return TIME_TOLERANCE
+    return min(TIME_TOLERANCE, float(np.median(np.diff(timestamps))) / 2)

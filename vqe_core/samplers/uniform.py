@@ -1,0 +1,34 @@
+"""A fixed number of frames, evenly spread, as in the EMScore paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from vqe_core.samplers.protocol import check_count, check_not_empty
+from vqe_core.types import FrameTable
+
+
+@dataclass(frozen=True)
+class UniformSampler:
+    """``frame_num`` frames at the positions of ``linspace(0, N - 1, frame_num)``, rounded down.
+
+    First and last frame are always among them. A video with fewer frames than ``frame_num`` repeats some, and
+    ``frame_num=1`` takes the first frame: both are what the published code does.
+
+    Source: Shi et al., "EMScore", CVPR 2022, published code, ``get_emscore``.
+    """
+
+    name: ClassVar[str] = "uniform"
+    needs_differences: ClassVar[bool] = False
+    frame_num: int = 10
+
+    def __post_init__(self) -> None:
+        check_count("frame_num", self.frame_num)
+
+    def select(self, table: FrameTable) -> np.ndarray:
+        """int64 (frame_num,), not decreasing."""
+        check_not_empty(table)
+        return np.linspace(0, len(table) - 1, self.frame_num).astype(np.int64)

@@ -1,0 +1,66 @@
+"""Row outcomes to a report, and a report to the forms that hosts want."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from vqe_core.errors import VqeError
+from vqe_core.scorers.options import SharedOptions
+from vqe_core.types import ScoreReport
+
+
+@dataclass(frozen=True)
+class RowOutcome:
+    """What became of one row: scores with remarks, or the error that stopped it."""
+
+    scores: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    frames: list[dict[str, Any]] | None = None
+    error: VqeError | None = None
+
+
+def assemble_report(
+    outcomes: Sequence[RowOutcome], keys: Sequence[str], signature: dict[str, Any], with_frames: bool = False
+) -> ScoreReport:
+    """Columns, status and means of all rows. A failed row is NaN in every score column and left out of the means."""
+    rows = {key: [outcome.scores.get(key, math.nan) for outcome in outcomes] for key in keys}
+    return ScoreReport(
+        scores={key: _mean(column) for key, column in rows.items()},
+        rows=rows,
+        status=["ok" if outcome.error is None else outcome.error.code for outcome in outcomes],
+        messages=["; ".join(o.notes) if o.error is None else str(o.error) for o in outcomes],
+        signature=signature,
+        details={"frame_details": [outcome.frames for outcome in outcomes]} if with_frames else {},
+    )
+
+
+def _mean(column: Sequence[float]) -> float:
+    known = [value for value in column if not math.isnan(value)]
+    return math.fsum(known) / len(known) if known else math.nan
+
+
+def report_to_result(report: ScoreReport, options: SharedOptions) -> dict[str, Any]:
+    """The dictionary that ``evaluate`` users get: plain Python values only."""
+    result: dict[str, Any] = {
+        **report.scores,
+        "num_rows": report.num_rows,
+        "num_failed": report.num_failed,
+        "signature": report.signature,
+        **report.details,
+    }
+    if options.per_sample:
+        result["samples"] = {**report.rows, **report.details, "status": report.status, "message": report.messages}
+    return result
+
+
+def report_to_columns(report: ScoreReport) -> dict[str, Any]:
+    """Typed columns for ``datasets.map`` and tables: float64 scores, details as JSON texts."""
+    scores = {key: np.asarray(column, dtype=np.float64) for key, column in report.rows.items()}
+    details = {key: [json.dumps(entry) for entry in column] for key, column in report.details.items()}
+    return {**scores, **details, "status": report.status, "message": report.messages}

@@ -1,0 +1,142 @@
+"""Columns to checked rows. What is wrong with a row is kept beside it, so that bad rows cannot stop good ones."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from vqe_core.errors import InputError, InputTypeError, RowsFailedError, VqeError
+from vqe_core.media import as_media_source, check_file
+from vqe_core.types import MediaSource
+
+OnError = Literal["raise", "warn", "skip"]
+SHOWN_ROWS = 10  # in one message; the rest is counted
+
+
+@dataclass(frozen=True)
+class CaptionRow:
+    """One caption with what it is judged by."""
+
+    candidate: str
+    references: tuple[str, ...]
+    video: MediaSource | None
+
+
+def as_columns(**columns: Any) -> dict[str, list[Any] | None]:
+    """Lists of one length from whatever holds a column; None stays None.
+
+    Raises:
+        InputTypeError: a bare string or mapping, which would be read letter by letter.
+        InputError: lengths differ, or the first column is empty.
+    """
+    lists = {name: None if column is None else _as_list(name, column) for name, column in columns.items()}
+    sizes = {name: len(column) for name, column in lists.items() if column is not None}
+    if len(set(sizes.values())) > 1:
+        raise InputError(f"columns must have one entry a row, got lengths {sizes}")
+    if not sizes or not next(iter(sizes.values())):
+        raise InputError(f"{next(iter(columns))} is empty; give at least one row")
+    return lists
+
+
+def _as_list(name: str, column: Any) -> list[Any]:
+    if isinstance(column, str | bytes | Mapping) or not isinstance(column, Iterable):
+        raise InputTypeError(f"{name} must be a list with one entry a row, got {type(column).__name__}; wrap it in [ ]")
+    return list(column)
+
+
+def is_missing(value: Any) -> bool:
+    """None, or the NaN that tables put where there is nothing."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def check_text(value: Any, name: str) -> str:
+    """``value`` if it is a text that can be scored.
+
+    Raises:
+        InputTypeError: no string, code ``bad_caption``.
+        InputError: blank (``empty_caption``), or not encodable (``bad_caption``).
+    """
+    if not isinstance(value, str):
+        raise InputTypeError(f"{name} ({value!r}) must be a string, got {type(value).__name__}", code="bad_caption")
+    if not value.strip():
+        raise InputError(f"{name} ({value!r}) must hold a word; leave the row out or fill it", code="empty_caption")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(f"{name} ({value!r}) is not valid Unicode ({error.reason})", code="bad_caption") from error
+    return value
+
+
+def check_references(value: Any, name: str = "references") -> tuple[str, ...]:
+    """Reference captions of one row: a string, a list of strings, or nothing."""
+    if is_missing(value):
+        return ()
+    if isinstance(value, str):
+        return (check_text(value, name),)
+    if isinstance(value, Mapping) or not isinstance(value, Iterable):
+        raise InputTypeError(
+            f"{name} ({value!r}) must be a string or a list of strings, got {type(value).__name__}", code="bad_caption"
+        )
+    return tuple(check_text(item, f"{name}[{i}]") for i, item in enumerate(value))
+
+
+def read_row(candidate: Any, references: Any, video: Any) -> CaptionRow:
+    """Check one row.
+
+    Raises:
+        VqeError: of the kind and code of what is wrong.
+    """
+    text = check_text(candidate, "predictions")
+    given = check_references(references)
+    source = None
+    if not is_missing(video):
+        source = as_media_source(video)
+        if source.path is not None:
+            check_file(source.path)
+    return CaptionRow(text, given, source)
+
+
+def read_rows(
+    predictions: Sequence[Any], references: Sequence[Any] | None, videos: Sequence[Any] | None
+) -> list[CaptionRow | VqeError]:
+    """Check every row; a row that cannot be scored gives its error."""
+    rows: list[CaptionRow | VqeError] = []
+    for i, candidate in enumerate(predictions):
+        try:
+            rows.append(read_row(candidate, references[i] if references else None, videos[i] if videos else None))
+        except VqeError as error:
+            rows.append(error)
+    return rows
+
+
+def check_on_error(on_error: str) -> None:
+    """Raise InputError unless ``on_error`` is one of the policies."""
+    if on_error not in get_args(OnError):
+        raise InputError(f"on_error ({on_error!r}) must be one of {', '.join(get_args(OnError))}")
+
+
+def report_failures(failures: Mapping[int, VqeError], num_rows: int, on_error: OnError) -> None:
+    """Raise, warn or pass over in silence what is wrong with some rows.
+
+    Raises:
+        VqeError: with ``"raise"``; of the failing rows' own type where they have one type, so that for example
+            FileNotFoundError catches missing files; else RowsFailedError. The message lists the rows.
+    """
+    if not failures or on_error == "skip":
+        return
+    lines = [f"row {i}: [{error.code}] {error}" for i, error in sorted(failures.items())]
+    more = [f"... and {len(lines) - SHOWN_ROWS} more"] if len(lines) > SHOWN_ROWS else []
+    summary = f"{len(failures)} of {num_rows} rows cannot be scored:\n  " + "\n  ".join(lines[:SHOWN_ROWS] + more)
+    if on_error == "warn":
+        warnings.warn(summary, UserWarning, stacklevel=3)
+        return
+    kinds = {type(error) for error in failures.values()}
+    kind = kinds.pop() if len(kinds) == 1 else RowsFailedError
+    first = failures[min(failures)]
+    raise kind(
+        f"{summary}\nMend or leave out these rows, or use on_error='skip' or 'warn' to score the others.",
+        code=first.code,
+    ) from first

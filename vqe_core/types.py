@@ -1,0 +1,237 @@
+"""Data that flows between the parts.
+
+Conventions: times in seconds, ranges half-open ``[start, end)``; frames are uint8 ``(N, H, W, 3)`` RGB;
+embeddings are float32 unit rows. Each type checks itself once, at construction, and never prints pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from vqe_core.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class MediaSource:
+    """Where a video comes from: exactly one of a path, encoded bytes, decoded frames or an open decoder.
+
+    ``start`` and ``end`` (seconds, half-open) limit it to a segment. ``fps`` gives decoded frames a clock.
+    """
+
+    path: str | None = None
+    data: bytes | None = field(default=None, repr=False)
+    frames: np.ndarray | None = field(default=None, repr=False)
+    decoder: Any = field(default=None, repr=False)
+    fps: float | None = None
+    start: float | None = None
+    end: float | None = None
+
+    def __post_init__(self) -> None:
+        given = [x is not None for x in (self.path, self.data, self.frames, self.decoder)]
+        if sum(given) != 1:
+            raise InputError(f"a media source needs exactly one of path, data, frames, decoder; got {sum(given)}")
+        _check_segment(self.start, self.end)
+        if self.frames is not None and not (
+            self.frames.dtype == np.uint8 and self.frames.ndim == 4 and self.frames.shape[-1] == 3
+        ):
+            raise InputError(
+                f"frames must be uint8 (N, H, W, 3) RGB, got {self.frames.dtype} {tuple(self.frames.shape)}; "
+                "convert with (frames * 255).astype('uint8') or move the colour axis to the end"
+            )
+
+    @property
+    def name(self) -> str:
+        """Short text for messages: the path, or what kind of input it is."""
+        if self.path is not None:
+            return self.path
+        if self.data is not None:
+            return f"<{len(self.data)} bytes>"
+        if self.frames is not None:
+            return f"<frames {tuple(self.frames.shape)}>"
+        return f"<{type(self.decoder).__name__}>"
+
+
+def _check_segment(start: float | None, end: float | None) -> None:
+    for label, value in (("start", start), ("end", end)):
+        if value is not None and not math.isfinite(value):
+            raise InputError(f"segment {label} ({value}) must be a finite number of seconds")
+    if start is not None and end is not None and end <= start:
+        raise InputError(f"segment end ({end}) must be greater than start ({start}), both in seconds")
+
+
+@dataclass(frozen=True)
+class FrameTable:
+    """What frames a video has, before any is decoded.
+
+    Attributes:
+        timestamps: float64 (N,), presentation times in seconds, not decreasing.
+        is_keyframe: bool (N,), True where the codec can start decoding.
+        indices: int64 (N,), each frame's number in the whole stream, so that a segment keeps its numbers.
+        start, end: seconds, half-open; ``end`` is when the last frame leaves the screen.
+        has_clock: False for bare frame arrays, whose times are only frame numbers.
+        rotation: degrees to turn the picture, 0, 90, 180 or 270, clockwise.
+        differences: float64 (N,), mean absolute grey difference (0-255) to the previous frame, or None.
+        warnings: remarks for the row, for example that the file ends early.
+    """
+
+    timestamps: np.ndarray
+    is_keyframe: np.ndarray
+    indices: np.ndarray
+    start: float
+    end: float
+    has_clock: bool = True
+    rotation: int = 0
+    differences: np.ndarray | None = None
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        sizes = {len(self.timestamps), len(self.is_keyframe), len(self.indices)}
+        if len(sizes) != 1:
+            raise InputError(f"the columns of a frame table must have one length, got {sorted(sizes)}")
+        if np.any(np.diff(self.timestamps) < 0):
+            raise InputError("timestamps of a frame table must not decrease")
+
+    def __len__(self) -> int:
+        return len(self.timestamps)
+
+    def segment(self, start: float | None, end: float | None) -> FrameTable:
+        """Keep the frames shown first within ``[start, end)``, or the one on display at ``start`` if none is."""
+        if start is None and end is None:
+            return self
+        low = self.start if start is None else max(start, self.start)
+        high = self.end if end is None else min(end, self.end)
+        if high <= low:
+            raise InputError(
+                f"segment [{start}, {end}) s has no frame: the video covers [{self.start:.3f}, {self.end:.3f}) s"
+            )
+        keep = np.flatnonzero((self.timestamps >= low - TIME_TOLERANCE) & (self.timestamps < high - TIME_TOLERANCE))
+        if len(keep) == 0:
+            keep = np.array([max(0, int(np.searchsorted(self.timestamps, low, side="right")) - 1)])
+        return replace(
+            self,
+            timestamps=self.timestamps[keep],
+            is_keyframe=self.is_keyframe[keep],
+            indices=self.indices[keep],
+            differences=None if self.differences is None else self.differences[keep],
+            start=low,
+            end=high,
+        )
+
+
+# Containers round times to their own ticks (1 ms in Matroska), so times closer than this are the same time.
+TIME_TOLERANCE = 1e-3
+
+
+class Frame(NamedTuple):
+    """One decoded picture: ``position`` in the frame table, ``pixels`` uint8 (H, W, 3) RGB."""
+
+    position: int
+    pixels: np.ndarray
+
+
+@dataclass(frozen=True)
+class AudioSamples:
+    """Sound as decoded.
+
+    Attributes:
+        waveform: float32 (C, T), nominally in [-1, 1].
+        sampling_rate: Hz.
+        start: seconds, presentation time of the first sample; a video's track may start late.
+        warnings: remarks for the row, for example that the file ends early.
+    """
+
+    waveform: np.ndarray = field(repr=False)
+    sampling_rate: int
+    start: float = 0.0
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.waveform.ndim != 2 or self.waveform.dtype != np.float32:
+            raise InputError(
+                f"waveform must be float32 (channels, samples), got {self.waveform.dtype} {self.waveform.shape}"
+            )
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.waveform.shape[1] / self.sampling_rate
+
+    @property
+    def end(self) -> float:
+        """Seconds, presentation time after the last sample."""
+        return self.start + self.duration
+
+
+@dataclass(frozen=True)
+class TimedEmbeddings:
+    """Frame embeddings of one video, in the order sampled.
+
+    Attributes:
+        values: float32 (N, D), unit rows.
+        timestamps: float64 (N,) seconds, or None without a clock.
+        indices: int64 (N,), frame numbers in the stream.
+        notes: remarks for the row (frames left out, file ends early).
+        reader: what decoded them, with versions, for the signature.
+    """
+
+    values: Tensor
+    timestamps: np.ndarray | None
+    indices: np.ndarray
+    notes: tuple[str, ...] = ()
+    reader: str = ""
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+@dataclass(frozen=True)
+class TextEmbedding:
+    """One text, embedded.
+
+    Attributes:
+        tokens: float32 (L, D), unit rows, or None where the model has no token-level space.
+        token_ids: the L vocabulary ids, with the start and end tokens of every window.
+        pooled: float32 (D,), unit length.
+        notes: remarks for the row, for example that the text was cut.
+    """
+
+    tokens: Tensor | None
+    token_ids: tuple[int, ...]
+    pooled: Tensor
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """Scores of a call, for hosts to show in their own form.
+
+    Attributes:
+        scores: column means over the rows that have the score; NaN where none has.
+        rows: one list a column, an entry a row; NaN for a row that failed.
+        status: a word a row, ``"ok"`` or why it has no score.
+        messages: remarks a row, empty where there is nothing to say.
+        signature: everything that can change a score, and nothing else.
+        details: optional extra columns (``frame_details``).
+    """
+
+    scores: dict[str, float]
+    rows: dict[str, list[float]]
+    status: list[str]
+    messages: list[str]
+    signature: dict[str, Any]
+    details: dict[str, list[Any]] = field(default_factory=dict)
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.status)
+
+    @property
+    def num_failed(self) -> int:
+        return sum(status != "ok" for status in self.status)
