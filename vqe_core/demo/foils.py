@@ -29,11 +29,18 @@ def graded_foils(attributes: np.ndarray, rng: np.random.Generator) -> list[Foil]
     order. In a clip of two events an attribute goes wrong in one of them. The last is unrelated:
     everything that can be seen is wrong, in every event.
     """
-    claims, wrong, foils = full_claims(attributes), (), []
-    for name in rng.permutation(VISIBLE)[:-1]:
-        claims = swap(claims, str(name), rng, attributes=attributes)
-        wrong = (*wrong, str(name))
-        foils.append(Foil(caption(claims), wrong))
+    claims = full_claims(attributes)
+    pending = [str(name) for name in rng.permutation(VISIBLE)]
+    wrong: list[str] = []
+    foils = []
+    while len(pending) > 1:
+        # Not always the first: where two events differ in one attribute alone, swapping it tells the truth.
+        name, claims = next(
+            (name, foil) for name in pending if (foil := swap(claims, name, rng, attributes=attributes)) is not None
+        )
+        pending.remove(name)
+        wrong.append(name)
+        foils.append(Foil(caption(claims), tuple(wrong)))
     return [*foils, Foil(caption(unrelated_claims(attributes, rng)), VISIBLE)]
 
 

@@ -39,7 +39,7 @@ def build_tokenizer() -> CLIPTokenizer:
     tokens = [*alphabet, *(letter + END_OF_WORD for letter in alphabet), *("".join(pair) for pair in merges)]
     tokens = list(dict.fromkeys([*tokens, START_TOKEN, END_TOKEN]))
     vocabulary = {token: index for index, token in enumerate(tokens)}
-    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=MAX_LENGTH)
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=MAX_LENGTH)  # type: ignore[arg-type]
 
 
 def learn_merges(words: list[str]) -> list[tuple[str, str]]:
@@ -70,7 +70,7 @@ def token_ids(tokenizer: CLIPTokenizer, texts: list[str]) -> tuple[np.ndarray, n
 
 
 def _merged(parts: list[str], pair: tuple[str, str]) -> list[str]:
-    merged = []
+    merged: list[str] = []
     for part in parts:
         # A part that was itself just merged is longer than pair[0], so "a a a" merges once.
         if merged and (merged[-1], part) == pair:

@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 
 from vqe_core.errors import MediaError, VqeError
 from vqe_core.media.checks import check_file, check_head, describe_unreadable
+from vqe_core.media.cut_off import cut_off_remark
 from vqe_core.media.limits import MediaLimits
 from vqe_core.types import MediaSource
 
@@ -53,7 +54,7 @@ def open_stream(source: MediaSource, limits: MediaLimits) -> Iterator[tuple[Inpu
         MediaError: any code; nothing else leaves the block.
     """
     with media_errors(source.name), _open_container(source, limits) as container:
-        stream = _video_stream(container, source.name)
+        stream = _video_stream(container, source)
         context = stream.codec_context
         check_size(context.width, context.height, limits, source.name)
         # One thread: damaged files decode differently with more, and errors vanish. The outer max_pixels covers
@@ -100,6 +101,7 @@ def _open_container(source: MediaSource, limits: MediaLimits) -> InputContainer:
         return av.open(_file(source), mode="r", options=options, metadata_errors="replace")
     except Exception as error:
         code, reason = describe_unreadable(_head(source))
+        reason = cut_off_remark(source) or reason
         raise MediaError(f"{source.name!r} cannot be opened as a video: {reason} ({error})", code=code) from error
 
 
@@ -123,15 +125,18 @@ def _head(source: MediaSource) -> bytes:
         return file.read(_HEAD_BYTES)
 
 
-def _video_stream(container: InputContainer, name: str) -> VideoStream:
+def _video_stream(container: InputContainer, source: MediaSource) -> VideoStream:
     best = container.streams.best("video")
     streams = [best] if isinstance(best, VideoStream) else []
     streams += list(container.streams.video)
     for stream in streams:
         if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic:
             return stream
+    cut_off = cut_off_remark(source)
+    if cut_off:
+        raise MediaError(f"{source.name!r} has no video that can be decoded; it is {cut_off}")
     kinds = sorted({stream.type for stream in container.streams})
     detail = f"its streams are: {', '.join(kinds)}" if kinds else "it has no streams"
     if any(stream.codec_context is None for stream in container.streams.video):
         detail = "its video codec is unknown"
-    raise MediaError(f"{name!r} has no video that can be decoded; {detail}", code="no_video_stream")
+    raise MediaError(f"{source.name!r} has no video that can be decoded; {detail}", code="no_video_stream")

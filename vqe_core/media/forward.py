@@ -61,6 +61,9 @@ class ForwardDecode:
             try:
                 frames = context.decode(packet)
             except av.FFmpegError:
+                # A picture over the limit looks like damage to FFmpeg; its size is known all the same.
+                width, height = _png_size(packet) or (context.width, context.height)
+                check_size(width, height, self.limits, self.name)
                 self.bad_packets += 1
                 continue
             yield from frames
@@ -82,11 +85,20 @@ class ForwardDecode:
                 return
 
 
-def decoded_table(decode: ForwardDecode) -> FrameTable:
+def _png_size(packet: av.Packet[VideoStream] | None) -> tuple[int, int] | None:
+    """Size that a PNG picture claims, which FFmpeg forgets when it refuses it."""
+    head = bytes(memoryview(packet)[:24]) if packet is not None and packet.size > 24 else b""
+    if not head.startswith(b"\x89PNG"):
+        return None
+    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+
+
+def decoded_table(decode: ForwardDecode, damage: str | None = None) -> FrameTable:
     """Decode everything and write down what came out.
 
     Args:
         decode: a fresh pass over the video.
+        damage: what is known to be wrong with the file, if anything.
 
     Returns:
         The table, with a warning for each kind of damage met.
@@ -107,7 +119,7 @@ def decoded_table(decode: ForwardDecode) -> FrameTable:
         sizes.add((frame.width, frame.height))
         check_length(len(clock), decode.limits, decode.name)
     if first is None or last is None:
-        raise nothing_decoded(decode.name, decode.bad_packets > 0)
+        raise _nothing_decoded(decode, damage)
     times, jumps = display_times(np.array(clock, dtype=np.float64), decode)
     base = decode.stream.time_base
     duration = last.duration * float(base) if last.duration and base else None
@@ -148,19 +160,19 @@ def display_times(clock: np.ndarray, decode: ForwardDecode) -> tuple[np.ndarray,
 
 def _damage(decode: ForwardDecode, frames: int, sizes: int, jumps: int) -> list[str]:
     remarks = {
-        f"{decode.bad_packets} packets cannot be decoded": decode.bad_packets,
-        f"{decode.damaged_frames} of {frames} frames are damaged": decode.damaged_frames,
+        f"packets that cannot be decoded: {decode.bad_packets}": decode.bad_packets,
+        f"damaged frames: {decode.damaged_frames} of {frames}": decode.damaged_frames,
         f"the clock jumps back {jumps} times": jumps,
         f"the picture changes between {sizes} sizes": sizes > 1,
     }
     return [text for text, met in remarks.items() if met]
 
 
-def nothing_decoded(name: str, damaged: bool) -> MediaError:
-    """The error for a video stream that gave no frame."""
-    if damaged:
-        return MediaError(f"{name!r}: no frame can be decoded; the file is damaged or cut off")
-    return MediaError(f"{name!r} has a video stream with no frames in it", code="no_frames")
+def _nothing_decoded(decode: ForwardDecode, damage: str | None) -> MediaError:
+    if decode.bad_packets or damage:
+        reason = damage or "the file is damaged or cut off"
+        return MediaError(f"{decode.name!r}: no frame can be decoded; {reason}")
+    return MediaError(f"{decode.name!r} has a video stream with no frames in it", code="no_frames")
 
 
 def check_length(frames: int, limits: MediaLimits, name: str) -> None:

@@ -11,6 +11,7 @@ import av
 import numpy as np
 
 from vqe_core.media.container import check_size, open_stream, presentation_time
+from vqe_core.media.cut_off import cut_off_remark
 from vqe_core.media.forward import DecodedTable, ForwardDecode, decoded_table
 from vqe_core.media.limits import DEFAULT_LIMITS, MediaLimits
 from vqe_core.media.packet_plan import PacketPlan
@@ -55,10 +56,12 @@ class PyAVReader:
         with open_stream(source, self.limits) as (container, stream):
             scan = scan_packets(container, stream, self.limits, source.name)
             table = packet_table(scan, stream) if self.scan == "auto" else None
-            warning = early_end(scan, container)
+            early = early_end(scan, container)
+        cut_off = cut_off_remark(source)
         if table is None:
             with open_stream(source, self.limits) as (container, stream):
-                table = decoded_table(ForwardDecode(container, stream, self.limits, source.name))
+                table = decoded_table(ForwardDecode(container, stream, self.limits, source.name), cut_off or early)
+        warning = early or cut_off
         return replace(table, warnings=(*table.warnings, warning)) if warning else table
 
     def frames(self, source: MediaSource, table: FrameTable, positions: np.ndarray) -> Iterator[Frame]:

@@ -19,8 +19,16 @@ from vqe_core.samplers import FrameSampler, sampler_spec
 from vqe_core.scorers.emscore_rows import SCORE_TYPES, FrameAggregation, RowScorer, needed_columns
 from vqe_core.scorers.idf import check_idf, fit_captions, resolve_idf
 from vqe_core.scorers.options import EMScoreOptions
-from vqe_core.scorers.results import RowOutcome, assemble_report, report_to_columns, report_to_result
-from vqe_core.scorers.rows import CaptionRow, as_columns, check_on_error, is_missing, read_rows, report_failures
+from vqe_core.scorers.results import RESULT_COLUMNS, RowOutcome, assemble_report, report_to_columns, report_to_result
+from vqe_core.scorers.rows import (
+    CaptionRow,
+    as_columns,
+    check_on_error,
+    is_missing,
+    read_rows,
+    report_failures,
+    video_column,
+)
 from vqe_core.scorers.sampling import sampler_from_options
 from vqe_core.types import ScoreReport, TextEmbedding, TimedEmbeddings
 
@@ -118,12 +126,31 @@ class EMScore(EMScoreOptions):
                 "idf=True would differ from batch to batch; fit it on the whole column first: "
                 "scorer = scorer.fit(ds['reference'])"
             )
-        columns = {
-            "predictions": batch[self.candidate_key],
-            "videos": _column(batch, self.video_key),
-            "references": _column(batch, self.reference_key),
+        return report_to_columns(self.score(**self.inputs_from(batch)))
+
+    def inputs_from(self, columns: Mapping[str, Any], base_dir: str | None = None) -> dict[str, Any]:
+        """The arguments of ``score`` from a table, by the ``*_key`` options.
+
+        Args:
+            columns: lists by column name.
+            base_dir: folder that relative media paths are relative to. Default: the working directory.
+
+        Raises:
+            InputError: a column that is needed is not there.
+        """
+        if self.candidate_key not in columns:
+            raise InputError(
+                f"candidate_key ({self.candidate_key!r}) is no column; there are {', '.join(map(str, columns))}"
+            )
+        return {
+            "predictions": columns[self.candidate_key],
+            "videos": video_column(columns, self.video_key, self.start_key, self.end_key, base_dir),
+            "references": columns[self.reference_key] if self.reference_key in columns else None,  # noqa: SIM401
         }
-        return report_to_columns(self.score(**columns))
+
+    def writes_column(self, name: str) -> bool:
+        """Whether results may be written under ``name``, so that an input column must not be called so."""
+        return name in RESULT_COLUMNS or name.rpartition("_")[0].startswith(SCORE_TYPES)
 
     def score(self, *, predictions: Any, videos: Any = None, references: Any = None) -> ScoreReport:
         """Score captions; arguments as ``compute``.
@@ -259,8 +286,3 @@ def _choice(name: str, value: Any, allowed: Sequence[str]) -> tuple[str, ...] | 
     if wrong or not chosen:
         raise InputError(f"{name} ({value!r}) must be among {', '.join(allowed)}")
     return tuple(dict.fromkeys(chosen))
-
-
-def _column(batch: Mapping[str, Any], key: str) -> Any:
-    # The lazy batch of a data set has a .get that decodes every column.
-    return batch[key] if key in batch else None  # noqa: SIM401

@@ -6,9 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-def option(default: Any, help_text: str) -> Any:
-    """A dataclass field whose help text the command line shows."""
-    return field(default=default, metadata={"help": help_text})
+def option(default: Any, help_text: str, **command_line: Any) -> Any:
+    """A dataclass field with what the command line shows of it.
+
+    Args:
+        default: in Python.
+        help_text: one line.
+        command_line: ``many=True`` takes several values, ``python_only=True`` makes no flag, ``bare`` is what
+            the flag alone means, ``metavar``.
+    """
+    return field(default=default, metadata={"help": help_text, **command_line})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,10 +26,12 @@ class SharedOptions:
     batch_size: int = option(32, "pictures or texts a forward pass; changes speed and memory, not scores")
     device: str = option("auto", "auto (cuda, mps or cpu) or a torch device")
     dtype: str = option("auto", "auto (float32), float32, bfloat16 or float16")
-    per_sample: bool = option(False, "add 'samples': one list a column, an entry a row")
+    per_sample: bool = option(False, "add 'samples': one list a column, an entry a row", python_only=True)
     on_error: str = option("raise", "rows that cannot be scored: raise, warn or skip")
     progress: bool | None = option(None, "progress bars: true, false, or on a terminal only (default)")
     video_key: str = option("video_path", "column of the videos")
+    start_key: str | None = option(None, "column of where each row's segment starts, in seconds (default: none)")
+    end_key: str | None = option(None, "column of where each row's segment ends, in seconds (default: none)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +48,12 @@ class EMScoreOptions(SharedOptions):
     clip_model_path: Any = option(
         "openai/clip-vit-base-patch32", "hub id (id@revision), local folder, OpenAI name such as ViT-B/32, or toy"
     )
-    score_types: Any = option(None, "EMScore(X,V), EMScore(X,X*), EMScore(X,V,X*); default: all the inputs allow")
-    metrics: Any = option(None, "figr_P figr_R figr_F cogr full_P full_R full_F; default: all")
+    score_types: Any = option(
+        None, "EMScore(X,V), EMScore(X,X*), EMScore(X,V,X*); default: all the inputs allow", many=True, metavar="TYPE"
+    )
+    metrics: Any = option(
+        None, "figr_P figr_R figr_F cogr full_P full_R full_F; default: all", many=True, metavar="METRIC"
+    )
     idf: Any = option(
         False, "token weights: false, true (fitted on the references, else the predictions), captions or a file"
     )
@@ -53,3 +66,9 @@ class EMScoreOptions(SharedOptions):
     )
     candidate_key: str = option("candidate", "column of the captions")
     reference_key: str = option("reference", "column of the reference captions")
+
+
+# What `vqe score` offers: options and a line on each metric.
+COMMAND_OPTIONS: dict[str, tuple[type[SharedOptions], str]] = {
+    "emscore": (EMScoreOptions, "EMScore: does a caption fit a video, its reference captions, or both?"),
+}

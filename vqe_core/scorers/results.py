@@ -15,6 +15,10 @@ from vqe_core.scorers.options import SharedOptions
 from vqe_core.types import ScoreReport
 
 
+# Written beside the score columns of every metric.
+RESULT_COLUMNS = ("status", "message", "frame_details")
+
+
 @dataclass(frozen=True)
 class RowOutcome:
     """What became of one row: scores with remarks, or the error that stopped it."""

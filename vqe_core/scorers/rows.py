@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from vqe_core.errors import InputError, InputTypeError, RowsFailedError, VqeError
@@ -92,6 +92,8 @@ def read_row(candidate: Any, references: Any, video: Any) -> CaptionRow:
     text = check_text(candidate, "predictions")
     given = check_references(references)
     source = None
+    if isinstance(video, VqeError):
+        raise video
     if not is_missing(video):
         source = as_media_source(video)
         if source.path is not None:
@@ -110,6 +112,37 @@ def read_rows(
         except VqeError as error:
             rows.append(error)
     return rows
+
+
+def video_column(
+    columns: Mapping[str, Any], video_key: str, start_key: str | None, end_key: str | None, base_dir: str | None
+) -> list[Any] | None:
+    """The videos of a table, each with its segment and its path made absolute; None without such a column.
+
+    Raises:
+        InputError: a segment column is named that is not there.
+    """
+    for key in (start_key, end_key):
+        if key is not None and key not in columns:
+            raise InputError(f"segment column {key!r} is no column; there are {', '.join(map(str, columns))}")
+    if video_key not in columns:
+        return None
+    videos = list(columns[video_key])
+    starts = [None] * len(videos) if start_key is None else columns[start_key]
+    ends = [None] * len(videos) if end_key is None else columns[end_key]
+    return [_located(*cell, base_dir) for cell in zip(videos, starts, ends, strict=True)]
+
+
+def _located(video: Any, start: Any, end: Any, base_dir: str | None) -> Any:
+    """One cell as a source, or the error that the row check will raise."""
+    if is_missing(video):
+        return None
+    try:
+        source = as_media_source(video, base_dir=base_dir)
+        segment = {name: float(t) for name, t in (("start", start), ("end", end)) if not is_missing(t)}
+        return replace(source, **segment) if segment else source
+    except (VqeError, TypeError, ValueError) as error:
+        return error if isinstance(error, VqeError) else InputError(f"segment ({start!r}, {end!r}): {error}")
 
 
 def check_on_error(on_error: str) -> None:

@@ -1,0 +1,128 @@
+"""The ``vqe`` command. Imports nothing heavy before it knows what to do, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from vqe_core import __version__, registry
+from vqe_core.errors import VqeError
+from vqe_core.scorers.options import COMMAND_OPTIONS
+
+EXIT_ERROR, EXIT_INTERRUPTED = 1, 130  # 130: what a shell reports for Ctrl-C
+SWITCHES = {"bool", "bool | None"}
+NUMBERS = {"int": int, "int | None": int, "float | None": float}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0, 1 for a clear error, 130 for Ctrl-C."""
+    options = vars(_parser().parse_args(arguments))
+    command = options.pop("command")
+    try:
+        status: int = command(options)
+        sys.stdout.flush()
+    except VqeError as error:
+        print(f"vqe: error: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("vqe: interrupted; no output was written", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away, for example `vqe list | head`: no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + getattr(signal, "SIGPIPE", 13)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vqe", description="Judge a video against its words and its sound.")
+    parser.add_argument("--version", action="version", version=f"vqe-core {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="make toy clips, score right and wrong captions, write a report")
+    demo.add_argument("--out", default="demo_out", metavar="DIR", help="folder to write to (default: demo_out)")
+    demo.set_defaults(command=_demo)
+
+    score = commands.add_parser("score", help="score the rows of a table")
+    metrics = score.add_subparsers(title="metrics", required=True, metavar="METRIC")
+    for name, (options, summary) in COMMAND_OPTIONS.items():
+        metric = metrics.add_parser(name, help=summary, description=summary)
+        metric.add_argument("rows", metavar="ROWS", help="jsonl, json, csv or parquet; media paths relative to it")
+        metric.add_argument("--out", required=True, metavar="FILE", help="table to write, the format by its ending")
+        _add_options(metric, options)
+        metric.set_defaults(command=_score, metric=name)
+
+    listing = commands.add_parser("list", help="list metrics, samplers, encoders and readers")
+    listing.set_defaults(command=_list)
+    return parser
+
+
+def _add_options(parser: argparse.ArgumentParser, options: type[Any]) -> None:
+    """One flag an option of the scorer; what is not given keeps the scorer's default."""
+    group = parser.add_argument_group("options")
+    for field in dataclasses.fields(options):
+        if field.metadata.get("python_only"):
+            continue
+        flag = "--" + field.name.replace("_", "-")
+        shown = "" if field.default in (None, False) else f" (default: {field.default})"
+        settings: dict[str, Any] = {
+            "default": argparse.SUPPRESS,
+            "help": (field.metadata["help"] + shown).replace("%", "%%"),
+        }
+        if field.type in SWITCHES:
+            settings["action"] = argparse.BooleanOptionalAction
+        else:
+            settings["type"] = NUMBERS.get(str(field.type), str)
+            settings["metavar"] = field.metadata.get("metavar", "VALUE" if settings["type"] is str else "N")
+            if field.metadata.get("many"):
+                settings["nargs"] = "+"
+            if field.metadata.get("bare"):
+                settings.update(nargs="?", const=field.metadata["bare"])
+        group.add_argument(flag, **settings)
+
+
+def _score(options: dict[str, Any]) -> int:
+    metric, rows, out = (options.pop(name) for name in ("metric", "rows", "out"))
+    if options.get("idf") in ("true", "false"):
+        options["idf"] = options["idf"] == "true"
+    _quiet_libraries()
+    from vqe_core.run import score_table
+
+    report = score_table(metric, rows, out, options)
+    for name, value in report.scores.items():
+        print(f"{name:28s} {value:8.4f}")
+    print(f"{report.num_rows} rows, {report.num_failed} failed; written to {out}")
+    return 0
+
+
+def _demo(options: dict[str, Any]) -> int:
+    _quiet_libraries()
+    from pathlib import Path
+
+    from vqe_core.demo.show import format_table, run_demo
+
+    print(format_table(run_demo(Path(options["out"]))))
+    return 0
+
+
+def _list(options: dict[str, Any]) -> int:
+    for kind in ("scorer", "sampler", "encoder", "reader"):
+        print(f"{kind + 's':10s} {' '.join(registry.names(kind))}")
+    return 0
+
+
+def _quiet_libraries() -> None:
+    """Loading bars of model libraries say nothing to a user of this command; its own bars stay."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""Tables on disk: jsonl, json, csv and parquet, chosen by the file's ending."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vqe_core.errors import InputError
+
+Columns = dict[str, list[Any]]
+FORMATS = (".jsonl", ".json", ".csv", ".parquet")
+
+
+def read_table(path: str | os.PathLike[str]) -> Columns:
+    """Read a table as columns of equal length. A key that a row lacks is None there.
+
+    Raises:
+        InputError: no such file, an ending that is not known, or content that is not a table of rows.
+    """
+    path = Path(path)
+    suffix = check_format(path)
+    if not path.is_file():
+        raise InputError(f"no table at {str(path)!r}; check the path")
+    try:
+        columns = _READERS[suffix](path)
+    except (ValueError, OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{str(path)!r} cannot be read as {suffix[1:]}: {error}") from error
+    if not columns or not len(next(iter(columns.values()))):
+        raise InputError(f"{str(path)!r} has no rows")
+    return columns
+
+
+def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write columns whole or not at all: to a temporary name first, then moved. NaN becomes null.
+
+    Raises:
+        InputError: an ending that is not known, or a folder that is not there.
+    """
+    path = Path(path)
+    suffix = check_format(path)
+    if not path.parent.is_dir():
+        raise InputError(f"cannot write {str(path)!r}: folder {str(path.parent)!r} is not there; make it first")
+    plain = {name: [_plain(value) for value in column] for name, column in columns.items()}
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    os.close(handle)
+    try:
+        _WRITERS[suffix](Path(temporary), plain)
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files for the owner only
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def check_format(path: Path) -> str:
+    """The ending of ``path`` if tables can have it.
+
+    Raises:
+        InputError: it is not one of the four.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(f"{str(path)!r} must end in one of {', '.join(FORMATS)}")
+    return path.suffix.lower()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _plain(value: Any) -> Any:
+    """Plain Python values; NaN and infinities, which JSON does not know, as None."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _from_rows(rows: Sequence[Any]) -> Columns:
+    for i, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise ValueError(f"row {i} is {type(row).__name__}, not an object with column names")
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _read_jsonl(path: Path) -> Columns:
+    rows = []
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                try:
+                    rows.append(json.loads(line))
+                except ValueError as error:
+                    raise ValueError(f"line {number}: {error}") from error
+    return _from_rows(rows)
+
+
+def _read_json(path: Path) -> Columns:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(content, list):
+        raise ValueError(f"it holds {type(content).__name__}, not a list of rows")
+    return _from_rows(content)
+
+
+def _read_csv(path: Path) -> Columns:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, strict=True)
+        rows = [{name: _from_csv(cell) for name, cell in row.items()} for row in reader]
+    return _from_rows(rows)
+
+
+def _from_csv(cell: Any) -> Any:
+    """A cell: empty is None, a JSON list or object is read, anything else is text."""
+    if not cell:
+        return None
+    if isinstance(cell, str) and cell[0] in "[{":
+        try:
+            return json.loads(cell)
+        except ValueError:
+            return cell
+    return cell
+
+
+def _read_parquet(path: Path) -> Columns:
+    import pyarrow.parquet as pq
+
+    columns: Columns = pq.read_table(path).to_pydict()
+    return columns
+
+
+def _rows(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _write_jsonl(path: Path, columns: Columns) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in _rows(columns))
+
+
+def _write_json(path: Path, columns: Columns) -> None:
+    path.write_text(json.dumps(_rows(columns), ensure_ascii=False, indent=1, default=str) + "\n", encoding="utf-8")
+
+
+def _write_csv(path: Path, columns: Columns) -> None:
+    def cell(value: Any) -> Any:
+        return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows([cell(value) for value in row.values()] for row in _rows(columns))
+
+
+def _write_parquet(path: Path, columns: Columns) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # A column that is null in all rows of this table would otherwise have no type to join others by.
+    arrays = {
+        name: pa.array(column, type=pa.float64() if column and all(v is None for v in column) else None)
+        for name, column in columns.items()
+    }
+    pq.write_table(pa.table(arrays), path)
+
+
+_READERS: dict[str, Callable[[Path], Columns]] = {
+    ".jsonl": _read_jsonl,
+    ".json": _read_json,
+    ".csv": _read_csv,
+    ".parquet": _read_parquet,
+}
+_WRITERS: dict[str, Callable[[Path, Columns], None]] = {
+    ".jsonl": _write_jsonl,
+    ".json": _write_json,
+    ".csv": _write_csv,
+    ".parquet": _write_parquet,
+}
