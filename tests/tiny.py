@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import pre_tokenizers
 from transformers import (
     CLIPConfig,
     CLIPImageProcessor,
@@ -15,7 +15,9 @@ from transformers import (
     CLIPTokenizer,
 )
 
-WORDS = "a an the red blue green cat dog man woman runs sits cooks plays in on with big small house tree ball".split()
+WORDS = (
+    "a an the red blue green cat dog man woman runs sits cooks plays in on with big small house tree ball".split()  # noqa: SIM905
+)
 
 
 def clip_tokenizer(max_length: int = 77) -> CLIPTokenizer:
@@ -60,6 +62,3 @@ def tiny_clip(folder: str | Path, *, image_size: int = 32, seed: int = 0, **proc
     image_processor = CLIPImageProcessor(size=size, crop_size=crop, **processor)
     CLIPProcessor(image_processor, tokenizer).save_pretrained(folder)
     return Path(folder)
-
-
-__all__ = ["Tokenizer", "clip_tokenizer", "models", "tiny_clip"]

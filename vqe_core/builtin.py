@@ -21,4 +21,14 @@ register("encoder", "altclip", "vqe_core.encoders.bert_clip:AltClipEncoder")
 register("encoder", "siglip", "vqe_core.encoders.siglip:SiglipEncoder")
 register("encoder", "siglip2", "vqe_core.encoders.siglip:SiglipEncoder")
 
+register("audio_encoder", "clap", "vqe_core.encoders.clap:ClapEncoder")
+register("tagger", "clap", "vqe_core.encoders.clap:ClapEncoder")
+register("tagger", "audio-spectrogram-transformer", "vqe_core.encoders.ast_tagger:AstTagger")
+register("joint_encoder", "pe_audio_video", "vqe_core.encoders.pe_av:PeAvEncoder")
+register("joint_encoder", "embedding_gemma2", "vqe_core.encoders.embedding_gemma2:EmbeddingGemma2Encoder")
+register("joint_encoder", "clip", "vqe_core.encoders.clip_clap:ClipClapJoint")
+
+register("describer", "function", "vqe_core.describers.function:FunctionDescriber")
+register("describer", "endpoint", "vqe_core.describers.endpoint:EndpointDescriber")
+
 register("scorer", "emscore", "vqe_core.scorers.emscore:EMScore")

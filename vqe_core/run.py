@@ -41,11 +41,5 @@ def score_table(
             f"{str(rows)!r} has columns {taken} already; rename them, results are written under these names"
         )
     report: ScoreReport = scorer.score(**scorer.inputs_from(columns, base_dir=str(Path(rows).absolute().parent)))
-    scores = report_to_columns(report)
-    taken = sorted(set(columns) & set(scores))
-    if taken:
-        raise InputError(
-            f"{str(rows)!r} has columns {taken} already; rename them, scores are written under these names"
-        )
-    write_table(out, {**columns, **scores})
+    write_table(out, {**columns, **report_to_columns(report)})
     return report

@@ -88,6 +88,13 @@ def test_foils_are_graded_and_nested(clips):
         assert clip.foils() == foils != clip.foils(seed=1)
 
 
+def test_events_that_differ_in_size_alone_still_have_six_foils():
+    events = attributes("one small red star left", "one big red star left")
+    for seed in range(10):
+        foils = make_clip(seed, size=16, num_frames=2, attributes=events).foils(seed)
+        assert [foil.severity for foil in foils] == [1, 2, 3, 4, 5, 6]
+
+
 def test_clips_go_wrong_in_different_orders(clips):
     assert len({clip.foils()[0].wrong for clip in clips}) == len(VISIBLE)
 

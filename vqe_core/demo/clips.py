@@ -1,8 +1,11 @@
 """Clips of the toy world: frames, sound, true captions and foils from one seed, and as an mp4 file."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +16,10 @@ from vqe_core.demo.picture import draw_clip
 from vqe_core.demo.sound import play_event, play_ground
 from vqe_core.demo.world import ABSENT, BACKGROUND, Heldout, check_attributes, num_events, sample_attributes
 from vqe_core.errors import InputError
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +140,7 @@ def write_clip(clip: ToyClip, path: str | Path, *, crf: int = 23) -> Path:
     return Path(path)
 
 
-def _video_stream(container, clip: ToyClip, crf: int):
+def _video_stream(container: OutputContainer, clip: ToyClip, crf: int) -> VideoStream:
     import av
 
     rate = Fraction(len(clip.frames)) / Fraction(clip.seconds).limit_denominator(1000)

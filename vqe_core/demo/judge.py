@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import AutoProcessor, CLIPModel, CLIPProcessor
 
+from vqe_core.errors import InputError
 from vqe_core.functional.emscore import EmbeddedBatch, EMScores, emscore, mean_direction
 
 
@@ -67,5 +68,13 @@ class Judge:
 
 
 def take(batch: EmbeddedBatch, rows: Tensor) -> EmbeddedBatch:
-    """Select rows int64 (R,) of a batch that has parts."""
-    return EmbeddedBatch(batch.parts[rows], batch.mask[rows], batch.whole[rows])
+    """Select rows int64 (R,)."""
+    parts, mask = parts_of(batch)
+    return EmbeddedBatch(parts[rows], mask[rows], batch.whole[rows])
+
+
+def parts_of(batch: EmbeddedBatch) -> tuple[Tensor, Tensor]:
+    """Return parts and mask of a batch, which ``Judge`` always gives both."""
+    if batch.parts is None or batch.mask is None:
+        raise InputError("batch must have parts and a mask, got None")
+    return batch.parts, batch.mask

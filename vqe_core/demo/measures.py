@@ -10,7 +10,7 @@ import torch
 from vqe_core.demo.captions import caption
 from vqe_core.demo.claims import full_claims, oppose_motion, swap, swap_events
 from vqe_core.demo.clips import ToyClip
-from vqe_core.demo.judge import Judge, take
+from vqe_core.demo.judge import Judge, parts_of, take
 from vqe_core.demo.world import APPEAR, DIRECTIONS, MOTION
 from vqe_core.functional.emscore import EmbeddedBatch
 
@@ -57,13 +57,13 @@ def pair_accuracy(judge: Judge, clips: Sequence[ToyClip], videos: EmbeddedBatch,
         ``accuracy`` in [0, 1] over ``pairs`` of a caption and its foil.
     """
     rng = np.random.default_rng(7)
-    rows, right, wrong = [], [], []
+    rows: list[int] = []
+    right: list[str] = []
+    wrong: list[str] = []
     for row, clip in enumerate(clips):
         claims = full_claims(clip.attributes, sound=kind == "sound")
-        if kind == "unrelated":
-            foil = full_claims(clips[(row + len(clips) // 3) % len(clips)].attributes)
-        else:
-            foil = FOILS[kind](clip, claims, rng)
+        other = clips[(row + len(clips) // 3) % len(clips)]
+        foil = full_claims(other.attributes) if kind == "unrelated" else FOILS[kind](clip, claims, rng)
         if foil is not None:
             rows.append(row)
             right.append(caption(claims))
@@ -101,6 +101,13 @@ def severity_order(judge: Judge, clips: Sequence[ToyClip], videos: EmbeddedBatch
     taus = [kendall_tau(-np.arange(len(scores)), column) for column in scores.T.numpy()]
     means = [round(mean, 3) for mean in scores.mean(1).tolist()]
     return {"kendall_tau": round(float(np.mean(taus)), 4), "mean_full_F": means}
+
+
+def lowest_cosine(judge: Judge, clips: Sequence[ToyClip], videos: EmbeddedBatch) -> float:
+    """Return the lowest cosine of any caption token with any frame, of the right video or another."""
+    tokens, real = parts_of(judge.embed_captions([clip.captions(1)[0] for clip in clips]))
+    frames, _ = parts_of(videos)
+    return (tokens[real] @ frames.flatten(0, 1).T).min().item()
 
 
 def kendall_tau(first: np.ndarray, second: np.ndarray) -> float:

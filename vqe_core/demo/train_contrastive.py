@@ -15,7 +15,7 @@ from transformers import CLIPModel, CLIPTokenizer
 
 from vqe_core.demo.captions import caption
 from vqe_core.demo.claims import UNSAID, compatible, random_claims, swap
-from vqe_core.demo.network import overlength, pin_constant
+from vqe_core.demo.network import VISION_WIDTH, overlength, pin_constant
 from vqe_core.demo.optimisation import RunningMeans, learning_rate, make_optimiser, take_step
 from vqe_core.demo.tokenizer import token_ids
 from vqe_core.demo.train_vision import classify, make_heads
@@ -57,7 +57,7 @@ def train_contrastive(
 ) -> dict[str, float]:
     """Train both towers of ``model`` in place; return smoothed losses."""
     rng = np.random.default_rng([seed, 102])
-    heads = make_heads(model.config.vision_config.hidden_size, seed)
+    heads = make_heads(VISION_WIDTH, seed)
     optimiser = make_optimiser([*model.parameters(), *heads.parameters()])
     means = RunningMeans()
     model.train()

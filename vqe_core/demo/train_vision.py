@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import CLIPModel
 
-from vqe_core.demo.network import start_from_pictures
+from vqe_core.demo.network import VISION_WIDTH, start_from_pictures
 from vqe_core.demo.optimisation import RunningMeans, learning_rate, make_optimiser, take_step
 from vqe_core.demo.training_data import (
     FRAME_LABELS,
@@ -35,7 +35,7 @@ def train_vision(model: CLIPModel, data: TrainingSet, *, steps: int, seed: int, 
     some = rng.integers(len(data), size=500)
     start_from_pictures(model, data.frames[some, rng.integers(data.frames.shape[1], size=500)], rng)
     tower = model.vision_model.train()
-    heads = make_heads(model.config.vision_config.hidden_size, seed)
+    heads = make_heads(VISION_WIDTH, seed)
     optimiser = make_optimiser([*tower.parameters(), *heads.parameters()])
     means = RunningMeans()
     for step in range(steps):

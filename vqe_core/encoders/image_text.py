@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from vqe_core.choices import LongText
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.preprocess import Preprocessing, load_preprocessing
-from vqe_core.encoders.tokens import LongText, Tokenizer, TokenWindows, load_tokenizer
+from vqe_core.encoders.tokens import Tokenizer, TokenWindows, load_tokenizer
 from vqe_core.encoders.weights import load_model
 from vqe_core.types import TextEmbedding
 

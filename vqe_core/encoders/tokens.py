@@ -10,11 +10,10 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
+from vqe_core.choices import LongText
 from vqe_core.errors import InputError
-
-LongText = Literal["windows", "truncate", "error"]
 
 # Neighbouring windows share a fifth of their words, so that no phrase is seen only cut in two.
 OVERLAP = 0.2
@@ -90,12 +89,6 @@ def window_starts(length: int, size: int) -> list[int]:
     if starts[-1] + size < length:
         starts.append(length - size)
     return starts
-
-
-def check_long_text(long_text: str) -> None:
-    """Raise InputError unless ``long_text`` is one of the policies."""
-    if long_text not in get_args(LongText):
-        raise InputError(f"long_text ({long_text!r}) must be one of {', '.join(get_args(LongText))}")
 
 
 def load_tokenizer(folder: Path, positions: int) -> Tokenizer:

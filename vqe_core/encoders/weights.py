@@ -41,15 +41,20 @@ def resolve_dtype(dtype: str) -> torch.dtype:
     return DTYPES[name]
 
 
-def load_model(checkpoint: Checkpoint, dtype: torch.dtype, device: str) -> Any:
+def load_model(checkpoint: Checkpoint, dtype: torch.dtype, device: str, *, auto_class: str = "AutoModel") -> Any:
     """The checkpoint's model in evaluation mode.
+
+    Args:
+        checkpoint: its files.
+        dtype, device: where and how to hold it.
+        auto_class: class of transformers that picks the model; one with a task where the task's head is needed.
 
     Raises:
         ModelError: weights are missing in the checkpoint, so that parts of the model would be random.
     """
-    from transformers import AutoModel
+    import transformers
 
-    model, info = AutoModel.from_pretrained(
+    model, info = getattr(transformers, auto_class).from_pretrained(
         checkpoint.folder,
         dtype=dtype,
         use_safetensors=checkpoint.safe,

@@ -12,16 +12,15 @@ Matching", CVPR 2022, section 3.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from vqe_core.choices import MultiReference
 from vqe_core.errors import InputError
 from vqe_core.functional.matching import greedy_match
 from vqe_core.functional.shapes import check_shapes
-
-MultiReference = Literal["max_component", "best_reference"]
 
 
 class EMScores(NamedTuple):

@@ -21,20 +21,29 @@ from vqe_core.types import MediaSource
 
 _HEAD_BYTES = 1024
 
+# On damaged files PyAV raises more than its own errors: UnicodeDecodeError (a ValueError), AttributeError, IndexError.
+_SURPRISES = (
+    av.FFmpegError,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+)
+
 
 @contextmanager
 def media_errors(name: str) -> Iterator[None]:
-    """Turn any exception of the block into a `MediaError` that names the file.
-
-    PyAV raises more than its own errors on damaged files: UnicodeDecodeError, AttributeError, IndexError.
-    """
+    """Turn what FFmpeg and PyAV raise inside the block into a `MediaError` that names the file."""
     try:
         yield
     except VqeError:
         raise
     except MemoryError as error:
         raise MediaError(f"{name!r} needs more memory than there is", code="out_of_memory") from error
-    except Exception as error:
+    except _SURPRISES as error:
         raise MediaError(f"{name!r} cannot be decoded: {type(error).__name__}: {error}") from error
 
 

@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from vqe_core.errors import MediaError
 from vqe_core.media.container import check_size, presentation_time
+from vqe_core.media.display_times import display_times
 from vqe_core.media.limits import MediaLimits
 from vqe_core.media.pixels import clockwise_rotation, picture_warnings
 from vqe_core.types import FrameTable
@@ -45,7 +46,7 @@ class ForwardDecode:
     damaged_frames: int = 0
 
     def __iter__(self) -> Iterator[tuple[float | None, VideoFrame]]:
-        """Yield (time in seconds or None, frame) in the order of display; see `display_times`."""
+        """Yield (time in seconds or None, frame) in the order of display; see ``display_times``."""
         base = self.stream.time_base
         for frame in self._frames():
             check_size(frame.width, frame.height, self.limits, self.name)
@@ -120,7 +121,11 @@ def decoded_table(decode: ForwardDecode, damage: str | None = None) -> FrameTabl
         check_length(len(clock), decode.limits, decode.name)
     if first is None or last is None:
         raise _nothing_decoded(decode, damage)
-    times, jumps = display_times(np.array(clock, dtype=np.float64), decode)
+    times, jumps = display_times(
+        np.array(clock, dtype=np.float64),
+        numbered=decode.container.format.name == "avi",
+        interval=float(1 / (decode.stream.average_rate or 25)),
+    )
     base = decode.stream.time_base
     duration = last.duration * float(base) if last.duration and base else None
     return DecodedTable(
@@ -135,34 +140,11 @@ def decoded_table(decode: ForwardDecode, damage: str | None = None) -> FrameTabl
     )
 
 
-def display_times(clock: np.ndarray, decode: ForwardDecode) -> tuple[np.ndarray, int]:
-    """Times that do not decrease, for frames in the order of display.
-
-    AVI numbers frames in the order of decoding, so there the n-th frame shown gets the n-th time. A clock that
-    jumps back, as in joined recordings, stands still until it has caught up.
-
-    Args:
-        clock: float64 (N,), seconds as the frames carry them; NaN for none.
-        decode: the pass that they come from, at its end.
-
-    Returns:
-        float64 (N,) seconds, and how often the clock jumps back.
-    """
-    interval = float(1 / (decode.stream.average_rate or 25))
-    if np.isnan(clock).any():
-        known = np.flatnonzero(~np.isnan(clock))
-        first = clock[known[0]] - known[0] * interval if len(known) else 0.0
-        clock = np.where(np.isnan(clock), first + np.arange(len(clock)) * interval, clock)
-    if decode.container.format.name == "avi":
-        return np.sort(clock), 0
-    return np.maximum.accumulate(clock), int(np.sum(np.diff(clock) < 0))
-
-
 def _damage(decode: ForwardDecode, frames: int, sizes: int, jumps: int) -> list[str]:
     remarks = {
         f"packets that cannot be decoded: {decode.bad_packets}": decode.bad_packets,
         f"damaged frames: {decode.damaged_frames} of {frames}": decode.damaged_frames,
-        f"the clock jumps back {jumps} times": jumps,
+        f"the clock starts anew {jumps} times": jumps,
         f"the picture changes between {sizes} sizes": sizes > 1,
     }
     return [text for text, met in remarks.items() if met]

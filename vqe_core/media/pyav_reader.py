@@ -113,19 +113,21 @@ class PyAVReader:
         # Decoded tables number frames, so that equal times are told apart; packet tables know only times.
         column = table.timestamps if clock is None else table.indices
         positions = dict(zip(column[wanted].tolist(), wanted.tolist(), strict=True))
+        expected = iter(positions.values())
+        due = next(expected)
         with open_stream(source, self.limits) as (container, stream):
             for number, (time, picture) in enumerate(ForwardDecode(container, stream, self.limits, source.name)):
-                key = time if clock is None else number
-                position = None if key is None else positions.pop(key, None)
+                position = positions.get(time if clock is None else number)
                 if position is None:
                     continue
                 changed = clock is not None and not _same_time(time, float(clock[number]))
-                if changed or (picture.is_corrupt and clock is None):
-                    raise TableMismatchError(source.name, float(table.timestamps[position]))
+                if position != due or changed or (picture.is_corrupt and clock is None):
+                    break
                 yield Frame(position, upright_rgb(picture))
-                if not positions:
+                due = next(expected, -1)
+                if due < 0:
                     return
-        raise TableMismatchError(source.name, float(table.timestamps[min(positions.values())]))
+        raise TableMismatchError(source.name, float(table.timestamps[due]))
 
 
 def _same_time(time: float | None, recorded: float) -> bool:

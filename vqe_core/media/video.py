@@ -67,7 +67,11 @@ class Video:
 
         if not isinstance(self.reader, PyAVReader):
             return self
-        return _opened(self.source, replace(self.reader, scan="decode"))
+        video = _opened(self.source, replace(self.reader, scan="decode"))
+        if video.table.warnings:
+            return video
+        warnings = ("the file is damaged: its frames are not those that its packets promise",)
+        return replace(video, table=replace(video.table, warnings=warnings))
 
 
 def open_video(source: MediaSource, limits: MediaLimits = DEFAULT_LIMITS) -> Video:

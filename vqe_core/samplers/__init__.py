@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from vqe_core.samplers.cap import cap_positions
-from vqe_core.samplers.protocol import FrameSampler, sampler_spec
+from vqe_core.samplers.protocol import FrameSampler, check_count, sampler_spec
 
-__all__ = ["FrameSampler", "cap_positions", "sampler_spec"]
+__all__ = ["FrameSampler", "cap_positions", "check_count", "sampler_spec"]

@@ -12,8 +12,8 @@ from vqe_core.errors import InputError
 from vqe_core.samplers.protocol import check_not_empty, check_positive
 from vqe_core.types import TIME_TOLERANCE, FrameTable
 
-# More samples than any limit on held frames allows: such a step is a slip, such as milliseconds for seconds.
-_MAX_SAMPLES = 50_000_000
+# Samples that repeat a frame repeat its embedding, so a damaged file that claims years must not be sampled.
+_MAX_SAMPLES = 500_000
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class EveryNSecondsSampler:
         """int64, not decreasing, at least one.
 
         Raises:
-            InputError: the frames have no clock, or the step asks for more than 50 million samples.
+            InputError: the frames have no clock, or the step asks for more than 500,000 samples.
         """
         check_not_empty(table)
         if not table.has_clock:

@@ -5,32 +5,31 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 from vqe_core import __version__
-from vqe_core.embed import embed_texts, embed_videos
+from vqe_core.choices import FrameAggregation, LongText, MultiReference, OnError, check_choice
 from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
-from vqe_core.encoders.tokens import check_long_text
 from vqe_core.errors import InputError, ModelError, VqeError
-from vqe_core.functional.emscore import FINE_GRAINED_METRICS, METRICS, MultiReference
+from vqe_core.functional.emscore import FINE_GRAINED_METRICS, METRICS
 from vqe_core.functional.idf import idf_to_json
-from vqe_core.media import source_identity
-from vqe_core.samplers import FrameSampler, sampler_spec
-from vqe_core.scorers.emscore_rows import SCORE_TYPES, FrameAggregation, RowScorer, needed_columns
+from vqe_core.samplers import FrameSampler, check_count, sampler_spec
+from vqe_core.scorers.emscore_rows import RowScorer
 from vqe_core.scorers.idf import check_idf, fit_captions, resolve_idf
 from vqe_core.scorers.options import EMScoreOptions
 from vqe_core.scorers.results import RESULT_COLUMNS, RowOutcome, assemble_report, report_to_columns, report_to_result
+from vqe_core.scorers.row_embeddings import EmbeddedRow, embed_rows
 from vqe_core.scorers.rows import (
     CaptionRow,
     as_columns,
-    check_on_error,
     is_missing,
     read_rows,
     report_failures,
     video_column,
 )
 from vqe_core.scorers.sampling import sampler_from_options
-from vqe_core.types import ScoreReport, TextEmbedding, TimedEmbeddings
+from vqe_core.scorers.score_types import SCORE_TYPES, available_score_types, chosen_names, nothing_to_score
+from vqe_core.types import ScoreReport
 
 DEFAULT_FRAME_NUM = 10  # Shi et al., CVPR 2022, section 4: 10 frames, evenly spread
 
@@ -63,17 +62,14 @@ class EMScore(EMScoreOptions):
     name: ClassVar[str] = "emscore"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "score_types", _choice("score_types", self.score_types, SCORE_TYPES))
-        object.__setattr__(self, "metrics", _choice("metrics", self.metrics, METRICS) or METRICS)
-        for option, allowed in (("multi_reference", MultiReference), ("frame_aggregation", FrameAggregation)):
-            if getattr(self, option) not in get_args(allowed):
-                raise InputError(f"{option} ({getattr(self, option)!r}) must be one of {', '.join(get_args(allowed))}")
+        object.__setattr__(self, "score_types", chosen_names("score_types", self.score_types, SCORE_TYPES))
+        object.__setattr__(self, "metrics", chosen_names("metrics", self.metrics, METRICS) or METRICS)
+        check_choice("multi_reference", self.multi_reference, MultiReference)
+        check_choice("frame_aggregation", self.frame_aggregation, FrameAggregation)
+        check_choice("long_text", self.long_text, LongText)
+        check_choice("on_error", self.on_error, OnError)
         for option in ("batch_size", "max_frames"):
-            value = getattr(self, option)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise InputError(f"{option} ({value!r}) must be a whole number of at least 1")
-        check_long_text(self.long_text)
-        check_on_error(self.on_error)
+            check_count(option, getattr(self, option))
         check_idf(self.idf)
         _ = self.sampler  # built once here, so that a wrong option is told at once
 
@@ -126,7 +122,10 @@ class EMScore(EMScoreOptions):
                 "idf=True would differ from batch to batch; fit it on the whole column first: "
                 "scorer = scorer.fit(ds['reference'])"
             )
-        return report_to_columns(self.score(**self.inputs_from(batch)))
+        columns = as_columns(**self.inputs_from(batch))
+        # By the columns there are, not by their values: every batch must give the same columns.
+        given = {name for name, column in columns.items() if column is not None}
+        return report_to_columns(self._score_columns(columns, available_score_types(self.score_types, given)))
 
     def inputs_from(self, columns: Mapping[str, Any], base_dir: str | None = None) -> dict[str, Any]:
         """The arguments of ``score`` from a table, by the ``*_key`` options.
@@ -161,9 +160,12 @@ class EMScore(EMScoreOptions):
             MediaError, InputError, RowsFailedError: rows that cannot be scored, with ``on_error="raise"``.
         """
         columns = as_columns(predictions=predictions, videos=videos, references=references)
-        score_types = self._available_score_types(columns)
+        given = {name for name, column in columns.items() if column and not all(map(is_missing, column))}
+        return self._score_columns(columns, available_score_types(self.score_types, given))
+
+    def _score_columns(self, columns: Mapping[str, list[Any] | None], score_types: tuple[str, ...]) -> ScoreReport:
         rows = [
-            row if isinstance(row, VqeError) else _nothing_to_score(row, score_types) or row
+            row if isinstance(row, VqeError) else nothing_to_score(row, score_types) or row
             for row in read_rows(columns["predictions"] or [], columns["references"], columns["videos"])
         ]
         if self.on_error == "raise":
@@ -172,8 +174,8 @@ class EMScore(EMScoreOptions):
         good = [row for row in rows if isinstance(row, CaptionRow)]
         idf = resolve_idf(self.idf, encoder, good)
         scorer = RowScorer(score_types, self.metrics, self.multi_reference, self.frame_aggregation, idf)
-        embedded = self._embed(rows, encoder)
-        outcomes = [self._score_row(row, scorer, embedded) for row in rows]
+        embedded = embed_rows(rows, self.sampler, encoder, self)
+        outcomes = [self._outcome(row, scorer) for row in embedded]
         report_failures({i: o.error for i, o in enumerate(outcomes) if o.error is not None}, len(rows), self.on_error)
         return assemble_report(
             outcomes, scorer.keys, self._signature(encoder, scorer, embedded), self.return_all_frames
@@ -189,59 +191,19 @@ class EMScore(EMScoreOptions):
             )
         return encoder
 
-    def _available_score_types(self, columns: Mapping[str, Any]) -> tuple[str, ...]:
-        """The score types asked for, or all that the given columns allow."""
-        given = {name for name, column in columns.items() if column and not all(is_missing(v) for v in column)}
-        needs = needed_columns(self.score_types or SCORE_TYPES)
-        available = tuple(t for t, names in needs.items() if given.issuperset(names))
-        if self.score_types and len(available) < len(needs):
-            lacking = next(t for t in needs if t not in available)
-            absent = [name for name in needs[lacking] if name not in given]
-            raise InputError(
-                f"score type {lacking} needs {' and '.join(absent)}; give them or leave it out of score_types"
-            )
-        if not available:
-            raise InputError("a caption is judged by something: give videos, references, or both")
-        return available
-
-    def _embed(self, rows: Sequence[CaptionRow | VqeError], encoder: ImageTextEncoder) -> _Embedded:
-        good = {i: row for i, row in enumerate(rows) if isinstance(row, CaptionRow)}
-        texts = [text for row in good.values() for text in (row.candidate, *row.references)]
-        sources, first_row = {}, {}
-        for i, row in good.items():
-            if row.video is not None:
-                key = source_identity(row.video)
-                sources.setdefault(key, row.video)
-                first_row.setdefault(key, i)
-
-        def stop_at(key: str, error: VqeError) -> None:
-            if self.on_error == "raise":
-                report_failures({first_row[key]: error}, len(rows), "raise")
-
-        sizes = {"batch_size": self.batch_size}
-        embedded_texts = embed_texts(texts, encoder, long_text=self.long_text, **sizes)
-        sampling = {"max_frames": self.max_frames, "progress": self.progress, "on_failure": stop_at}
-        return embedded_texts, embed_videos(sources, self.sampler, encoder, **sizes, **sampling)
-
-    def _score_row(self, row: CaptionRow | VqeError, scorer: RowScorer, embedded: _Embedded) -> RowOutcome:
+    def _outcome(self, row: EmbeddedRow | VqeError, scorer: RowScorer) -> RowOutcome:
         if isinstance(row, VqeError):
             return RowOutcome(error=row)
-        texts, videos = embedded
-        try:
-            candidate = _unless_error(texts[row.candidate])
-            references = [_unless_error(texts[reference]) for reference in row.references]
-            video = None if row.video is None else _unless_error(videos[source_identity(row.video)])
-        except VqeError as error:
-            return RowOutcome(error=error)
-        notes = [*candidate.notes, *(note for text in references for note in text.notes)]
-        notes += video.notes if video is not None else ()
-        if scorer.weights_vanish(candidate, *references):
-            notes.append("idf weighs every word of a caption 0; equal weights used")
-        frames = scorer.score_frames(candidate, references, video) if self.return_all_frames and video else None
-        return RowOutcome(scorer.score(candidate, references, video), tuple(dict.fromkeys(notes)), frames)
+        notes = row.notes
+        if scorer.weights_vanish(row.candidate, *row.references):
+            notes += ("idf weighs every word of a caption 0; equal weights used",)
+        frames = None
+        if self.return_all_frames and row.video is not None:
+            frames = scorer.score_frames(row.candidate, row.references, row.video)
+        return RowOutcome(scorer.score(row.candidate, row.references, row.video), notes, frames)
 
-    def _signature(self, encoder: ImageTextEncoder, scorer: RowScorer, embedded: _Embedded) -> dict[str, Any]:
-        readers = {video.reader for video in embedded[1].values() if isinstance(video, TimedEmbeddings)}
+    def _signature(self, encoder: ImageTextEncoder, scorer: RowScorer, rows: Sequence[Any]) -> dict[str, Any]:
+        readers = {row.video.reader for row in rows if isinstance(row, EmbeddedRow) and row.video is not None}
         return {
             "metric": self.name,
             "version": __version__,
@@ -254,35 +216,3 @@ class EMScore(EMScoreOptions):
             "long_text": self.long_text,
             "multi_reference": self.multi_reference,
         }
-
-
-_Embedded = tuple[dict[str, TextEmbedding | VqeError], dict[str, TimedEmbeddings | VqeError]]
-
-
-def _unless_error(value: Any) -> Any:
-    if isinstance(value, VqeError):
-        raise value
-    return value
-
-
-def _nothing_to_score(row: CaptionRow, score_types: Sequence[str]) -> VqeError | None:
-    given = {"videos"} if row.video is not None else set()
-    given |= {"references"} if row.references else set()
-    if any(given.issuperset(names) for names in needed_columns(score_types).values()):
-        return None
-    return InputError(
-        f"predictions ({row.candidate!r}) has {' and '.join(sorted(given)) or 'neither video nor references'}, "
-        f"which is not enough for {', '.join(score_types)}; fill the row in or leave it out",
-        code="no_input",
-    )
-
-
-def _choice(name: str, value: Any, allowed: Sequence[str]) -> tuple[str, ...] | None:
-    """A tuple of allowed names, in the order given, from one name, several, or None."""
-    if value is None:
-        return None
-    chosen = (value,) if isinstance(value, str) else tuple(value)
-    wrong = [item for item in chosen if item not in allowed]
-    if wrong or not chosen:
-        raise InputError(f"{name} ({value!r}) must be among {', '.join(allowed)}")
-    return tuple(dict.fromkeys(chosen))

@@ -5,24 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
+from torch import Tensor
 
+from vqe_core.choices import FrameAggregation, MultiReference
 from vqe_core.functional.emscore import (
     EmbeddedBatch,
     EMScores,
-    MultiReference,
     combine,
     emscore,
     mean_direction,
     over_references,
 )
 from vqe_core.functional.idf import IdfTable
+from vqe_core.scorers.score_types import BOTH, REFERENCE, VIDEO
 from vqe_core.types import TextEmbedding, TimedEmbeddings
-
-VIDEO, REFERENCE, BOTH = SCORE_TYPES = ("EMScore(X,V)", "EMScore(X,X*)", "EMScore(X,V,X*)")
-FrameAggregation = Literal["video", "mean_of_frames"]
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,18 @@ class RowScorer:
     def _per_frame(caption: EmbeddedBatch, video: TimedEmbeddings) -> EMScores:
         """Seven (N,) tensors: the caption against each frame as a video of one frame."""
         frames = video.values
-        repeated = EmbeddedBatch(*[None if v is None else v.expand(len(frames), *v.shape[1:]) for v in caption])
-        return emscore(repeated, EmbeddedBatch(frames[:, None], torch.ones(len(frames), 1, dtype=torch.bool), frames))
+
+        def repeated(value: Tensor) -> Tensor:
+            return value.expand(len(frames), *value.shape[1:])
+
+        captions = EmbeddedBatch(
+            parts=None if caption.parts is None else repeated(caption.parts),
+            mask=None if caption.mask is None else repeated(caption.mask),
+            whole=repeated(caption.whole),
+            weights=None if caption.weights is None else repeated(caption.weights),
+        )
+        one_each = torch.ones(len(frames), 1, dtype=torch.bool)
+        return emscore(captions, EmbeddedBatch(frames[:, None], one_each, frames))
 
     def _nested(self, by_type: dict[str, EMScores]) -> dict[str, dict[str, float]]:
         """Requested metrics by score type, the combined type added where both others are there."""
@@ -132,9 +141,3 @@ def _video(video: TimedEmbeddings) -> EmbeddedBatch:
 
 def _mean(scores: EMScores) -> EMScores:
     return EMScores(*[value.mean(dim=0) for value in scores])
-
-
-def needed_columns(score_types: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Which columns each score type needs beside ``predictions``."""
-    needs = {VIDEO: ("videos",), REFERENCE: ("references",), BOTH: ("videos", "references")}
-    return {score_type: needs[score_type] for score_type in score_types}

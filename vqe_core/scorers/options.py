@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from vqe_core.choices import FrameAggregation, LongText, MultiReference, OnError
+
 
 def option(default: Any, help_text: str, **command_line: Any) -> Any:
     """A dataclass field with what the command line shows of it.
@@ -27,7 +29,7 @@ class SharedOptions:
     device: str = option("auto", "auto (cuda, mps or cpu) or a torch device")
     dtype: str = option("auto", "auto (float32), float32, bfloat16 or float16")
     per_sample: bool = option(False, "add 'samples': one list a column, an entry a row", python_only=True)
-    on_error: str = option("raise", "rows that cannot be scored: raise, warn or skip")
+    on_error: OnError = option("raise", "rows that cannot be scored: raise, warn or skip")
     progress: bool | None = option(None, "progress bars: true, false, or on a terminal only (default)")
     video_key: str = option("video_path", "column of the videos")
     start_key: str | None = option(None, "column of where each row's segment starts, in seconds (default: none)")
@@ -55,13 +57,15 @@ class EMScoreOptions(SharedOptions):
         None, "figr_P figr_R figr_F cogr full_P full_R full_F; default: all", many=True, metavar="METRIC"
     )
     idf: Any = option(
-        False, "token weights: false, true (fitted on the references, else the predictions), captions or a file"
+        False,
+        "token weights: false, true (fitted on the references, else the predictions), or a saved idf file",
+        bare="true",
     )
-    frame_aggregation: str = option(
+    frame_aggregation: FrameAggregation = option(
         "video", "video (the paper's: all frames at once) or mean_of_frames (each frame a video, averaged)"
     )
-    long_text: str = option("windows", "captions beyond the model's context: windows, truncate or error")
-    multi_reference: str = option(
+    long_text: LongText = option("windows", "captions beyond the model's context: windows, truncate or error")
+    multi_reference: MultiReference = option(
         "max_component", "several references: max_component (the paper's) or best_reference (one for all metrics)"
     )
     candidate_key: str = option("candidate", "column of the captions")

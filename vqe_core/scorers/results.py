@@ -14,7 +14,6 @@ from vqe_core.errors import VqeError
 from vqe_core.scorers.options import SharedOptions
 from vqe_core.types import ScoreReport
 
-
 # Written beside the score columns of every metric.
 RESULT_COLUMNS = ("status", "message", "frame_details")
 

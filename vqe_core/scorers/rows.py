@@ -6,13 +6,13 @@ import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
+from vqe_core.choices import OnError
 from vqe_core.errors import InputError, InputTypeError, RowsFailedError, VqeError
 from vqe_core.media import as_media_source, check_file
 from vqe_core.types import MediaSource
 
-OnError = Literal["raise", "warn", "skip"]
 SHOWN_ROWS = 10  # in one message; the rest is counted
 
 
@@ -139,16 +139,13 @@ def _located(video: Any, start: Any, end: Any, base_dir: str | None) -> Any:
         return None
     try:
         source = as_media_source(video, base_dir=base_dir)
-        segment = {name: float(t) for name, t in (("start", start), ("end", end)) if not is_missing(t)}
-        return replace(source, **segment) if segment else source
+        return replace(
+            source,
+            start=source.start if is_missing(start) else float(start),
+            end=source.end if is_missing(end) else float(end),
+        )
     except (VqeError, TypeError, ValueError) as error:
         return error if isinstance(error, VqeError) else InputError(f"segment ({start!r}, {end!r}): {error}")
-
-
-def check_on_error(on_error: str) -> None:
-    """Raise InputError unless ``on_error`` is one of the policies."""
-    if on_error not in get_args(OnError):
-        raise InputError(f"on_error ({on_error!r}) must be one of {', '.join(get_args(OnError))}")
 
 
 def report_failures(failures: Mapping[int, VqeError], num_rows: int, on_error: OnError) -> None:

@@ -1,0 +1,35 @@
+"""Shared inputs: tiny checkpoints are made once a session, media and tables by the tests that need them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.tiny import tiny_clip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet_and_offline() -> None:
+    """No test may reach a hub; loading bars would drown the report."""
+    import os
+
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
+@pytest.fixture(scope="session")
+def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A CLIP checkpoint with fixed random weights; pictures of 32 x 32 need no resizing."""
+    return str(tiny_clip(tmp_path_factory.mktemp("clip")))
+
+
+@pytest.fixture(scope="session")
+def shared_media() -> Path:
+    """The three real clips that lie beside the checkout; tests that want them are skipped where they are not."""
+    folder = Path(__file__).parents[2] / "shared" / "media"
+    if not (folder / "rows.jsonl").is_file():
+        pytest.skip("no real clips beside the checkout (../shared/media)")
+    return folder

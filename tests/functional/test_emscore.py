@@ -1,0 +1,107 @@
+"""EMScore kernels against values of the published code."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from vqe_core.errors import InputError
+from vqe_core.functional.emscore import (
+    METRICS,
+    EmbeddedBatch,
+    EMScores,
+    combine,
+    emscore,
+    mean_direction,
+    over_references,
+)
+from vqe_core.functional.matching import greedy_match
+
+# Computed with the published matching code on unit-norm embeddings stored with seven decimals.
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "emscore_kernel.json").read_text())["cases"]
+TOLERANCE = 1e-6
+
+
+def side(parts: list[list[float]], whole: torch.Tensor | None = None, idf: list[float] | None = None) -> EmbeddedBatch:
+    tensor = torch.tensor(parts)[None]
+    mask = torch.ones(tensor.shape[:2], dtype=torch.bool)
+    weights = None if idf is None else torch.tensor(idf)[None]
+    return EmbeddedBatch(tensor, mask, tensor[:, -1] if whole is None else whole, weights)
+
+
+def video(frames: list[list[float]]) -> EmbeddedBatch:
+    plain = side(frames)
+    return plain._replace(whole=mean_direction(plain.parts, plain.mask))
+
+
+@pytest.mark.parametrize("case", GOLDEN)
+def test_golden(case):
+    caption = side(case["candidate_tokens"], idf=case["candidate_idf"])
+    reference = side(case["reference_tokens"], idf=case["reference_idf"])
+    for expected, other in (("expected_video", video(case["frames"])), ("expected_reference", reference)):
+        scores = emscore(caption, other)
+        for name in ("figr_P", "figr_R", "figr_F", "cogr"):
+            assert float(getattr(scores, name)) == pytest.approx(case[expected][name], abs=TOLERANCE)
+        for fine, full in (("figr_P", "full_P"), ("figr_R", "full_R"), ("figr_F", "full_F")):
+            mean = (case[expected][fine] + case[expected]["cogr"]) / 2
+            assert float(getattr(scores, full)) == pytest.approx(mean, abs=TOLERANCE)
+    frames = video(case["frames"])
+    matched = greedy_match(caption.parts, caption.mask, frames.parts, frames.mask).matched
+    assert matched[0].tolist() == case["expected_video"]["matched_frame"]
+
+
+def test_golden_rows_in_one_padded_batch_equal_the_rows_alone():
+    captions = [side(case["candidate_tokens"], idf=case["candidate_idf"]) for case in GOLDEN]
+    videos = [video(case["frames"]) for case in GOLDEN]
+
+    def padded(rows: list[EmbeddedBatch]) -> EmbeddedBatch:
+        def column(values: list[torch.Tensor]) -> torch.Tensor:
+            return torch.nn.utils.rnn.pad_sequence([value[0] for value in values], batch_first=True)
+
+        weights = None if rows[0].weights is None else column([row.weights for row in rows])
+        wholes = torch.cat([row.whole for row in rows])
+        return EmbeddedBatch(column([r.parts for r in rows]), column([r.mask for r in rows]), wholes, weights)
+
+    together = emscore(padded(captions), padded(videos))
+    for i, (caption, other) in enumerate(zip(captions, videos, strict=True)):
+        alone = emscore(caption, other)
+        for name in METRICS:
+            assert float(getattr(together, name)[i]) == pytest.approx(float(getattr(alone, name)), abs=TOLERANCE)
+
+
+def test_without_token_embeddings_only_the_global_score_is_defined():
+    whole = torch.nn.functional.normalize(torch.randn(2, 8), dim=-1)
+    scores = emscore(EmbeddedBatch(None, None, whole), EmbeddedBatch(None, None, whole))
+    assert torch.allclose(scores.cogr, torch.ones(2))
+    assert all(math.isnan(v) for name in METRICS if name != "cogr" for v in getattr(scores, name).tolist())
+
+
+def test_mean_direction_has_unit_length_and_ignores_padding():
+    frames = torch.nn.functional.normalize(torch.randn(1, 3, 8), dim=-1)
+    padded = torch.cat([frames, torch.full((1, 2, 8), 9.0)], dim=1)
+    mask = torch.tensor([[True, True, True, False, False]])
+    assert torch.allclose(mean_direction(padded, mask), mean_direction(frames, mask[:, :3]))
+    assert float(mean_direction(padded, mask).norm()) == pytest.approx(1)
+
+
+def test_combined_is_the_mean_of_both():
+    one, two = (EMScores(*[torch.tensor(value)] * 7) for value in (0.2, 0.6))
+    assert [float(value) for value in combine(one, two)] == pytest.approx([0.4] * 7)
+
+
+def test_several_references_per_metric_or_one_for_all():
+    columns = {"figr_P": [0.9, 0.2], "figr_R": [0.1, 0.8], "figr_F": [0.18, 0.32], "cogr": [0.5, 0.4]}
+    fine = {name: torch.tensor(values) for name, values in columns.items()}
+    full = {f"full_{x}": (fine[f"figr_{x}"] + fine["cogr"]) / 2 for x in "PRF"}
+    scores = EMScores(**fine, **full)
+    best_each = over_references(scores, "max_component")
+    assert [float(v) for v in best_each] == pytest.approx([0.9, 0.8, 0.32, 0.5, 0.7, 0.65, 0.41])
+    best_one = over_references(scores, "best_reference")  # full_F is 0.34 and 0.36
+    assert [float(v) for v in best_one] == pytest.approx([0.2, 0.8, 0.32, 0.4, 0.3, 0.6, 0.36])
+    with pytest.raises(InputError, match=re.escape("multi_reference ('mean') must be 'max_component' or")):
+        over_references(scores, "mean")

@@ -1,0 +1,65 @@
+"""Token weights against a direct count, and the cases that gave NaN in the published code."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vqe_core.errors import InputError
+from vqe_core.functional.idf import IdfTable, fit_idf, idf_from_json, idf_from_mapping, idf_to_json
+
+START, END = 1, 2
+captions = st.lists(
+    st.lists(st.integers(3, 20), max_size=6).map(lambda ids: [START, *ids, END]), min_size=1, max_size=8
+)
+
+
+@given(documents=captions)
+def test_equals_a_direct_count(documents):
+    table = fit_idf(documents, end_id=END)
+    ids = sorted({token for document in documents for token in document})
+    count = len(documents)
+    plain = {i: math.log((count + 1) / (sum(i in document for document in documents) + 1)) for i in ids}
+    plain[0] = 0.0
+    mean = sum(plain.values()) / len(plain)  # EOS itself counts with its own 0
+    expected = [mean if i == END else plain[i] for i in ids]
+    assert table.lookup(ids).tolist() == pytest.approx(expected, abs=1e-6)
+    assert table.lookup([999]).tolist() == pytest.approx([math.log(count + 1)], abs=1e-6)
+    assert all(math.isfinite(weight) and weight >= 0 for weight in table.weights.values())
+
+
+def test_one_caption_or_equal_captions_weigh_every_word_zero():
+    for documents in ([[START, 5, END]], [[START, 5, END]] * 4):
+        assert fit_idf(documents, end_id=END).lookup([START, 5, END]).tolist() == [0, 0, 0]
+
+
+@given(documents=captions)
+def test_a_saved_table_is_the_table(documents):
+    table = fit_idf(documents, end_id=END, tokenizer="abc")
+    again = idf_from_json(idf_to_json(table))
+    assert again == table
+    assert again.digest() == table.digest()
+
+
+def test_the_digest_changes_with_any_weight():
+    assert idf_from_mapping({5: 1.0}).digest() != idf_from_mapping({5: 1.5}).digest()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: fit_idf([], end_id=END), "idf needs at least one caption to count words in, got none"),
+        (lambda: idf_from_mapping({}), "idf mapping is empty"),
+        (lambda: idf_from_mapping({"cat": 1.0}), "idf mapping has key 'cat'; keys must be token ids (int)"),
+        (lambda: IdfTable({5: math.nan}, unseen=1.0), "idf weight of token 5 (nan) must be finite and not negative"),
+        (lambda: idf_from_json("[]"), "not a saved idf file"),
+        (lambda: idf_from_json('{"weights": {"a": 1}, "unseen": 1, "num_captions": 1}'), "not a saved idf file"),
+    ],
+)
+def test_wrong_input_is_told_plainly(make, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        make()

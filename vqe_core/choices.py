@@ -1,0 +1,22 @@
+"""Closed sets of option values, and the one check of them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+from vqe_core.errors import InputError
+
+# Several reference captions: best value of each metric (the published rule), or all metrics of the best one.
+MultiReference = Literal["max_component", "best_reference"]
+# A video's frames: matched all at once (the paper's), or each scored as a video of its own and averaged.
+FrameAggregation = Literal["video", "mean_of_frames"]
+# A text beyond the model's context: overlapping windows, cut (the end token is kept), or refused.
+LongText = Literal["windows", "truncate", "error"]
+# A row that cannot be scored: stop, warn and go on, or go on in silence; its status says why in any case.
+OnError = Literal["raise", "warn", "skip"]
+
+
+def check_choice(name: str, value: Any, allowed: Any) -> None:
+    """Raise InputError unless ``value`` is among the values of the ``Literal`` type ``allowed``."""
+    if value not in get_args(allowed):
+        raise InputError(f"{name} ({value!r}) must be one of {', '.join(get_args(allowed))}")

@@ -1,0 +1,280 @@
+"""The demo: clips of the toy world, right and wrong captions, their EMScore, and a page to look at.
+
+It runs the real path, from mp4 files to scores, with a teaching model that knows coloured shapes only.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+
+from vqe_core import __version__
+from vqe_core.demo.captions import caption
+from vqe_core.demo.claims import VISIBLE, full_claims, swap
+from vqe_core.demo.clips import ToyClip, make_clip, write_clip
+from vqe_core.embed import show_progress
+from vqe_core.encoders import load_image_text_encoder
+from vqe_core.errors import InputError
+from vqe_core.functional.emscore import METRICS
+from vqe_core.report import Report, ReportCaption, ReportVideo, format_score, render_report
+from vqe_core.report_frames import look_at_video
+from vqe_core.report_summary import (
+    AttributeRow,
+    ScoredCaption,
+    SeverityRow,
+    summarise_attributes,
+    summarise_severity,
+)
+from vqe_core.scorers.emscore import EMScore
+from vqe_core.types import ScoreReport
+
+SCORE_TYPE = "EMScore(X,V)"
+TEACHING_MODEL = (
+    "The scores come from the toy model, a teaching model that knows nothing but coloured shapes. They show how the "
+    "metric behaves. They say nothing about real videos, and a real CLIP has another scale."
+)
+NUM_WORDINGS = 3
+# In this order foils get a word-by-word table, so that a few clips show different kinds of mistake.
+EXPLAINED = ("colour", "shape", "background", "count", "motion", "size")
+
+
+@dataclass(frozen=True)
+class DemoCaption:
+    """A caption to score: the number of its ``clip``, its kind (see ``ReportCaption``), what it says wrongly."""
+
+    clip: int
+    text: str
+    kind: str
+    wrong: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo found.
+
+    Attributes:
+        out: the folder, with ``clips/*.mp4`` and the three files below.
+        table, summary, report: paths of ``emscore.parquet``, ``summary.json`` and ``report.html``.
+        severity, attributes: full_F by number of wrong attributes, and pairs won by attribute.
+        num_clips, num_rows, num_failed: clips, captions scored, and those of them without a score.
+        seconds: from start to the page.
+    """
+
+    out: Path
+    table: Path
+    summary: Path
+    report: Path
+    severity: tuple[SeverityRow, ...] = field(repr=False)
+    attributes: tuple[AttributeRow, ...] = field(repr=False)
+    num_clips: int
+    num_rows: int
+    num_failed: int
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """Everything scored: ``names`` are the clips' paths below ``out``."""
+
+    out: Path
+    clips: list[ToyClip]
+    names: list[str]
+    captions: list[DemoCaption]
+    scorer: EMScore
+    scores: ScoreReport
+
+    def metric(self, name: str) -> list[float | None]:
+        """A score of each caption, None where it has none."""
+        return [None if math.isnan(v) else float(v) for v in self.scores.rows[f"{SCORE_TYPE}_{name}"]]
+
+
+def run_demo(
+    out: str | os.PathLike[str], *, num_clips: int = 8, seed: int = 0, progress: bool | None = None, model: Any = "toy"
+) -> DemoResult:
+    """Make clips, score right and wrong captions of them, and write a table, a summary and a page.
+
+    Every file appears whole or not at all, the page last.
+
+    Args:
+        out: folder to write into; it is made.
+        num_clips: at least 1.
+        seed: non-negative; the same seed gives the same clips, captions, scores and page.
+        progress: bars: always (True), never (False), or on a terminal only (None).
+        model: for trials of another model, as ``clip_model_path`` takes it.
+
+    Raises:
+        InputError: a number out of range.
+        ModelNotFoundError: the model is not there; nothing is written then.
+    """
+    for name, value, least in (("num_clips", num_clips, 1), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise InputError(f"{name} ({value!r}) must be a whole number of at least {least}")
+    begun = time.perf_counter()
+    run = _score_clips(Path(out), num_clips, seed, progress, model)
+    page = render_report(_make_report(run))
+    _write(run.out / "emscore.parquet", lambda path: _write_table(run, path))
+    result = _summarise(run, time.perf_counter() - begun)
+    text = json.dumps(_summary(run, result, seed), indent=2, ensure_ascii=False) + "\n"
+    _write(result.summary, lambda path: path.write_text(text, encoding="utf-8"))
+    _write(result.report, lambda path: path.write_text(page, encoding="utf-8"))
+    return result
+
+
+def demo_captions(number: int, clip: ToyClip, seed: int = 0) -> list[DemoCaption]:
+    """Captions of a clip: right ones, one wrong in each attribute, ever more wrong ones, and an unrelated one."""
+    plain, *others = clip.captions(NUM_WORDINGS, seed)
+    claims = full_claims(clip.attributes)
+    graded = clip.foils(seed)
+    foils = []
+    for i, name in enumerate(VISIBLE):
+        wrong = swap(claims, name, np.random.default_rng([seed, number, i]), attributes=clip.attributes)
+        if wrong is not None:
+            foils.append(DemoCaption(number, caption(wrong), "foil", (name,)))
+    foils += [DemoCaption(number, foil.text, "foil", foil.wrong) for foil in graded[1:-1]]
+    return [
+        DemoCaption(number, plain, "right"),
+        *[DemoCaption(number, text, "paraphrase") for text in others],
+        *foils,
+        DemoCaption(number, graded[-1].text, "unrelated", graded[-1].wrong),
+    ]
+
+
+def format_table(result: DemoResult) -> str:
+    """What the command line prints: scores by how much is wrong, and where the files are."""
+    lines = [f"{'caption':<18}{'captions':>9}{'mean full_F':>13}{'right caption wins':>20}"]
+    for row in result.severity:
+        label = f"{row.num_wrong} wrong" if row.num_wrong else "right"
+        won = f"{row.wins} of {row.pairs}" if row.pairs else ""
+        lines.append(f"{label:<18}{len(row.values):>9}{format_score(row.mean):>13}{won:>20}".rstrip())
+    scored = f"{result.num_rows - result.num_failed} of {result.num_rows} captions of {result.num_clips} clips scored"
+    files = [f"  {path}" for path in (result.report, result.summary, result.table, result.out / "clips")]
+    return "\n".join([*lines, "", TEACHING_MODEL, f"{scored} in {result.seconds:.1f} s. Open the first of:", *files])
+
+
+def _score_clips(out: Path, num_clips: int, seed: int, progress: bool | None, model: Any) -> _Run:
+    load_image_text_encoder(model)  # so that a missing model is told before anything is written
+    (out / "clips").mkdir(parents=True, exist_ok=True)
+    names = [f"clips/clip_{i:02d}.mp4" for i in range(num_clips)]
+    clips = []
+    for i, name in show_progress(list(enumerate(names)), "clips", num_clips, progress):
+        # of a colour and a shape that training never put together, so none was learned by heart
+        clip = make_clip(1000 * seed + i, heldout="only")
+        _write(out / name, lambda path, clip=clip: write_clip(clip, path))
+        clips.append(clip)
+    captions = [entry for i, clip in enumerate(clips) for entry in demo_captions(i, clip, seed)]
+    scorer = EMScore(clip_model_path=model, progress=progress, on_error="skip")
+    videos = [str(out / names[entry.clip]) for entry in captions]
+    scores = scorer.score(predictions=[entry.text for entry in captions], videos=videos)
+    return _Run(out, clips, names, captions, scorer, scores)
+
+
+def _summarise(run: _Run, seconds: float) -> DemoResult:
+    full = run.metric("full_F")
+    scored = [ScoredCaption(run.names[c.clip], c.kind, c.wrong, v) for c, v in zip(run.captions, full, strict=True)]
+    return DemoResult(
+        out=run.out,
+        table=run.out / "emscore.parquet",
+        summary=run.out / "summary.json",
+        report=run.out / "report.html",
+        severity=summarise_severity(scored),
+        attributes=summarise_attributes(scored),
+        num_clips=len(run.clips),
+        num_rows=run.scores.num_rows,
+        num_failed=run.scores.num_failed,
+        seconds=round(seconds, 2),
+    )
+
+
+def _make_report(run: _Run) -> Report:
+    by_metric = {name: run.metric(name) for name in METRICS}
+    videos = []
+    for i, name in enumerate(run.names):
+        rows = [row for row, entry in enumerate(run.captions) if entry.clip == i]
+        explained = _explained(run.captions, rows, EXPLAINED[i % len(EXPLAINED)])
+        seen = look_at_video(run.scorer, str(run.out / name), explained)
+        captions = [
+            ReportCaption(
+                text=run.captions[row].text,
+                kind=run.captions[row].kind,
+                wrong=run.captions[row].wrong,
+                scores={metric: values[row] for metric, values in by_metric.items()},
+                evidence=seen.evidence.get(run.captions[row].text),
+                remark=run.scores.messages[row],
+            )
+            for row in rows
+        ]
+        heard = f"its sound, which EMScore does not hear: {run.clips[i].sound_caption()}"
+        videos.append(ReportVideo(name, seen.frames, seen.timestamps, tuple(captions), remark=heard))
+    intro = (
+        f"{len(run.captions)} captions of {len(run.clips)} drawn clips, scored with EMScore: right captions, captions "
+        "with one to five things wrong, and captions of another clip. No clip was seen in training."
+    )
+    return Report("Does the caption fit the video?", intro, tuple(videos), run.scores.signature, TEACHING_MODEL)
+
+
+def _explained(captions: list[DemoCaption], rows: list[int], attribute: str) -> list[str]:
+    """The right caption, and the one in which only ``attribute`` is wrong."""
+    chosen = [captions[row] for row in rows]
+    return [c.text for c in chosen if c.kind == "right" or (c.kind == "foil" and c.wrong == (attribute,))]
+
+
+def _summary(run: _Run, result: DemoResult, seed: int) -> dict[str, Any]:
+    by_metric = {name: run.metric(name) for name in METRICS}
+    severity = []
+    for row in result.severity:
+        chosen = [i for i, c in enumerate(run.captions) if len(c.wrong) == row.num_wrong]
+        known = {name: [v for i in chosen if (v := values[i]) is not None] for name, values in by_metric.items()}
+        means = {name: math.fsum(values) / len(values) for name, values in known.items()}
+        pairs = {"pairs_won": row.wins, "pairs": row.pairs, "share": row.share}
+        severity.append({"num_wrong": row.num_wrong, "captions": len(row.values), "mean": means, **pairs})
+    attributes = [{"attribute": a.attribute, "pairs_won": a.wins, "pairs": a.pairs} for a in result.attributes]
+    packages = ("torch", "transformers", "av", "numpy")
+    return {
+        "note": TEACHING_MODEL,
+        "seed": seed,
+        "num_clips": result.num_clips,
+        "num_rows": result.num_rows,
+        "num_failed": result.num_failed,
+        "severity": severity,
+        "attributes": [{**entry, "share": entry["pairs_won"] / entry["pairs"]} for entry in attributes],
+        "signature": run.scores.signature,
+        "versions": {"vqe-core": __version__, "python": platform.python_version(), **{p: version(p) for p in packages}},
+        "seconds": result.seconds,
+    }
+
+
+def _write_table(run: _Run, path: Path) -> None:
+    columns: dict[str, pa.Array] = {
+        "video": pa.array([run.names[c.clip] for c in run.captions]),
+        "caption": pa.array([c.text for c in run.captions]),
+        "kind": pa.array([c.kind for c in run.captions]),
+        "wrong": pa.array([list(c.wrong) for c in run.captions], pa.list_(pa.string())),
+        "num_wrong": pa.array([len(c.wrong) for c in run.captions], pa.int64()),
+        **{f"{SCORE_TYPE}_{name}": pa.array(run.metric(name), pa.float64()) for name in METRICS},
+        "status": pa.array(run.scores.status),
+        "message": pa.array(run.scores.messages),
+    }
+    table = pa.table(columns).replace_schema_metadata({"signature": json.dumps(run.scores.signature)})
+    pyarrow.parquet.write_table(table, path)
+
+
+def _write(path: Path, write: Callable[[Path], Any]) -> None:
+    """Let ``write`` fill a temporary file that takes the place of ``path`` when it is complete."""
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,128 @@
+"""A CLAP whose sounds were trained into a CLIP's space of pictures, and that CLIP: a joint encoder of two halves.
+
+Only checkpoints that declare the space are joined. The sounds of any other CLAP live in a space of their own,
+often of the same size, where a cosine with a picture is noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
+from vqe_core.encoders.audio_loading import AUDIO_MODEL_FIELD, load_audio_encoder
+from vqe_core.encoders.audio_protocols import AudioTextEncoder, Waveform
+from vqe_core.encoders.checkpoints import Checkpoint
+from vqe_core.encoders.model_inputs import check_windows
+from vqe_core.encoders.spaces import check_same_space
+from vqe_core.encoders.weights import DTYPES
+from vqe_core.errors import ModelError
+
+FRAMES = 8
+
+
+@dataclass(frozen=True)
+class ClipClapJoint:
+    """A ``JointEncoder`` of an image-text encoder and an audio encoder of one space.
+
+    Attributes:
+        image_encoder: embeds frames; a stretch of video is the mean of them.
+        audio_encoder: embeds sounds.
+        space: name of the space of both, as their checkpoints declare it.
+    """
+
+    image_encoder: ImageTextEncoder = field(repr=False)
+    audio_encoder: AudioTextEncoder = field(repr=False)
+    space: str
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> ClipClapJoint:
+        """Load a CLIP checkpoint and the CLAP that it brings along.
+
+        Raises:
+            ModelError: it brings none, or one of another space.
+        """
+        if AUDIO_MODEL_FIELD not in checkpoint.config:
+            raise ModelError(
+                f"model {checkpoint.name!r} knows pictures and text but no sound, so comparison 'joint' cannot use "
+                "it; use comparison 'tags' or 'description', or a model with one space for both, for example "
+                "facebook/pe-av-small-16-frame"
+            )
+        name = {value: key for key, value in DTYPES.items()}[dtype]
+        image_encoder = load_image_text_encoder(checkpoint.name, device, name)
+        audio_encoder = load_audio_encoder(checkpoint.name, device, name)
+        return cls.pair(image_encoder, audio_encoder, picture_space=checkpoint.config.get("vqe_space"))
+
+    @classmethod
+    def pair(
+        cls, image_encoder: ImageTextEncoder, audio_encoder: AudioTextEncoder, *, picture_space: str | None
+    ) -> ClipClapJoint:
+        """Join two encoders.
+
+        Args:
+            image_encoder: CLIP-type.
+            audio_encoder: its ``shared_space`` says which space of pictures it was trained into.
+            picture_space: ``vqe_space`` of the image encoder's checkpoint, None where it declares none.
+
+        Raises:
+            ModelError: the spaces differ, or the audio encoder declares none; code ``different_spaces``.
+        """
+        check_same_space(picture_space or image_encoder.space, audio_encoder.shared_space or audio_encoder.space)
+        return cls(image_encoder, audio_encoder, picture_space or image_encoder.space)
+
+    @property
+    def sampling_rate(self) -> int:
+        """Hz."""
+        return self.audio_encoder.sampling_rate
+
+    @property
+    def window(self) -> float:
+        """Seconds."""
+        return self.audio_encoder.window
+
+    @property
+    def longest(self) -> float:
+        """Seconds."""
+        return self.audio_encoder.longest
+
+    @property
+    def frames_per_window(self) -> int:
+        """Frames of one stretch of video."""
+        return FRAMES
+
+    def signature(self) -> dict[str, str]:
+        """Everything about both halves that can change an embedding."""
+        return {**self.image_encoder.signature(), **self.audio_encoder.signature()}
+
+    def embed_audio(self, waveforms: Sequence[Waveform], *, batch_size: int = 16) -> Tensor:
+        """Embed sounds, as the audio encoder does: float32 (S, D)."""
+        return self.audio_encoder.embed_audio(waveforms, batch_size=batch_size)
+
+    def embed_video(self, windows: Sequence[np.ndarray], *, batch_size: int = 4) -> Tensor:
+        """Embed stretches of video, each as the mean of its frames' unit embeddings.
+
+        Args:
+            windows: uint8 (N, H, W, 3) RGB each.
+            batch_size: stretches whose frames are held at once.
+
+        Returns:
+            float32 (B, D), not normalised: a length below 1 says that the frames differ.
+
+        Raises:
+            InputError: see ``check_windows``.
+        """
+        rows = []
+        for window in check_windows(windows):
+            images = torch.stack([self.image_encoder.prepare_image(frame) for frame in window])
+            parts = [self.image_encoder.embed_images(part) for part in images.split(max(1, batch_size) * FRAMES)]
+            rows.append(torch.cat(parts).mean(dim=0))
+        return torch.stack(rows)
+
+    def logits(self, video: Tensor, audio: Tensor) -> Tensor:
+        """Cosine times the audio encoder's scale, (B, D), (S, D) -> (B, S): the logit of its training."""
+        return self.audio_encoder.logit_scale * normalize(video, dim=-1) @ normalize(audio, dim=-1).T

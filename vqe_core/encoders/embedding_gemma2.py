@@ -1,0 +1,140 @@
+"""EmbeddingGemma 2: text, pictures, video and sound in one space. Experimental here.
+
+Its makers publish no score of sound against video: text is the pivot of its training, so check on own data that
+it tells right from wrong sounds before trusting it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from vqe_core.encoders.audio_protocols import Waveform
+from vqe_core.encoders.checkpoints import Checkpoint
+from vqe_core.encoders.model_inputs import check_waveforms, check_windows, embed_in_groups
+from vqe_core.encoders.weights import load_model
+from vqe_core.errors import InputError, MissingPackageError, ModelError
+
+
+@dataclass(frozen=True)
+class EmbeddingGemma2Encoder:
+    """An EmbeddingGemma 2 checkpoint (google/embeddinggemma-2), a ``JointEncoder``."""
+
+    window: ClassVar[float] = 10.0  # seconds
+    longest: ClassVar[float] = 30.0  # seconds; its feature extractor drops the rest without a word
+    frames_per_window: ClassVar[int] = 10  # one a second, the rate of its own video processor
+
+    checkpoint: Checkpoint
+    device: str
+    dtype: torch.dtype
+    model: Any = field(repr=False, compare=False)
+    processor: Any = field(repr=False, compare=False)
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> EmbeddingGemma2Encoder:
+        """Load weights and processor of ``checkpoint``.
+
+        Raises:
+            InputError: ``dtype`` is float16, whose range the model leaves.
+            ModelError: a checkpoint without sound or picture tower.
+            MissingPackageError: torchvision is missing.
+        """
+        if dtype is torch.float16:
+            raise InputError(f"dtype ('float16') gives NaN with {checkpoint.name!r}; use 'float32' or 'bfloat16'")
+        lacking = [part for part in ("audio_config", "vision_config") if not checkpoint.config.get(part)]
+        if lacking:
+            raise ModelError(f"checkpoint {checkpoint.name!r} has no {' and no '.join(lacking)}; use the whole model")
+        try:
+            import torchvision  # noqa: F401  (the video processor is built on it)
+        except ImportError as error:
+            raise MissingPackageError(
+                f"model {checkpoint.name!r} needs torchvision: pip install torchvision"
+            ) from error
+        from transformers import AutoProcessor
+
+        model = load_model(checkpoint, dtype, device)
+        processor = AutoProcessor.from_pretrained(checkpoint.folder, local_files_only=True, trust_remote_code=False)
+        return cls(checkpoint, device, dtype, model, processor)
+
+    @property
+    def space(self) -> str:
+        """Name of the space of sounds and videos."""
+        return f"{self.checkpoint.name}@{self.checkpoint.revision}"
+
+    @property
+    def sampling_rate(self) -> int:
+        """Hz."""
+        return int(self.processor.feature_extractor.sampling_rate)
+
+    def signature(self) -> dict[str, str]:
+        """Everything about the encoder that can change an embedding."""
+        return {
+            "model": self.checkpoint.name,
+            "revision": self.checkpoint.revision,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "device": torch.device(self.device).type,
+        }
+
+    def embed_audio(self, waveforms: Sequence[Waveform], *, batch_size: int = 16) -> Tensor:
+        """Embed sounds.
+
+        Args:
+            waveforms: mono float (T,) in [-1, 1] at ``sampling_rate``, 25 ms to 30 s each.
+            batch_size: sounds of one length a forward pass.
+
+        Returns:
+            float32 (S, D) on the CPU: the mean over all tokens, not normalised.
+
+        Raises:
+            InputError: see ``check_waveforms``.
+        """
+        fewest = int(self.processor.feature_extractor.frame_length) + 1
+        checked = check_waveforms(
+            waveforms, sampling_rate=self.sampling_rate, longest=self.longest, fewest_samples=fewest
+        )
+        return embed_in_groups(checked, len, self._embed_sounds, batch_size)
+
+    def _embed_sounds(self, waveforms: list[np.ndarray]) -> Tensor:
+        return self._pooled(self.processor(audio=waveforms, sampling_rate=self.sampling_rate, return_tensors="pt"))
+
+    def embed_video(self, windows: Sequence[np.ndarray], *, batch_size: int = 4) -> Tensor:
+        """Embed stretches of video.
+
+        Args:
+            windows: uint8 (N, H, W, 3) RGB each, evenly spread over the stretch; all are seen.
+            batch_size: stretches of one shape a forward pass.
+
+        Returns:
+            float32 (B, D) on the CPU: the mean over all tokens, not normalised.
+
+        Raises:
+            InputError: see ``check_windows``.
+        """
+        return embed_in_groups(check_windows(windows), lambda w: w.shape, self._embed_frames, batch_size)
+
+    def _embed_frames(self, windows: list[np.ndarray]) -> Tensor:
+        # Sound must not enter the embedding of the pictures it is compared with: load_audio_from_video stays off.
+        return self._pooled(
+            self.processor(videos=windows, do_sample_frames=False, load_audio_from_video=False, return_tensors="pt")
+        )
+
+    @torch.inference_mode()
+    def _pooled(self, inputs: Any) -> Tensor:
+        moved = {
+            name: value.to(self.device, self.dtype if value.is_floating_point() else None)
+            for name, value in inputs.items()
+            if torch.is_tensor(value)
+        }
+        hidden = self.model(**moved).last_hidden_state.float()
+        mask = moved["attention_mask"][..., None].float()
+        return (hidden * mask).sum(dim=1) / mask.sum(dim=1)
+
+    def logits(self, video: Tensor, audio: Tensor) -> Tensor:
+        """The cosine, (B, D), (S, D) -> (B, S): the model has no scale of its own."""
+        return normalize(video, dim=-1) @ normalize(audio, dim=-1).T

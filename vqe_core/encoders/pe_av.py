@@ -1,0 +1,157 @@
+"""Perception Encoder Audio-Video: sounds and videos trained into one space (facebook/pe-av-*)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vqe_core.encoders.audio_protocols import Waveform
+from vqe_core.encoders.checkpoints import Checkpoint
+from vqe_core.encoders.model_inputs import check_waveforms, check_windows, embed_in_groups
+from vqe_core.encoders.weights import load_model
+from vqe_core.errors import MissingPackageError
+
+# What the "-16-frame" checkpoints were trained with.
+FRAMES = 16
+
+
+@dataclass(frozen=True)
+class PeAvEncoder:
+    """A PE-AV checkpoint, a ``JointEncoder``.
+
+    The checkpoints named ``-16-frame`` see 16 frames spread over a stretch of video, whatever its length. The
+    others were trained on every frame at its native rate: give them as many as the time allows.
+    """
+
+    window: ClassVar[float] = 10.0  # seconds, a moment with its sound; trained on up to 30
+
+    checkpoint: Checkpoint
+    device: str
+    dtype: torch.dtype
+    model: Any = field(repr=False, compare=False)
+    extractor: Any = field(repr=False, compare=False)
+    video_processor: Any = field(repr=False, compare=False)
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> PeAvEncoder:
+        """Load weights, feature extractor and video processor of ``checkpoint``.
+
+        Raises:
+            MissingPackageError: timm or torchvision is missing.
+        """
+        try:
+            import timm  # noqa: F401  (the model class builds its picture tower with it)
+            import torchvision  # noqa: F401  (resizes the frames)
+        except ImportError as error:
+            raise MissingPackageError(
+                f"model {checkpoint.name!r} needs {error.name}: pip install vqe-core[pe-av]"
+            ) from error
+        from transformers import AutoFeatureExtractor, AutoVideoProcessor
+
+        model = load_model(checkpoint, dtype, device)
+        extractor = AutoFeatureExtractor.from_pretrained(checkpoint.folder, local_files_only=True)
+        processor = AutoVideoProcessor.from_pretrained(checkpoint.folder, local_files_only=True)
+        return cls(checkpoint, device, dtype, model, extractor, processor)
+
+    @property
+    def space(self) -> str:
+        """Name of the space of sounds and videos."""
+        return f"{self.checkpoint.name}@{self.checkpoint.revision}"
+
+    @property
+    def sampling_rate(self) -> int:
+        """Hz."""
+        return int(self.extractor.sampling_rate)
+
+    @property
+    def longest(self) -> float:
+        """Seconds that the sound tower has positions for."""
+        positions = self.model.config.audio_video_config.audio_config.max_position_embeddings - 1  # one is the summary
+        return float(positions * self.extractor.hop_length / self.sampling_rate)
+
+    @property
+    def frames_per_window(self) -> int:
+        """Frames of one stretch of video."""
+        return int(self.fixed_frames or FRAMES)
+
+    @property
+    def fixed_frames(self) -> int | None:
+        """The exact number of frames that the checkpoint takes, None where it takes any."""
+        return getattr(self.video_processor, "num_frames", None) or None
+
+    def signature(self) -> dict[str, str]:
+        """Everything about the encoder that can change an embedding."""
+        return {
+            "model": self.checkpoint.name,
+            "revision": self.checkpoint.revision,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "device": torch.device(self.device).type,
+        }
+
+    def embed_audio(self, waveforms: Sequence[Waveform], *, batch_size: int = 16) -> Tensor:
+        """Embed sounds.
+
+        Args:
+            waveforms: mono float (T,) in [-1, 1] at ``sampling_rate``, at most ``longest`` seconds each.
+            batch_size: sounds of one length a forward pass.
+
+        Returns:
+            float32 (S, D) on the CPU, not normalised: the model's own logit uses the lengths.
+
+        Raises:
+            InputError: see ``check_waveforms``.
+        """
+        # the sound is mirrored to a whole number of steps, which takes two samples
+        checked = check_waveforms(waveforms, sampling_rate=self.sampling_rate, longest=self.longest, fewest_samples=2)
+        return embed_in_groups(checked, len, self._embed_sounds, batch_size)
+
+    @torch.inference_mode()
+    def _embed_sounds(self, waveforms: list[np.ndarray]) -> Tensor:
+        found = self.extractor(waveforms, sampling_rate=self.sampling_rate, return_tensors="pt")
+        values = found["input_values"].to(self.device, self.dtype)
+        tower = self.model.audio_model
+        return tower.audio_head(tower.audio_encoder(input_values=values).pooler_output)
+
+    def embed_video(self, windows: Sequence[np.ndarray], *, batch_size: int = 4) -> Tensor:
+        """Embed stretches of video.
+
+        Args:
+            windows: uint8 (N, H, W, 3) RGB each, evenly spread over the stretch. A checkpoint with a fixed number
+                of frames picks that many of them, or repeats some, by its own rule.
+            batch_size: stretches of one shape a forward pass.
+
+        Returns:
+            float32 (B, D) on the CPU, not normalised.
+
+        Raises:
+            InputError: see ``check_windows``.
+        """
+        chosen = [_spread(window, self.fixed_frames) for window in check_windows(windows)]
+        return embed_in_groups(chosen, lambda window: window.shape, self._embed_frames, batch_size)
+
+    @torch.inference_mode()
+    def _embed_frames(self, windows: list[np.ndarray]) -> Tensor:
+        found = self.video_processor(list(windows), do_sample_frames=False, return_tensors="pt")
+        pixels = found["pixel_values_videos"].to(self.device, self.dtype)
+        # The model's own getters for a single tower fail in transformers 5.23; these are the two steps behind them.
+        tower = self.model.video_model
+        return tower.video_head(tower.video_encoder(pixel_values_videos=pixels).pooler_output)
+
+    @torch.inference_mode()
+    def logits(self, video: Tensor, audio: Tensor) -> Tensor:
+        """The model's own score, scaled and shifted dot products (its sigmoid loss), (B, D), (S, D) -> (B, S)."""
+        scale, bias = self.model.audio_video_logit_scale, self.model.audio_video_logit_bias
+        return video @ audio.T * scale.float().cpu() + bias.float().cpu()
+
+
+def _spread(window: np.ndarray, count: int | None) -> np.ndarray:
+    """``count`` frames from the first to the last, by the rule of the model's own processor."""
+    if count is None or len(window) == count:
+        return window
+    steps = max(1, count - 1)
+    return window[[i * (len(window) - 1) // steps for i in range(count)]]

@@ -1,0 +1,197 @@
+"""What a similarity is worth: the same numbers for pairs that do not belong together.
+
+Task: does the sound of a clip fit its picture better than the sounds of the other clips do?
+Conventions: ``matrix[i, j]`` is the similarity of video i and the sound of row j, so the diagonal holds the true
+pairs; all others are mismatches, except between rows of one group, which share one sound. The mismatches of a
+video are the G - 1 other sounds: a sound counts once however many rows have it. N rows, G sounds.
+Metrics: mismatched_mean, gap, auc, r1_v2a, r1_a2v, median_rank, percentile and z per row, p_value
+(``calibrate``), with the values that chance gives.
+Source: AUC is the Mann-Whitney statistic; recall at 1 and median rank as usual in retrieval; permutation p-value
+after Phipson and Smyth, "Permutation P-values should never be zero", 2010.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vqe_core.errors import InputError
+from vqe_core.functional.shapes import check_shapes
+
+# Sums of the same numbers in another order differ by less, relative to the largest.
+ROUNDING = 1e-9
+
+
+class ChanceLevels(NamedTuple):
+    """What the numbers of the same names are worth when no sound belongs to any picture."""
+
+    auc: float
+    r1_v2a: float
+    r1_a2v: float
+    median_rank: float
+
+
+class Calibration(NamedTuple):
+    """Result of ``calibrate``. A number that needs mismatches is NaN without any (one sound only).
+
+    Attributes:
+        paired_mean: mean of the diagonal.
+        mismatched_mean: mean over videos and other sounds.
+        gap: paired_mean minus mismatched_mean.
+        auc: chance that a video's own sound scores above another one, [0, 1]; the mean percentile.
+        r1_v2a: share of videos that rank their own sound first, [0, 1].
+        r1_a2v: share of sounds that rank their own video first among the videos with another sound, [0, 1].
+        median_rank: median over videos of the rank of the own sound, 1 (best) to G.
+        p_value: chance of a paired_mean at least as high after shuffling the sounds, (0, 1].
+        percentile: float64 (N,), per video the share of the other sounds that score lower, [0, 1].
+        z: float64 (N,), per video the distance of the own sound from the mean of the others in their standard
+            deviations (of a sample); NaN with fewer than two other sounds, or where they all score the same.
+        chance: the levels of auc, r1_v2a, r1_a2v and median_rank without any relation.
+        num_rows: N.
+        num_sounds: G.
+    """
+
+    paired_mean: float
+    mismatched_mean: float
+    gap: float
+    auc: float
+    r1_v2a: float
+    r1_a2v: float
+    median_rank: float
+    p_value: float
+    percentile: Tensor
+    z: Tensor
+    chance: ChanceLevels
+    num_rows: int
+    num_sounds: int
+
+
+def calibrate(
+    matrix: Tensor, groups: Tensor | None = None, *, seed: int = 0, num_permutations: int = 2000
+) -> Calibration:
+    """Compare the true pairs of a batch with its mismatches.
+
+    A raw cosine says nothing alone: two modalities may lie so far apart that even true pairs are negative. These
+    numbers use its order only (auc, ranks, percentile, p_value) or differences (gap, z).
+
+    Args:
+        matrix: float (N, N), N >= 1, finite; video i against the sound of row j.
+        groups: int64 (N,), equal for rows that share a sound. Default: every row has its own.
+        seed: of the shuffles; no global random state is read or changed.
+        num_permutations: shuffles of the sounds. Default 2000; p_value is never below 1 / (1 + num_permutations).
+
+    Returns:
+        ``Calibration``. Ties are split evenly: an equal mismatch counts half in percentile, auc and rank, and a
+        first place shared by k counts 1/k. So a constant matrix gives exactly the chance levels.
+
+    Raises:
+        InputError: not square, no row, a value is not finite, groups do not fit, or num_permutations < 1.
+
+    The order of the rows does not matter, except for p_value, which shuffles otherwise. Scaling the matrix by a
+    positive number or adding a constant changes no rank, percentile, z or p_value.
+
+    Source:
+        Own combination; shuffles may leave pairs in place (they are drawn from all permutations), which makes
+        the p-value valid for any N.
+
+    Example:
+        >>> result = calibrate(torch.tensor([[-0.5, -0.7, -0.8], [-0.9, -0.6, -0.7], [-0.6, -0.7, -0.8]]))
+        >>> round(result.gap, 3), round(result.auc, 3), result.percentile.tolist(), result.chance.median_rank
+        (0.1, 0.667, [1.0, 1.0, 0.0], 2.0)
+    """
+    mismatch, share, num_sounds = _mismatches(matrix, groups)
+    if num_permutations < 1:
+        raise InputError(f"num_permutations ({num_permutations}) must be at least 1")
+    scores = matrix.double()
+    own = scores.diagonal()
+    others = num_sounds - 1
+    weights = mismatch * share  # (N, N), each row sums to G - 1
+    percentile = _percentile(scores, own, weights, others)
+    mean, z = _spread(scores, own, weights, others)
+    known = others > 0
+    return Calibration(
+        paired_mean=float(own.mean()),
+        mismatched_mean=float(mean.mean()),
+        gap=float(own.mean() - mean.mean()),
+        auc=float(percentile.mean()),
+        r1_v2a=_first_places(scores, own, weights) if known else math.nan,
+        r1_a2v=_first_places(scores.T, own, mismatch.double()) if known else math.nan,
+        median_rank=_median(1 + others * (1 - percentile)),
+        p_value=_permutation_p(scores, seed, num_permutations) if known else math.nan,
+        percentile=percentile,
+        z=z,
+        chance=_chance_levels(mismatch, num_sounds),
+        num_rows=len(own),
+        num_sounds=num_sounds,
+    )
+
+
+def _mismatches(matrix: Tensor, groups: Tensor | None) -> tuple[Tensor, Tensor, int]:
+    """Which entries are mismatches, bool (N, N); each column's share in its sound, (N,); number of sounds."""
+    check_shapes(matrix=(matrix, "N N"))
+    if len(matrix) == 0:
+        raise InputError("matrix has no rows; calibration needs at least one pair")
+    if not bool(matrix.isfinite().all()):
+        row = int((~matrix.isfinite()).any(dim=1).nonzero()[0])
+        raise InputError(f"matrix must be finite, row {row} is not; leave rows without a score out beforehand")
+    if groups is None:
+        groups = torch.arange(len(matrix), device=matrix.device)
+    check_shapes(matrix=(matrix, "N N"), groups=(groups, "N"))
+    if groups.is_floating_point() or groups.is_complex():
+        raise InputError(f"groups must be whole numbers, got {groups.dtype}; number the sounds, for example 0 0 1 2")
+    same = groups[:, None] == groups
+    return ~same, 1 / same.sum(dim=0).double(), len(groups.unique())
+
+
+def _percentile(scores: Tensor, own: Tensor, weights: Tensor, others: int) -> Tensor:
+    """Share of the other sounds below the own one, ties half, (N,); NaN without others."""
+    below = (weights * (scores < own[:, None])).sum(dim=1)
+    equal = (weights * (scores == own[:, None])).sum(dim=1)
+    return ((below + equal / 2) / others).clamp(0, 1)  # shares such as 1/3 do not add up exactly
+
+
+def _spread(scores: Tensor, own: Tensor, weights: Tensor, others: int) -> tuple[Tensor, Tensor]:
+    """Mean of each row's mismatches and z of its own sound, both (N,)."""
+    mean = (weights * scores).sum(dim=1) / others
+    if others < 2:
+        return mean, torch.full_like(mean, torch.nan)
+    deviation = ((weights * (scores - mean[:, None]) ** 2).sum(dim=1) / (others - 1)).sqrt()
+    flat = deviation <= ROUNDING * scores.abs().max()
+    z = (own - mean) / torch.where(flat, torch.ones_like(deviation), deviation)
+    return mean, z.masked_fill(flat, torch.nan)
+
+
+def _first_places(scores: Tensor, own: Tensor, weights: Tensor) -> float:
+    """Share of rows whose own entry is highest; a first place shared by k counts 1/k."""
+    beaten = ((weights > 0) & (scores > own[:, None])).any(dim=1)
+    equal = (weights * (scores == own[:, None])).sum(dim=1)
+    return float(((~beaten) / (1 + equal)).mean())
+
+
+def _median(values: Tensor) -> float:
+    """The middle value, or the mean of the middle two; ``Tensor.median`` would take the lower one."""
+    ordered = values.sort().values
+    return float((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2)
+
+
+def _permutation_p(scores: Tensor, seed: int, num_permutations: int) -> float:
+    generator = torch.Generator().manual_seed(seed)
+    videos = torch.arange(len(scores))
+    # One at a time: all of them at once would need N x num_permutations numbers.
+    shuffled = [
+        scores[videos, torch.randperm(len(scores), generator=generator)].mean() for _ in range(num_permutations)
+    ]
+    tolerance = ROUNDING * scores.abs().max()
+    as_high = int((torch.stack(shuffled) >= scores.diagonal().mean() - tolerance).sum())
+    return (1 + as_high) / (1 + num_permutations)
+
+
+def _chance_levels(mismatch: Tensor, num_sounds: int) -> ChanceLevels:
+    if num_sounds == 1:
+        return ChanceLevels(math.nan, math.nan, math.nan, math.nan)
+    # A sound competes for its video with every video of another sound, so large groups have fewer rivals.
+    rivals = mismatch.sum(dim=0)
+    return ChanceLevels(0.5, 1 / num_sounds, float((1 / (1 + rivals).double()).mean()), (num_sounds + 1) / 2)

@@ -1,0 +1,119 @@
+"""Read plain sound files with soundfile, whose wheel brings libsndfile."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import BinaryIO
+
+import soundfile
+
+from vqe_core.errors import MediaError
+from vqe_core.media.audio_blocks import SampleBlocks
+from vqe_core.media.audio_limits import AudioLimits
+from vqe_core.media.audio_signal import slice_seconds
+from vqe_core.types import AudioSamples, MediaSource
+
+# First bytes of what libsndfile is trusted with; it knows many more formats, rare and little tested.
+_STARTS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"caff", b".snd", b"ID3")
+
+# libsndfile states about 2**63 samples where a stream does not say how long it is.
+_UNKNOWN_LENGTH = 2**62
+
+_BLOCK_BYTES = 1 << 22
+
+
+def is_plain_sound(head: bytes) -> bool:
+    """True if a file starts like one that soundfile reads, and not like a video.
+
+    Args:
+        head: its first bytes, about 1 kB.
+    """
+    if head.startswith(b"RIFF"):
+        return head[8:12] == b"WAVE"
+    if head.startswith(b"OggS"):
+        return b"theora" not in head
+    return head.startswith(_STARTS) or _is_mpeg_frame(head)
+
+
+def open_plain_sound(source: MediaSource) -> soundfile.SoundFile | None:
+    """Open a path or encoded bytes, or None if libsndfile cannot.
+
+    Args:
+        source: with ``path`` (already looked at by `check_file`) or ``data``.
+    """
+    # Never by name: libsndfile would guess formats from suffixes, and look for files beside this one.
+    file: BinaryIO = io.BytesIO(source.data) if source.data is not None else open(source.path or "", "rb")  # noqa: SIM115
+    try:
+        return soundfile.SoundFile(file)
+    except (soundfile.LibsndfileError, TypeError):
+        file.close()
+        return None
+
+
+def read_plain_sound(file: soundfile.SoundFile, source: MediaSource, limits: AudioLimits) -> AudioSamples:
+    """Decode an open sound file, limited to the source's segment. The first sample of the file is at 0 s.
+
+    Args:
+        file: from `open_plain_sound`.
+        source: what was opened.
+        limits: what it may ask for.
+
+    Returns:
+        float32 (C, T), maybe of length 0, with a warning if the file holds less than it states.
+
+    Raises:
+        MediaError: code ``bad_sample_rate``, ``bad_channels``, ``too_long`` or ``decode_error``.
+    """
+    rate, channels, name = file.samplerate, file.channels, source.name
+    limits.check_rate(rate, name)
+    limits.check_channels(channels, name)
+    stated = file.frames if 0 <= file.frames < _UNKNOWN_LENGTH else None
+    first = max(math.floor((source.start or 0.0) * rate), 0)
+    last = stated if source.end is None else max(math.ceil(source.end * rate), first)
+    if stated is not None:
+        first, last = min(first, stated), min(last or 0, stated)
+    if last is not None:
+        limits.check_length(last - first, channels, rate, name)
+    blocks = SampleBlocks(limits, rate, name)
+    damage = _read_blocks(file, blocks, first, last)
+    warnings = [damage] if damage else []
+    if stated is not None and last is not None and blocks.length < 0.95 * (last - first):
+        warnings.append(f"ends early: {(first + blocks.length) / rate:.2f} of {last / rate:.2f} s can be decoded")
+    if damage and blocks.length == 0:
+        raise MediaError(f"{name!r} cannot be decoded: {damage}")
+    samples = AudioSamples(blocks.join(), rate, start=first / rate, warnings=tuple(warnings))
+    return slice_seconds(samples, source.start, source.end)
+
+
+def _read_blocks(file: soundfile.SoundFile, blocks: SampleBlocks, first: int, last: int | None) -> str | None:
+    """Read from sample ``first`` up to ``last``; returns what went wrong on the way, if anything."""
+    size = max(_BLOCK_BYTES // (4 * file.channels), 1)
+    try:
+        _go_to(file, first, size)
+        while last is None or blocks.length < last - first:
+            wanted = size if last is None else min(size, last - first - blocks.length)
+            block = file.read(wanted, dtype="float32", always_2d=True)
+            blocks.add(block.T)
+            if len(block) < wanted:
+                return None
+    except soundfile.LibsndfileError as error:
+        return f"damaged at {(first + blocks.length) / file.samplerate:.2f} s ({error.error_string})"
+    return None
+
+
+def _go_to(file: soundfile.SoundFile, position: int, size: int) -> None:
+    if file.format != "MP3":
+        file.seek(position)
+        return
+    # After a seek in mp3, libsndfile gives silence for a while: frames lean on those before them.
+    while file.tell() < position:
+        if len(file.read(min(size, position - file.tell()), dtype="float32", always_2d=True)) == 0:
+            return
+
+
+def _is_mpeg_frame(head: bytes) -> bool:
+    # Eleven ones, then a version and a layer that are not the reserved ones; AAC (ADTS) has the reserved layer.
+    if len(head) < 3 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return False
+    return head[1] & 0x18 != 0x08 and head[1] & 0x06 != 0 and head[2] & 0xF0 != 0xF0

@@ -1,0 +1,175 @@
+"""Why a caption has its score: each of its words against each sampled frame.
+
+Task: turn token and frame embeddings into a table a reader can follow word by word.
+Conventions: embeddings are unit vectors of one space; axes L tokens, W words, N frames, D embedding size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from typing import Any
+
+import numpy as np
+
+from vqe_core.errors import InputError
+
+END_OF_WORD = "</w>"  # CLIP marks the last piece of a word
+WORD_STARTS = ("▁", "Ġ")  # SentencePiece and byte-level BPE mark the first one
+CONTINUES = "##"  # WordPiece marks all but the first
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word as a reader sees it, and the ``positions`` of its tokens. ``special``: a start or end token."""
+
+    text: str
+    positions: tuple[int, ...]
+    special: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class WordEvidence:
+    """How well each word of a caption finds a frame, and each frame a word.
+
+    Attributes:
+        words: W words, the start and end tokens among them.
+        similarity: float32 (W, N), cosines; of a word of several tokens, their mean.
+        best_of_word: float32 (W,), cosine with the best frame. Its mean, each word counted once a token, is figr_P.
+        best_of_frame: float32 (N,), cosine with the best token. Its mean is figr_R.
+    """
+
+    words: tuple[Word, ...]
+    similarity: np.ndarray = field(repr=False)
+    best_of_word: np.ndarray = field(repr=False)
+    best_of_frame: np.ndarray = field(repr=False)
+
+    @property
+    def best_frame(self) -> list[int]:
+        """Position of each word's best frame."""
+        return [int(i) for i in self.similarity.argmax(axis=1)]
+
+
+def word_evidence(words: Sequence[Word], tokens: Any, frames: Any) -> WordEvidence:
+    """Match words with frames.
+
+    Args:
+        words: as ``read_words`` gives them; together they hold every token once.
+        tokens: float (L, D), unit rows: a tensor or an array.
+        frames: float (N, D), unit rows.
+
+    Raises:
+        InputError: the words do not hold every token once.
+
+    Example:
+        >>> words = [Word("red", (0,)), Word("crescent", (1, 2))]
+        >>> tokens = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
+        >>> evidence = word_evidence(words, tokens, np.array([[1.0, 0.0], [0.8, 0.6]]))
+        >>> evidence.similarity.round(2).tolist(), evidence.best_of_word.round(2).tolist()
+        ([[1.0, 0.8], [0.3, 0.78]], [1.0, 0.78])
+    """
+    cosines = np.asarray(tokens, np.float32) @ np.asarray(frames, np.float32).T  # (L, N)
+    if sorted(p for word in words for p in word.positions) != list(range(len(cosines))):
+        raise InputError(f"words must hold each of the {len(cosines)} tokens once; pass the words of this very text")
+    rows = [cosines[list(word.positions)] for word in words]
+    return WordEvidence(
+        words=tuple(words),
+        similarity=np.stack([row.mean(axis=0) for row in rows]),
+        best_of_word=np.array([row.max(axis=1).mean() for row in rows], np.float32),
+        best_of_frame=cosines.max(axis=0),
+    )
+
+
+def read_words(token_ids: Sequence[int], tokenizer: Any) -> list[Word]:
+    """Words of an embedded text.
+
+    Args:
+        token_ids: the ids of ``TextEmbedding.token_ids``.
+        tokenizer: a Hugging Face tokenizer, as an encoder's ``tokenizer.inner``.
+    """
+    special = set(tokenizer.all_special_ids)
+    last = len(token_ids) - 1
+    pieces = tokenizer.convert_ids_to_tokens(list(token_ids))
+    words = []
+    for positions in word_positions(pieces, [i in special for i in token_ids]):
+        first = positions[0]
+        if token_ids[first] in special:
+            name = {0: "start", last: "end"}.get(first, pieces[first])
+            words.append(Word(name, positions, special=True))
+        else:
+            # decoded, not joined: byte-level pieces are not the characters they stand for
+            words.append(Word(tokenizer.decode([token_ids[p] for p in positions]).strip(), positions))
+    return words
+
+
+def word_positions(pieces: Sequence[str], special: Sequence[bool]) -> list[tuple[int, ...]]:
+    """Which tokens make up each word.
+
+    Args:
+        pieces: tokens as the vocabulary spells them, of CLIP, SentencePiece, byte-level BPE or WordPiece.
+        special: True for tokens that are no part of the text; each stands alone.
+
+    Example:
+        >>> word_positions(["<s>", "a</w>", "cres", "cent</w>"], [True, False, False, False])
+        [(0,), (1,), (2, 3)]
+        >>> word_positions(["▁a", "▁cres", "cent"], [False] * 3)
+        [(0,), (1, 2)]
+    """
+    ends_marked = any(piece.endswith(END_OF_WORD) for piece in pieces)
+    starts_marked = any(piece.startswith(WORD_STARTS) for piece in pieces)
+    groups: list[list[int]] = []
+    for i, piece in enumerate(pieces):
+        if i == 0 or special[i] or special[i - 1]:
+            new = True
+        elif ends_marked:
+            new = pieces[i - 1].endswith(END_OF_WORD)
+        elif starts_marked:
+            new = piece.startswith(WORD_STARTS)
+        else:
+            new = not piece.startswith(CONTINUES)
+        if new:
+            groups.append([i])
+        else:
+            groups[-1].append(i)
+    return [tuple(group) for group in groups]
+
+
+def changed_words(text: str, other: str) -> list[tuple[str, bool]]:
+    """The words of ``text``, and whether each differs from ``other`` at its place.
+
+    Example:
+        >>> changed_words("two blue stars spin", "two red stars spin")
+        [('two', False), ('blue', True), ('stars', False), ('spin', False)]
+    """
+    ours, theirs = text.split(), other.split()
+    same: set[int] = set()
+    for block in SequenceMatcher(a=ours, b=theirs, autojunk=False).get_matching_blocks():
+        same.update(range(block.a, block.a + block.size))
+    return [(word, i not in same) for i, word in enumerate(ours)]
+
+
+@dataclass(frozen=True)
+class Change:
+    """Words that differ between two captions, with the cosines of their best frames (means of several words)."""
+
+    was: str
+    now: str
+    was_best: float
+    now_best: float
+
+
+def changes(right: WordEvidence, foil: WordEvidence) -> list[Change]:
+    """Where ``foil`` replaces words of ``right``; words only left out or added are not told."""
+    ours, theirs = _text_words(right), _text_words(foil)
+    matcher = SequenceMatcher(a=[t for t, _ in ours], b=[t for t, _ in theirs], autojunk=False)
+    return [
+        Change(*(" ".join(t for t, _ in side) for side in (a, b)), *(float(np.mean([s for _, s in x])) for x in (a, b)))
+        for kind, i, j, k, m in matcher.get_opcodes()
+        if kind == "replace" and (a := ours[i:j]) and (b := theirs[k:m])
+    ]
+
+
+def _text_words(evidence: WordEvidence) -> list[tuple[str, float]]:
+    pairs = zip(evidence.words, evidence.best_of_word.tolist(), strict=True)
+    return [(word.text, best) for word, best in pairs if not word.special]

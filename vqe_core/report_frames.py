@@ -1,0 +1,63 @@
+"""What a metric saw of a video, for a report: the sampled frames, and each word of some captions against them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from vqe_core.embed import embed_texts, embed_videos
+from vqe_core.encoders import load_image_text_encoder
+from vqe_core.errors import VqeError
+from vqe_core.media import as_media_source, open_video
+from vqe_core.report_evidence import WordEvidence, read_words, word_evidence
+from vqe_core.scorers.emscore import EMScore
+
+
+@dataclass(frozen=True, eq=False)
+class SeenVideo:
+    """A video as a scorer saw it.
+
+    Attributes:
+        frames: uint8 (N, H, W, 3) RGB, the sampled frames in the order sampled.
+        timestamps: float64 (N,) seconds, or None without a clock.
+        evidence: by caption. Empty where the model has no token-level space.
+    """
+
+    frames: np.ndarray = field(repr=False)
+    timestamps: np.ndarray | None
+    evidence: dict[str, WordEvidence] = field(repr=False)
+
+
+def look_at_video(scorer: EMScore, video: Any, captions: Sequence[str]) -> SeenVideo:
+    """Sample a video as ``scorer`` does, and match its frames with the words of ``captions``.
+
+    Args:
+        scorer: says which model and which frames.
+        video: anything ``EMScore`` takes; not an open decoder, as the video is read twice.
+        captions: those to explain.
+
+    Raises:
+        MediaError, InputError: the video or a caption cannot be used.
+        ModelNotFoundError, ModelError: the model cannot be used.
+    """
+    source = as_media_source(video)
+    encoder = load_image_text_encoder(scorer.clip_model_path, scorer.device, scorer.dtype)
+    sizes = {"batch_size": scorer.batch_size}
+    seen = embed_videos({0: source}, scorer.sampler, encoder, max_frames=scorer.max_frames, progress=False, **sizes)[0]
+    if isinstance(seen, VqeError):
+        raise seen
+    opened = open_video(source)
+    numbers, where = np.unique(seen.indices, return_inverse=True)
+    positions = np.searchsorted(opened.table.indices, numbers)
+    frames = np.stack([frame.pixels for frame in opened.frames(positions)])[where]
+    evidence = {}
+    for text, embedded in embed_texts(captions, encoder, long_text=scorer.long_text, **sizes).items():
+        if isinstance(embedded, VqeError):
+            raise embedded
+        if embedded.tokens is not None:
+            words = read_words(embedded.token_ids, encoder.tokenizer.inner)
+            evidence[text] = word_evidence(words, embedded.tokens, seen.values)
+    return SeenVideo(frames, seen.timestamps, evidence)

@@ -1,0 +1,58 @@
+"""Which EMScore score types the inputs allow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from vqe_core.errors import InputError
+from vqe_core.scorers.rows import CaptionRow
+
+VIDEO, REFERENCE, BOTH = SCORE_TYPES = ("EMScore(X,V)", "EMScore(X,X*)", "EMScore(X,V,X*)")
+# What each needs beside the captions.
+NEEDED_COLUMNS = {VIDEO: ("videos",), REFERENCE: ("references",), BOTH: ("videos", "references")}
+
+
+def chosen_names(option: str, value: Any, allowed: Sequence[str]) -> tuple[str, ...] | None:
+    """The distinct names in ``value`` (one, several, or None for None), in the order given.
+
+    Raises:
+        InputError: a name that is not among ``allowed``, or none at all.
+    """
+    if value is None:
+        return None
+    chosen = (value,) if isinstance(value, str) else tuple(value)
+    if not chosen or any(item not in allowed for item in chosen):
+        raise InputError(f"{option} ({value!r}) must be among {', '.join(allowed)}")
+    return tuple(dict.fromkeys(chosen))
+
+
+def available_score_types(requested: Sequence[str] | None, given: set[str]) -> tuple[str, ...]:
+    """The score types asked for, or all that the ``given`` columns allow.
+
+    Raises:
+        InputError: a column that a score type needs is not given.
+    """
+    for score_type in requested or ():
+        absent = [name for name in NEEDED_COLUMNS[score_type] if name not in given]
+        if absent:
+            raise InputError(
+                f"score type {score_type} needs {' and '.join(absent)}; give them, or leave it out of score_types"
+            )
+    available = tuple(t for t in requested or SCORE_TYPES if given.issuperset(NEEDED_COLUMNS[t]))
+    if not available:
+        raise InputError("a caption is judged by something: give videos, references, or both")
+    return available
+
+
+def nothing_to_score(row: CaptionRow, score_types: Sequence[str]) -> InputError | None:
+    """An error with code ``no_input`` if the row lacks what every one of the score types needs."""
+    given = {"videos"} if row.video is not None else set()
+    given |= {"references"} if row.references else set()
+    if any(given.issuperset(NEEDED_COLUMNS[score_type]) for score_type in score_types):
+        return None
+    return InputError(
+        f"predictions ({row.candidate!r}) has {' and '.join(sorted(given)) or 'neither video nor references'}, "
+        f"which is not enough for {', '.join(score_types)}; fill the row in or leave it out",
+        code="no_input",
+    )
