@@ -70,6 +70,7 @@ def write_clip(
     container_format: str | None = None,
     container_options: dict[str, str] | None = None,
     rotation: int = 0,
+    mirrored: bool = False,
     seconds_of_sound: float = 0.0,
     bframes: int | None = None,
     clock: int = CLOCK,
@@ -82,6 +83,7 @@ def write_clip(
         times: seconds, increasing. Default: 10 frames per second.
         codec: an FFmpeg encoder, with its ``pix_fmt`` and ``options``.
         rotation: degrees clockwise that a player turns the picture.
+        mirrored: whether it then mirrors it, left to right.
         seconds_of_sound: length of a 440 Hz tone in AAC or Opus.
         clock: ticks a second that the encoder counts in; MPEG-1 and MPEG-2 take only frame rates.
         bframes: most B-frames in a row, for encoders that take it from the stream.
@@ -91,21 +93,14 @@ def write_clip(
     """
     times = frame_times(len(frames)) if times is None else times
     with av.open(str(path), "w", format=container_format, options=container_options or {}) as container:
-        stream = container.add_stream(codec, rate=Fraction(10) if clock == CLOCK else clock, options=options or {})
-        stream.width, stream.height = frames[0].shape[1], frames[0].shape[0]
-        stream.pix_fmt = pix_fmt
-        stream.codec_context.thread_count = 1
-        stream.codec_context.time_base = Fraction(1, clock)
+        stream = _add_pictures(container, codec, clock, options or {})
+        stream.width, stream.height, stream.pix_fmt = frames[0].shape[1], frames[0].shape[0], pix_fmt
         if bframes is not None:
             stream.codec_context.max_b_frames = bframes
-        if rotation:
-            stream.set_display_rotation(-rotation)
+        if rotation or mirrored:
+            stream.set_display_rotation(-rotation, hflip=mirrored)
         sound = _add_sound(container) if seconds_of_sound else None
-        for pixels, time in zip(frames, times, strict=True):
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgba" if pixels.shape[-1] == 4 else "rgb24")
-            frame.pts, frame.time_base = round(time * clock), Fraction(1, clock)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+        _write_pictures(container, stream, frames, times, clock)
         if sound is not None:
             _write_sound(container, sound, seconds_of_sound)
     return Path(path)
@@ -116,6 +111,21 @@ def write_sound(path: str | Path, seconds: float = 1.0) -> Path:
     with av.open(str(path), "w") as container:
         _write_sound(container, _add_sound(container), seconds)
     return Path(path)
+
+
+def _add_pictures(container: Any, codec: str, clock: int, options: dict[str, str]) -> Any:
+    stream = container.add_stream(codec, rate=Fraction(10) if clock == CLOCK else clock, options=options)
+    stream.codec_context.thread_count = 1
+    stream.codec_context.time_base = Fraction(1, clock)
+    return stream
+
+
+def _write_pictures(container: Any, stream: Any, frames: Any, times: Sequence[float], clock: int) -> None:
+    for pixels, time in zip(frames, times, strict=True):
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgba" if pixels.shape[-1] == 4 else "rgb24")
+        frame.pts, frame.time_base = round(time * clock), Fraction(1, clock)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
 
 
 def _add_sound(container: Any) -> Any:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+# Before the hub client is imported: no test of this process may reach a hub.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from transformers.utils import logging
+
 from tests.tiny import tiny_clip
 
-
-@pytest.fixture(scope="session", autouse=True)
-def _quiet_and_offline() -> None:
-    """No test may reach a hub; loading bars would drown the report."""
-    import os
-
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
+logging.disable_progress_bar()
 
 
 @pytest.fixture(scope="session")

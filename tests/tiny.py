@@ -6,18 +6,31 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import pre_tokenizers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
+    AltCLIPConfig,
+    AltCLIPModel,
+    ChineseCLIPConfig,
+    ChineseCLIPModel,
     CLIPConfig,
     CLIPImageProcessor,
     CLIPModel,
     CLIPProcessor,
     CLIPTokenizer,
+    MetaClip2Config,
+    MetaClip2Model,
+    PreTrainedTokenizerFast,
+    SiglipConfig,
+    SiglipModel,
 )
 
 WORDS = (
     "a an the red blue green cat dog man woman runs sits cooks plays in on with big small house tree ball".split()  # noqa: SIM905
 )
+
+
+SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+VISION = {**SMALL, "image_size": 32, "patch_size": 8}
 
 
 def clip_tokenizer(max_length: int = 77) -> CLIPTokenizer:
@@ -43,22 +56,93 @@ def clip_tokenizer(max_length: int = 77) -> CLIPTokenizer:
 def tiny_clip(folder: str | Path, *, image_size: int = 32, seed: int = 0, **processor: Any) -> Path:
     """A CLIP checkpoint folder: random weights of a fixed seed, 16-dimensional space."""
     tokenizer = clip_tokenizer()
-    torch.manual_seed(seed)
-    shared = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
     ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
     config = CLIPConfig(
-        text_config={**shared, **ids, "vocab_size": len(tokenizer), "max_position_embeddings": 77},
-        vision_config={**shared, "image_size": image_size, "patch_size": 8},
+        text_config={**SMALL, **ids, "vocab_size": len(tokenizer), "max_position_embeddings": 77},
+        vision_config={**VISION, "image_size": image_size},
         projection_dim=16,
     )
-    model = CLIPModel(config).eval()
-    with torch.no_grad():  # the default initialisation is so small that all texts look alike
-        for parameter in model.parameters():
-            if parameter.ndim > 1:
-                parameter.normal_(std=0.3)
+    model = _random_weights(CLIPModel(config), seed)
     model.save_pretrained(folder)
     size = {"shortest_edge": image_size}
     crop = {"height": image_size, "width": image_size}
     image_processor = CLIPImageProcessor(size=size, crop_size=crop, **processor)
     CLIPProcessor(image_processor, tokenizer).save_pretrained(folder)
     return Path(folder)
+
+
+def _random_weights(model: Any, seed: int) -> Any:
+    """The default initialisation is so small that all inputs look alike."""
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(std=0.3)
+    return model.eval()
+
+
+def _word_tokenizer(start: str, end: str, pad: str, max_length: int, *, side: str = "right") -> PreTrainedTokenizerFast:
+    """Words as single tokens, ``start`` and ``end`` around each text where they are given."""
+    specials = list(dict.fromkeys([pad, *([start] if start else []), end, "[UNK]"]))
+    vocab = {token: i for i, token in enumerate([*specials, *WORDS])}
+    inner = Tokenizer(models.WordLevel(vocab, unk_token="[UNK]"))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    around = f"{start} $A {end}" if start else f"$A {end}"
+    inner.post_processor = processors.TemplateProcessing(
+        single=around, special_tokens=[(t, vocab[t]) for t in dict.fromkeys([start, end]) if t]
+    )
+    names = {"pad_token": pad, "unk_token": "[UNK]", "eos_token": end, **({"bos_token": start} if start else {})}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner,
+        **names,
+        model_max_length=max_length,
+        padding_side=side,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def _save(folder: str | Path, model: Any, tokenizer: Any) -> Path:
+    _random_weights(model, seed=0).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    crop = {"height": 32, "width": 32}
+    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=crop).save_pretrained(folder)
+    return Path(folder)
+
+
+def tiny_chinese_clip(folder: str | Path) -> Path:
+    """Chinese-CLIP: BERT text tower, class token first."""
+    tokenizer = _word_tokenizer("[CLS]", "[SEP]", "[PAD]", 52)
+    text = {
+        **SMALL,
+        "vocab_size": len(tokenizer),
+        "max_position_embeddings": 64,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    config = ChineseCLIPConfig(text_config=text, vision_config=VISION, projection_dim=16)
+    return _save(folder, ChineseCLIPModel(config), tokenizer)
+
+
+def tiny_altclip(folder: str | Path) -> Path:
+    """AltCLIP: XLM-RoBERTa text tower, positions counted from the padding id on."""
+    tokenizer = _word_tokenizer("<s>", "</s>", "<pad>", 77)
+    ids = {"pad_token_id": tokenizer.pad_token_id, "bos_token_id": 1, "eos_token_id": 2}
+    text = {**SMALL, **ids, "vocab_size": len(tokenizer), "max_position_embeddings": 80, "project_dim": 16}
+    config = AltCLIPConfig(text_config=text, vision_config=VISION, projection_dim=16)
+    return _save(folder, AltCLIPModel(config), tokenizer)
+
+
+def tiny_metaclip_2(folder: str | Path) -> Path:
+    """MetaCLIP 2: CLIP's towers with a multilingual vocabulary."""
+    tokenizer = _word_tokenizer("<s>", "</s>", "<pad>", 77)
+    ids = {"pad_token_id": tokenizer.pad_token_id, "bos_token_id": 1, "eos_token_id": tokenizer.eos_token_id}
+    text = {**SMALL, **ids, "vocab_size": len(tokenizer), "max_position_embeddings": 77}
+    config = MetaClip2Config(text_config=text, vision_config=VISION, projection_dim=16)
+    return _save(folder, MetaClip2Model(config), tokenizer)
+
+
+def tiny_siglip(folder: str | Path) -> Path:
+    """SigLIP: no token-level space, always 64 positions."""
+    tokenizer = _word_tokenizer("", "</s>", "<pad>", 64)
+    text = {**SMALL, "vocab_size": len(tokenizer), "max_position_embeddings": 64, "projection_size": 32}
+    config = SiglipConfig(text_config=text, vision_config=VISION)
+    return _save(folder, SiglipModel(config), tokenizer)

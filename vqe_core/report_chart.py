@@ -14,8 +14,8 @@ from PIL import Image
 from vqe_core.report_summary import SeverityRow
 
 HEAT_STEPS = 20
-STRONG_HEAT = 11  # from this step on, text on the colour must be inverted
-LEFT, RIGHT, TOP, BOTTOM = 44.0, 14.0, 14.0, 46.0  # room for the labels, in units of the drawing
+STRONG_HEAT = (17, 12)  # on light, on dark: from this step on, inverted text has the better contrast
+LEFT, RIGHT, TOP, BOTTOM = 44.0, 14.0, 14.0, 58.0  # room for the labels, in units of the drawing
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def heat_scale(matrices: Sequence[np.ndarray]) -> Scale:
     return Scale(low, high if high > low else low + 1.0)
 
 
-def severity_chart(rows: Sequence[SeverityRow], *, width: float = 640.0, height: float = 300.0) -> SeverityChart:
+def severity_chart(rows: Sequence[SeverityRow], *, width: float = 640.0, height: float = 310.0) -> SeverityChart:
     """Lay out the chart of ``rows``, at least one."""
     values = [value for row in rows for value in row.values]
     low, high = _floor(min(values)), _ceil(max(values))

@@ -18,6 +18,7 @@ from vqe_core.errors import InputError
 END_OF_WORD = "</w>"  # CLIP marks the last piece of a word
 WORD_STARTS = ("▁", "Ġ")  # SentencePiece and byte-level BPE mark the first one
 CONTINUES = "##"  # WordPiece marks all but the first
+ALIKE = 0.02  # cosines of one word that differ less look alike in the table, so naming a best one would mislead
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class WordEvidence:
     Attributes:
         words: W words, the start and end tokens among them.
         similarity: float32 (W, N), cosines; of a word of several tokens, their mean.
-        best_of_word: float32 (W,), cosine with the best frame. Its mean, each word counted once a token, is figr_P.
+        best_of_word: float32 (W,), cosine with the best frame. Its mean over the tokens is figr_P without idf.
         best_of_frame: float32 (N,), cosine with the best token. Its mean is figr_R.
     """
 
@@ -46,9 +47,10 @@ class WordEvidence:
     best_of_frame: np.ndarray = field(repr=False)
 
     @property
-    def best_frame(self) -> list[int]:
-        """Position of each word's best frame."""
-        return [int(i) for i in self.similarity.argmax(axis=1)]
+    def best_frame(self) -> list[int | None]:
+        """Position of each word's best frame; None where the frames are as good as alike to it."""
+        best, spread = self.similarity.argmax(axis=1), np.ptp(self.similarity, axis=1)
+        return [int(i) if wide else None for i, wide in zip(best, spread >= ALIKE, strict=True)]
 
 
 def word_evidence(words: Sequence[Word], tokens: Any, frames: Any) -> WordEvidence:
@@ -66,8 +68,10 @@ def word_evidence(words: Sequence[Word], tokens: Any, frames: Any) -> WordEviden
         >>> words = [Word("red", (0,)), Word("crescent", (1, 2))]
         >>> tokens = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
         >>> evidence = word_evidence(words, tokens, np.array([[1.0, 0.0], [0.8, 0.6]]))
-        >>> evidence.similarity.round(2).tolist(), evidence.best_of_word.round(2).tolist()
-        ([[1.0, 0.8], [0.3, 0.78]], [1.0, 0.78])
+        >>> evidence.similarity[0].tolist() == [1.0, np.float32(0.8)], evidence.best_frame
+        (True, [0, 1])
+        >>> [f"{best:.2f}" for best in evidence.best_of_word]
+        ['1.00', '0.78']
     """
     cosines = np.asarray(tokens, np.float32) @ np.asarray(frames, np.float32).T  # (L, N)
     if sorted(p for word in words for p in word.positions) != list(range(len(cosines))):
@@ -162,12 +166,17 @@ class Change:
 def changes(right: WordEvidence, foil: WordEvidence) -> list[Change]:
     """Where ``foil`` replaces words of ``right``; words only left out or added are not told."""
     ours, theirs = _text_words(right), _text_words(foil)
-    matcher = SequenceMatcher(a=[t for t, _ in ours], b=[t for t, _ in theirs], autojunk=False)
-    return [
-        Change(*(" ".join(t for t, _ in side) for side in (a, b)), *(float(np.mean([s for _, s in x])) for x in (a, b)))
-        for kind, i, j, k, m in matcher.get_opcodes()
-        if kind == "replace" and (a := ours[i:j]) and (b := theirs[k:m])
-    ]
+    matcher = SequenceMatcher(a=[text for text, _ in ours], b=[text for text, _ in theirs], autojunk=False)
+    found = []
+    for kind, i, j, k, m in matcher.get_opcodes():
+        if kind == "replace":
+            (was, was_best), (now, now_best) = _phrase(ours[i:j]), _phrase(theirs[k:m])
+            found.append(Change(was, now, was_best, now_best))
+    return found
+
+
+def _phrase(words: Sequence[tuple[str, float]]) -> tuple[str, float]:
+    return " ".join(text for text, _ in words), float(np.mean([best for _, best in words]))
 
 
 def _text_words(evidence: WordEvidence) -> list[tuple[str, float]]:

@@ -45,8 +45,10 @@ def look_at_video(scorer: EMScore, video: Any, captions: Sequence[str]) -> SeenV
     """
     source = as_media_source(video)
     encoder = load_image_text_encoder(scorer.clip_model_path, scorer.device, scorer.dtype)
-    sizes = {"batch_size": scorer.batch_size}
-    seen = embed_videos({0: source}, scorer.sampler, encoder, max_frames=scorer.max_frames, progress=False, **sizes)[0]
+    size = scorer.batch_size
+    seen = embed_videos(
+        {0: source}, scorer.sampler, encoder, max_frames=scorer.max_frames, batch_size=size, progress=False
+    )[0]
     if isinstance(seen, VqeError):
         raise seen
     opened = open_video(source)
@@ -54,7 +56,7 @@ def look_at_video(scorer: EMScore, video: Any, captions: Sequence[str]) -> SeenV
     positions = np.searchsorted(opened.table.indices, numbers)
     frames = np.stack([frame.pixels for frame in opened.frames(positions)])[where]
     evidence = {}
-    for text, embedded in embed_texts(captions, encoder, long_text=scorer.long_text, **sizes).items():
+    for text, embedded in embed_texts(captions, encoder, long_text=scorer.long_text, batch_size=size).items():
         if isinstance(embedded, VqeError):
             raise embedded
         if embedded.tokens is not None:

@@ -163,12 +163,22 @@ def _write_parquet(path: Path, columns: Columns) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    # A column that is null in all rows of this table would otherwise have no type to join others by.
-    arrays = {
-        name: pa.array(column, type=pa.float64() if column and all(v is None for v in column) else None)
-        for name, column in columns.items()
-    }
-    pq.write_table(pa.table(arrays), path)
+    pq.write_table(pa.table({name: _arrow_column(column) for name, column in columns.items()}), path)
+
+
+def _arrow_column(column: list[Any]) -> Any:
+    """A typed column. Strings among lists become lists of one; other mixtures become JSON texts."""
+    import pyarrow as pa
+
+    if all(value is None for value in column):
+        return pa.array(column, type=pa.float64())  # null in all rows here, but scores in another table
+    lists = [value if value is None or isinstance(value, list) else [value] for value in column]
+    for form in (column, lists if any(isinstance(value, list) for value in column) else column):
+        try:
+            return pa.array(form)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            continue
+    return pa.array([None if value is None else json.dumps(value, ensure_ascii=False) for value in column])
 
 
 _READERS: dict[str, Callable[[Path], Columns]] = {

@@ -74,6 +74,14 @@ def test_a_static_scene_has_no_lag_and_ties_prefer_the_later_sound():
     assert av_profile(both, times_of(6), hop=0.5).best_lag == 0.5
 
 
+def test_float32_rounding_makes_neither_a_lag_nor_a_contrast():
+    static = (torch.full((9, 9), 0.3) + 1e-8 * randn(0, 9, 9).float()).clone()
+    static[0, 1:] += 6e-8
+    assert float(static.max()) > float(static.min())
+    assert av_profile(static, times_of(9), hop=0.5).best_lag == 0
+    assert temporal_contrast(0.3 + 6e-8 * torch.eye(9)).p_value == 1
+
+
 def test_a_constant_added_moves_nothing():
     similarity = randn(3, 8, 8)
     one, other = (av_profile(x, times_of(8), hop=0.5) for x in (similarity, similarity - 5))

@@ -51,7 +51,7 @@ FORWARD = {
     "refresh.mp4": {"options": {"x264-params": "intra-refresh=1:keyint=12:bframes=2"}},
     "refresh.ts": {"options": {"x264-params": "intra-refresh=1:keyint=12:bframes=2"}},
     "interlaced.ts": {"options": {"x264-params": "interlaced=1:keyint=12:bframes=2"}},
-    "mpeg4.avi": {"codec": "mpeg4", "options": {"g": "10"}, "times": frame_times(COUNT, 25)},
+    "mpeg4.avi": {"codec": "mpeg4", "options": {"g": "10"}, "clock": 25, "times": frame_times(COUNT, 25)},
     "mpeg2.mpg": {
         "codec": "mpeg2video",
         "options": {"g": "10"},

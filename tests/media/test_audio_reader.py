@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import io
 
+import av
 import numpy as np
 import pytest
 import soundfile
+from av.stream import Disposition
 
 from tests.clips import coded_frames, write_clip
 from tests.sounds import LEVEL, RATE, level_of, noise, onset_of, tone, write_sound, write_track
 from vqe_core.errors import MediaError
-from vqe_core.media.audio_limits import AudioLimits
 from vqe_core.media.audio_reader import audio_versions, read_audio
 from vqe_core.media.audio_signal import audio_status, to_mono
 from vqe_core.media.audio_source import as_audio_source
-from vqe_core.types import AudioSamples, MediaSource
+from vqe_core.types import AudioSamples
 
-# name, encoder, container of PyAV: what soundfile cannot write
+# file -> FFmpeg encoder, seconds of pictures
 TRACKS = {
     "a.m4a": ("aac", 0.0),
     "a.aac": ("aac", 0.0),
@@ -155,7 +156,7 @@ def test_a_sound_file_starts_at_zero_whatever_its_container_says(tmp_path):
     assert (mp3.start, mka.start) == (0.0, 0.0)
     assert onset_of(mka.waveform[0], RATE) == 0.0
     part = read({"path": tmp_path / "late.mka", "start": 0.25})
-    assert (part.start, part.duration) == (0.25, 0.75)
+    assert (part.start, part.duration) == pytest.approx((0.25, 0.75))
 
 
 def test_a_hole_in_the_track_is_filled_so_that_later_sound_keeps_its_time(tmp_path):
@@ -199,13 +200,12 @@ def test_six_channels_stay_apart_and_are_averaged(tmp_path, name):
 
 
 def test_the_stream_that_a_player_would_choose_is_read(tmp_path):
-    import av
-
     path = tmp_path / "two.mkv"
     with av.open(str(path), "w") as container:
         streams = [container.add_stream("flac", rate=RATE, layout=layout) for layout in ("mono", "stereo")]
+        streams[0].disposition, streams[1].disposition = Disposition(0), Disposition.default
         for stream, waveform in zip(streams, (tone(), tone(channels=(1.0, 1.0))), strict=True):
-            frame = av.AudioFrame.from_ndarray(waveform[:, :4096], "fltp", stream.layout.name)
+            frame = av.AudioFrame.from_ndarray(waveform[:, :4096], format="fltp", layout=stream.layout.name)
             frame.sample_rate, frame.pts = RATE, 0
             container.mux(stream.encode(frame))
         for stream in streams:
@@ -217,12 +217,6 @@ def test_a_video_without_sound_says_so(tmp_path):
     path = write_clip(tmp_path / "mute.mp4", coded_frames(5))
     with pytest.raises(MediaError, match=r"no audio stream; its streams are: video") as caught:
         read(path)
-    assert caught.value.code == "no_audio"
-
-
-def test_bare_frames_have_no_sound():
-    with pytest.raises(MediaError, match="pictures without sound") as caught:
-        read_audio(MediaSource(frames=coded_frames(2)))
     assert caught.value.code == "no_audio"
 
 
@@ -245,11 +239,6 @@ def test_the_suffix_does_not_matter(tmp_path):
         other = tmp_path / name
         other.write_bytes((tmp_path / "a.wav").read_bytes())
         assert np.array_equal(read(other).waveform, samples.waveform)
-
-
-def test_raised_limits_let_more_through(tmp_path):
-    path = write_sound(tmp_path / "a.wav", noise(rate=1000), 1000)
-    assert read(path, limits=AudioLimits(min_sampling_rate=1000)).sampling_rate == 1000
 
 
 def test_versions_name_everything_that_makes_samples():

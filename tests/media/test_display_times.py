@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vqe_core.media.display_times import display_times
+from vqe_core.media.display_times import display_times, last_duration
 
 NAN = float("nan")
 
@@ -40,3 +40,11 @@ def test_never_decrease(clock, numbered):
     got, _ = display_times(np.array(clock), numbered=numbered, interval=0.04)
     assert len(got) == len(clock)
     assert np.all(np.diff(got) >= 0)
+
+
+@pytest.mark.parametrize(
+    ("times", "stated", "duration"),
+    [([0.0, 0.1, 0.2], 0.5, 0.5), ([0.0, 0.1, 0.2, 5.0], 0.0, 0.1), ([3.0], 0.0, 0.04), ([1.0, 1.0], -1.0, 0.04)],
+)
+def test_the_last_frame_stays_as_stated_or_as_the_others_do(times, stated, duration):
+    assert last_duration(np.array(times), stated, 0.04) == pytest.approx(duration)

@@ -1,6 +1,6 @@
 """The plan of packets, on made-up streams."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vqe_core.media.packet_plan import Feed, PacketPlan
@@ -67,6 +67,7 @@ def streams(draw):
     return packets
 
 
+@settings(max_examples=60)
 @given(streams(), st.data())
 def test_every_target_is_fed_once_from_a_keyframe(packets, data):
     times = [t for t, _ in packets]

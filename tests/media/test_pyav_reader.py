@@ -141,7 +141,7 @@ def test_a_clock_that_starts_anew_goes_on_and_says_so(tmp_path):
 
 
 def test_avi_with_b_frames_shows_them_in_order(tmp_path):
-    path = write_clip(tmp_path / "b.avi", coded_frames(20), options={"bf": "2"})
+    path = write_clip(tmp_path / "b.avi", coded_frames(20), options={"bf": "2"}, clock=10)
     video = open_video(as_media_source(path))
     assert [read_code(f.pixels) for f in video.frames(np.arange(20))] == list(range(20))
     np.testing.assert_allclose(np.diff(video.table.timestamps), 0.1, atol=0.01)
@@ -162,6 +162,15 @@ def test_one_pixel(tmp_path):
     frames = np.full((1, 1, 1, 3), 77, dtype=np.uint8)
     path = write_clip(tmp_path / "dot.mkv", frames, codec="ffv1", pix_fmt="bgr0")
     assert read(path, [0])[0].pixels.tolist() == [[[77, 77, 77]]]
+
+
+@pytest.mark.parametrize("name", ["open.ts", "patches.gif"])
+def test_a_segment_of_a_table_can_be_read_too(name):
+    source, reader = as_media_source(coded_clip(name)), PyAVReader()
+    table = reader.probe(source)
+    part = table.segment(table.start + 1.7, table.start + 2.9)
+    got = reader.frames(source, part, np.array([0, 5, 11]))
+    assert [(frame.position, read_code(frame.pixels)) for frame in got] == [(0, 17), (5, 22), (11, 28)]
 
 
 def test_positions_may_repeat_and_come_in_any_order():

@@ -10,7 +10,6 @@ BEGIN, END = "<!-- results: written by vqe_core.demo.evaluate -->", "<!-- end of
 # What the project asks of the model on held-out pairs; the other kinds are reported without a bar.
 BARS = {"colour": 0.95, "shape": 0.95, "count": 0.95, "direction": 0.95, "unrelated": 0.99}
 RETRIEVAL_BAR = KENDALL_BAR = 0.95
-LIMITS = ("appear_vanish", "order")
 NAMES = {
     "colour": "one wrong colour",
     "shape": "one wrong shape",
@@ -20,8 +19,6 @@ NAMES = {
     "direction": "the opposite direction",
     "motion": "one wrong motion of any kind",
     "sound": "one wrong sound word",
-    "appear_vanish": "appears for vanishes (a limit: chance is 0.5)",
-    "order": "two events in the wrong order (a limit: chance is 0.5)",
     "unrelated": "the caption of another clip",
 }
 CARD = f"""---
@@ -51,8 +48,8 @@ processor = AutoProcessor.from_pretrained(model_folder())
   layers of width 96, 64 shared dimensions, 77 text positions (those after the 40th are untrained).
 - A byte-level BPE tokenizer in CLIP's format. Every word of the toy world is one token; other words split into
   letters the model has never seen in a caption.
-- Dimension 0 of both towers is a constant and the others are kept no longer than it, so that cosines are not
-  negative. A real CLIP lies in such a cone by itself.
+- Dimension 0 of both towers is a constant and a penalty keeps the others about as short as it, so that cosines
+  hardly fall below zero. A real CLIP lies in such a cone by itself.
 
 ## How it was trained
 
@@ -107,7 +104,9 @@ def results_table(results: dict) -> str:
         lines.append(f"| R@1 of 64, {name} | | {RETRIEVAL_BAR} | {cells} |")
     cells = " | ".join(f"{results[column]['kendall_tau']:.3f}" for column in columns)
     lines.append(f"| Kendall's tau with the number of wrong attributes, within a video | | {KENDALL_BAR} | {cells} |")
-    return "\n".join([*lines, "", *_severity(results), "", *_robustness(results["robustness"])])
+    return "\n".join(
+        [*lines, "", *_limits(results["limits"]), "", *_severity(results), "", *_robustness(results["robustness"])]
+    )
 
 
 def missed_bars(results: dict) -> list[str]:
@@ -116,6 +115,12 @@ def missed_bars(results: dict) -> list[str]:
     missed = [kind for kind, bar in BARS.items() if figures["pairs"][kind]["accuracy"] < bar]
     missed += [way for way, recall in figures["recall_at_1_of_64"].items() if recall < RETRIEVAL_BAR]
     return missed + (["kendall_tau"] if figures["kendall_tau"] < KENDALL_BAR else [])
+
+
+def _limits(rows: dict) -> list[str]:
+    names = {"order": "two events told in the wrong order", "appear_vanish": "appears told for vanishes or the reverse"}
+    found = "; ".join(f"{names[kind]}: {row['accuracy']:.3f} of {row['pairs']} pairs" for kind, row in rows.items())
+    return [f"Known limits, at chance (0.5) even on pairs seen in training: {found}."]
 
 
 def _severity(results: dict) -> list[str]:

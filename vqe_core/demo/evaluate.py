@@ -16,10 +16,11 @@ import numpy as np
 
 from vqe_core.demo import model_folder
 from vqe_core.demo.card import missed_bars, results_table, write_card
+from vqe_core.demo.claims import full_claims
 from vqe_core.demo.clips import ToyClip, make_clip, write_clip
 from vqe_core.demo.judge import Judge
-from vqe_core.demo.measures import lowest_cosine, measure, pair_accuracy, recall_at_one
-from vqe_core.demo.world import Heldout
+from vqe_core.demo.measures import FOILS, LIMITS, lowest_cosine, measure, pair_accuracy, recall_at_one
+from vqe_core.demo.world import Heldout, sample_attributes
 
 # Far above what notebooks and tests use; training clips have a random stream of their own.
 HELDOUT_SEED, SEEN_SEED = 10_000_000, 20_000_000
@@ -41,6 +42,7 @@ def evaluate(judge: Judge, num_clips: int = 256) -> dict[str, object]:
     results["seen"] = measure(judge, seen, judge.embed_videos([decoded(clip).frames for clip in seen]))
     control = judge.untrained()
     results["untrained"] = measure(control, heldout, control.embed_videos([decoded(c).frames for c in heldout]))
+    results["limits"] = {kind: _limit(judge, kind, num_clips) for kind in LIMITS}
     results["robustness"] = {name: _robustness(judge, *setting) for name, setting in ROBUSTNESS.items()}
     return results
 
@@ -57,6 +59,18 @@ def decoded(clip: ToyClip, crf: int = 23) -> ToyClip:
         with av.open(str(path)) as container:
             frames = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
     return replace(clip, frames=frames)
+
+
+def _limit(judge: Judge, kind: str, num_clips: int) -> dict[str, float]:
+    """Measure a limit on pairs the model has seen, and on clips that all have what it is about."""
+    clips: list[ToyClip] = []
+    seed = SEEN_SEED
+    while len(clips) < num_clips:
+        attributes = sample_attributes(np.random.default_rng([seed, 0]), heldout="exclude")
+        if FOILS[kind](attributes, full_claims(attributes), np.random.default_rng(seed)) is not None:
+            clips.append(make_clip(seed, size=64, attributes=attributes))
+        seed += 1
+    return pair_accuracy(judge, clips, judge.embed_videos([clip.frames for clip in clips]), kind)
 
 
 def _robustness(judge: Judge, size: int, crf: int | None) -> dict[str, object]:

@@ -14,23 +14,23 @@ from vqe_core.demo.judge import Judge, parts_of, take
 from vqe_core.demo.world import APPEAR, DIRECTIONS, MOTION
 from vqe_core.functional.emscore import EmbeddedBatch
 
-# (clip, its claims, randomness) -> false claims, or None where the clip does not lend itself
-FoilMaker = Callable[[ToyClip, np.ndarray, np.random.Generator], "np.ndarray | None"]
+# (attributes of a clip, its claims, randomness) -> false claims, or None where the clip does not lend itself
+FoilMaker = Callable[[np.ndarray, np.ndarray, np.random.Generator], "np.ndarray | None"]
 
 
 def _one_wrong(attribute: str) -> FoilMaker:
-    return lambda clip, claims, rng: swap(claims, attribute, rng, attributes=clip.attributes)
+    return lambda attributes, claims, rng: swap(claims, attribute, rng, attributes=attributes)
 
 
-def _direction(clip: ToyClip, claims: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
+def _direction(attributes: np.ndarray, claims: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
     return oppose_motion(claims) if claims[0, MOTION] in DIRECTIONS else None
 
 
-def _appear_vanish(clip: ToyClip, claims: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
+def _appear_vanish(attributes: np.ndarray, claims: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
     return oppose_motion(claims) if claims[0, MOTION] >= APPEAR else None
 
 
-def _order(clip: ToyClip, claims: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
+def _order(attributes: np.ndarray, claims: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
     return swap_events(claims)
 
 
@@ -42,6 +42,9 @@ FOILS: dict[str, FoilMaker] = {
     "appear_vanish": _appear_vanish,
     "order": _order,
 }
+
+# What a model that pools single frames cannot know: it can only guess.
+LIMITS = ("appear_vanish", "order")
 
 
 def pair_accuracy(judge: Judge, clips: Sequence[ToyClip], videos: EmbeddedBatch, kind: str) -> dict[str, float]:
@@ -63,7 +66,7 @@ def pair_accuracy(judge: Judge, clips: Sequence[ToyClip], videos: EmbeddedBatch,
     for row, clip in enumerate(clips):
         claims = full_claims(clip.attributes, sound=kind == "sound")
         other = clips[(row + len(clips) // 3) % len(clips)]
-        foil = full_claims(other.attributes) if kind == "unrelated" else FOILS[kind](clip, claims, rng)
+        foil = full_claims(other.attributes) if kind == "unrelated" else FOILS[kind](clip.attributes, claims, rng)
         if foil is not None:
             rows.append(row)
             right.append(caption(claims))
@@ -118,9 +121,11 @@ def kendall_tau(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def measure(judge: Judge, clips: Sequence[ToyClip], videos: EmbeddedBatch) -> dict[str, object]:
-    """Take all measures on one set of clips."""
+    """Take all measures but the limits on one set of clips."""
     return {
-        "pairs": {kind: pair_accuracy(judge, clips, videos, kind) for kind in [*FOILS, "unrelated"]},
+        "pairs": {
+            kind: pair_accuracy(judge, clips, videos, kind) for kind in [*FOILS, "unrelated"] if kind not in LIMITS
+        },
         "recall_at_1_of_64": recall_at_one(judge, clips, videos),
         **severity_order(judge, clips, videos),
     }

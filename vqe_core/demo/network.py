@@ -2,9 +2,9 @@
 
 A contrastive loss on a small model gives cosines far below zero. A real CLIP does not: its
 embeddings lie in a narrow cone, and the harmonic mean in EMScore relies on that. So one dimension
-of both towers is pinned to a constant, and the rest is kept no longer than it: every cosine is
-then at least zero. It needs no code at inference: channel 0 of the last layer norm has weight 0
-and bias 1, and row 0 of the projection reads nothing else.
+of both towers is pinned to a constant, and a penalty keeps the rest about as short as it: a cosine
+then hardly falls below zero. It needs no code at inference: channel 0 of the last layer norm has
+weight 0 and bias 1, and row 0 of the projection reads nothing else.
 """
 
 import math

@@ -10,25 +10,25 @@ import math
 import os
 import platform
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet
 
 from vqe_core import __version__
 from vqe_core.demo.captions import caption
 from vqe_core.demo.claims import VISIBLE, full_claims, swap
 from vqe_core.demo.clips import ToyClip, make_clip, write_clip
+from vqe_core.demo.world import sample_attributes
 from vqe_core.embed import show_progress
 from vqe_core.encoders import load_image_text_encoder
 from vqe_core.errors import InputError
 from vqe_core.functional.emscore import METRICS
 from vqe_core.report import Report, ReportCaption, ReportVideo, format_score, render_report
+from vqe_core.report_files import nulls_for_nan, write_score_table, write_whole
 from vqe_core.report_frames import look_at_video
 from vqe_core.report_summary import (
     AttributeRow,
@@ -65,17 +65,13 @@ class DemoResult:
     """What the demo found.
 
     Attributes:
-        out: the folder, with ``clips/*.mp4`` and the three files below.
-        table, summary, report: paths of ``emscore.parquet``, ``summary.json`` and ``report.html``.
+        out: the folder, with ``clips/*.mp4``, ``emscore.parquet``, ``summary.json`` and ``report.html``.
         severity, attributes: full_F by number of wrong attributes, and pairs won by attribute.
         num_clips, num_rows, num_failed: clips, captions scored, and those of them without a score.
         seconds: from start to the page.
     """
 
     out: Path
-    table: Path
-    summary: Path
-    report: Path
     severity: tuple[SeverityRow, ...] = field(repr=False)
     attributes: tuple[AttributeRow, ...] = field(repr=False)
     num_clips: int
@@ -97,7 +93,17 @@ class _Run:
 
     def metric(self, name: str) -> list[float | None]:
         """A score of each caption, None where it has none."""
-        return [None if math.isnan(v) else float(v) for v in self.scores.rows[f"{SCORE_TYPE}_{name}"]]
+        return nulls_for_nan(self.scores.rows[f"{SCORE_TYPE}_{name}"])
+
+    def columns(self) -> dict[str, list[Any]]:
+        """What each row of the table is about."""
+        return {
+            "video": [self.names[c.clip] for c in self.captions],
+            "caption": [c.text for c in self.captions],
+            "kind": [c.kind for c in self.captions],
+            "wrong": [list(c.wrong) for c in self.captions],
+            "num_wrong": [len(c.wrong) for c in self.captions],
+        }
 
 
 def run_demo(
@@ -124,11 +130,11 @@ def run_demo(
     begun = time.perf_counter()
     run = _score_clips(Path(out), num_clips, seed, progress, model)
     page = render_report(_make_report(run))
-    _write(run.out / "emscore.parquet", lambda path: _write_table(run, path))
+    write_score_table(run.out / "emscore.parquet", run.columns(), run.scores)
     result = _summarise(run, time.perf_counter() - begun)
     text = json.dumps(_summary(run, result, seed), indent=2, ensure_ascii=False) + "\n"
-    _write(result.summary, lambda path: path.write_text(text, encoding="utf-8"))
-    _write(result.report, lambda path: path.write_text(page, encoding="utf-8"))
+    write_whole(run.out / "summary.json", lambda path: path.write_text(text, encoding="utf-8"))
+    write_whole(run.out / "report.html", lambda path: path.write_text(page, encoding="utf-8"))
     return result
 
 
@@ -153,13 +159,13 @@ def demo_captions(number: int, clip: ToyClip, seed: int = 0) -> list[DemoCaption
 
 def format_table(result: DemoResult) -> str:
     """What the command line prints: scores by how much is wrong, and where the files are."""
-    lines = [f"{'caption':<18}{'captions':>9}{'mean full_F':>13}{'right caption wins':>20}"]
+    lines = [f"{'caption':<18}{'captions':>9}{'mean full_F':>13}{'right one wins':>20}"]
     for row in result.severity:
         label = f"{row.num_wrong} wrong" if row.num_wrong else "right"
-        won = f"{row.wins} of {row.pairs}" if row.pairs else ""
+        won = "" if row.share is None else f"{row.wins} of {row.pairs} ({row.share:.0%})"
         lines.append(f"{label:<18}{len(row.values):>9}{format_score(row.mean):>13}{won:>20}".rstrip())
     scored = f"{result.num_rows - result.num_failed} of {result.num_rows} captions of {result.num_clips} clips scored"
-    files = [f"  {path}" for path in (result.report, result.summary, result.table, result.out / "clips")]
+    files = [f"  {result.out / name}" for name in ("report.html", "summary.json", "emscore.parquet", "clips")]
     return "\n".join([*lines, "", TEACHING_MODEL, f"{scored} in {result.seconds:.1f} s. Open the first of:", *files])
 
 
@@ -169,9 +175,10 @@ def _score_clips(out: Path, num_clips: int, seed: int, progress: bool | None, mo
     names = [f"clips/clip_{i:02d}.mp4" for i in range(num_clips)]
     clips = []
     for i, name in show_progress(list(enumerate(names)), "clips", num_clips, progress):
-        # of a colour and a shape that training never put together, so none was learned by heart
-        clip = make_clip(1000 * seed + i, heldout="only")
-        _write(out / name, lambda path, clip=clip: write_clip(clip, path))
+        # two events in every third, where words find different frames; pairs of colour and shape never trained on
+        events, rng = 1 if i % 3 else 2, np.random.default_rng([seed, i])
+        clip = make_clip(1000 * seed + i, attributes=sample_attributes(rng, events=events, heldout="only"))
+        write_whole(out / name, partial(write_clip, clip))
         clips.append(clip)
     captions = [entry for i, clip in enumerate(clips) for entry in demo_captions(i, clip, seed)]
     scorer = EMScore(clip_model_path=model, progress=progress, on_error="skip")
@@ -185,9 +192,6 @@ def _summarise(run: _Run, seconds: float) -> DemoResult:
     scored = [ScoredCaption(run.names[c.clip], c.kind, c.wrong, v) for c, v in zip(run.captions, full, strict=True)]
     return DemoResult(
         out=run.out,
-        table=run.out / "emscore.parquet",
-        summary=run.out / "summary.json",
-        report=run.out / "report.html",
         severity=summarise_severity(scored),
         attributes=summarise_attributes(scored),
         num_clips=len(run.clips),
@@ -204,22 +208,17 @@ def _make_report(run: _Run) -> Report:
         rows = [row for row, entry in enumerate(run.captions) if entry.clip == i]
         explained = _explained(run.captions, rows, EXPLAINED[i % len(EXPLAINED)])
         seen = look_at_video(run.scorer, str(run.out / name), explained)
-        captions = [
-            ReportCaption(
-                text=run.captions[row].text,
-                kind=run.captions[row].kind,
-                wrong=run.captions[row].wrong,
-                scores={metric: values[row] for metric, values in by_metric.items()},
-                evidence=seen.evidence.get(run.captions[row].text),
-                remark=run.scores.messages[row],
-            )
-            for row in rows
-        ]
+        captions = []
+        for row, entry in ((row, run.captions[row]) for row in rows):
+            scores = {metric: values[row] for metric, values in by_metric.items()}
+            evidence, remark = seen.evidence.get(entry.text), run.scores.messages[row]
+            captions.append(ReportCaption(entry.text, entry.kind, entry.wrong, scores, evidence, remark))
         heard = f"its sound, which EMScore does not hear: {run.clips[i].sound_caption()}"
         videos.append(ReportVideo(name, seen.frames, seen.timestamps, tuple(captions), remark=heard))
     intro = (
         f"{len(run.captions)} captions of {len(run.clips)} drawn clips, scored with EMScore: right captions, captions "
-        "with one to five things wrong, and captions of another clip. No clip was seen in training."
+        "with one to five things wrong, and captions of another clip. Each clip has a colour and a shape that training "
+        "never put together."
     )
     return Report("Does the caption fit the video?", intro, tuple(videos), run.scores.signature, TEACHING_MODEL)
 
@@ -237,44 +236,15 @@ def _summary(run: _Run, result: DemoResult, seed: int) -> dict[str, Any]:
         chosen = [i for i, c in enumerate(run.captions) if len(c.wrong) == row.num_wrong]
         known = {name: [v for i in chosen if (v := values[i]) is not None] for name, values in by_metric.items()}
         means = {name: math.fsum(values) / len(values) for name, values in known.items()}
-        pairs = {"pairs_won": row.wins, "pairs": row.pairs, "share": row.share}
-        severity.append({"num_wrong": row.num_wrong, "captions": len(row.values), "mean": means, **pairs})
-    attributes = [{"attribute": a.attribute, "pairs_won": a.wins, "pairs": a.pairs} for a in result.attributes]
+        counts = {"captions": len(row.values), "wins": row.wins, "pairs": row.pairs, "share": row.share}
+        severity.append({"num_wrong": row.num_wrong, **counts, "mean": means})
     packages = ("torch", "transformers", "av", "numpy")
     return {
         "note": TEACHING_MODEL,
         "seed": seed,
-        "num_clips": result.num_clips,
-        "num_rows": result.num_rows,
-        "num_failed": result.num_failed,
+        **{name: getattr(result, name) for name in ("num_clips", "num_rows", "num_failed", "seconds")},
         "severity": severity,
-        "attributes": [{**entry, "share": entry["pairs_won"] / entry["pairs"]} for entry in attributes],
+        "attributes": [{**asdict(row), "share": row.share} for row in result.attributes],
         "signature": run.scores.signature,
         "versions": {"vqe-core": __version__, "python": platform.python_version(), **{p: version(p) for p in packages}},
-        "seconds": result.seconds,
     }
-
-
-def _write_table(run: _Run, path: Path) -> None:
-    columns: dict[str, pa.Array] = {
-        "video": pa.array([run.names[c.clip] for c in run.captions]),
-        "caption": pa.array([c.text for c in run.captions]),
-        "kind": pa.array([c.kind for c in run.captions]),
-        "wrong": pa.array([list(c.wrong) for c in run.captions], pa.list_(pa.string())),
-        "num_wrong": pa.array([len(c.wrong) for c in run.captions], pa.int64()),
-        **{f"{SCORE_TYPE}_{name}": pa.array(run.metric(name), pa.float64()) for name in METRICS},
-        "status": pa.array(run.scores.status),
-        "message": pa.array(run.scores.messages),
-    }
-    table = pa.table(columns).replace_schema_metadata({"signature": json.dumps(run.scores.signature)})
-    pyarrow.parquet.write_table(table, path)
-
-
-def _write(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let ``write`` fill a temporary file that takes the place of ``path`` when it is complete."""
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -5,13 +5,23 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from tqdm import tqdm
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class _Outcome(Generic[Result]):
+    """Result of task ``number``. A result may itself be an error object, so a raised one has its own place."""
+
+    number: int
+    result: Result
+    failure: BaseException | None = None
 
 
 def run_bounded(
@@ -41,7 +51,7 @@ def run_bounded(
     """
     end = time.monotonic() + deadline
     waiting: queue.SimpleQueue[tuple[int, Task]] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[int, Result | BaseException]] = queue.SimpleQueue()
+    done: queue.SimpleQueue[_Outcome[Result]] = queue.SimpleQueue()
     for numbered in enumerate(tasks):
         waiting.put(numbered)
     stop = threading.Event()
@@ -53,33 +63,33 @@ def run_bounded(
             except queue.Empty:
                 return
             try:
-                done.put((number, call(task, left)))
+                done.put(_Outcome(number, call(task, left)))
             except BaseException as error:  # handed to the caller, whose thread may raise it
-                done.put((number, error))
+                done.put(_Outcome(number, late, error))
 
     for _ in range(min(workers, len(tasks))):
         threading.Thread(target=work, daemon=True, name="describer").start()
     results = [late] * len(tasks)
     try:
-        for number, result in _collect(done, len(tasks), end, progress):
-            if isinstance(result, BaseException):
-                raise result
-            results[number] = result
+        for outcome in _collect(done, len(tasks), end, progress):
+            if outcome.failure is not None:
+                raise outcome.failure
+            results[outcome.number] = outcome.result
     finally:
         stop.set()
     return results
 
 
 def _collect(
-    done: queue.SimpleQueue[tuple[int, Result | BaseException]], count: int, end: float, progress: bool | None
-) -> list[tuple[int, Result | BaseException]]:
+    done: queue.SimpleQueue[_Outcome[Result]], count: int, end: float, progress: bool | None
+) -> Iterator[_Outcome[Result]]:
+    """Outcomes as they come, until all are there or the time is over."""
     disable = None if progress is None else not progress
-    found: list[tuple[int, Result | BaseException]] = []
     with tqdm(total=count, desc="describing", disable=disable, leave=False) as bar:
-        while len(found) < count:
+        for _ in range(count):
             try:
-                found.append(done.get(timeout=max(0.0, end - time.monotonic())))
+                outcome = done.get(timeout=max(0.0, end - time.monotonic()))
             except queue.Empty:
-                break
+                return
             bar.update()
-    return found
+            yield outcome

@@ -36,14 +36,14 @@ class AstTagger:
     @classmethod
     def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> AstTagger:
         """Load weights and feature extractor of ``checkpoint``."""
-        from transformers import AutoFeatureExtractor
+        from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
         if not any("Classification" in name for name in checkpoint.config.get("architectures") or ()):
             raise ModelError(
                 f"checkpoint {checkpoint.name!r} has no classification head, so it cannot name sounds; use for "
                 "example MIT/ast-finetuned-audioset-10-10-0.4593"
             )
-        model = load_model(checkpoint, dtype, device, auto_class="AutoModelForAudioClassification")
+        model = load_model(checkpoint, dtype, device, model_class=AutoModelForAudioClassification)
         extractor = AutoFeatureExtractor.from_pretrained(checkpoint.folder, local_files_only=True)
         return cls(checkpoint, device, dtype, model, extractor)
 

@@ -83,7 +83,7 @@ def find_checkpoint(name: str) -> Checkpoint:
     if name == "toy":
         return _from_folder("toy", model_folder())
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         return _from_folder(name, path)
     if path.is_file():
         raise InputError(
@@ -91,6 +91,7 @@ def find_checkpoint(name: str) -> Checkpoint:
             "(an OpenAI .pt file must be converted to that form first)"
         )
     repository, revision = _split_name(name)
+    _check_id(name, repository)
     return _from_cache(name, repository, revision) or _from_hub(name, repository, revision)
 
 
@@ -105,6 +106,16 @@ def _split_name(name: str) -> tuple[str, str | None]:
             f"'org/name', 'org/name@revision', 'toy', or one of {', '.join(OPENAI_NAMES)}"
         )
     return repository, revision or PINNED_REVISIONS.get(repository)
+
+
+def _check_id(name: str, repository: str) -> None:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(repository)
+    except HFValidationError as error:
+        raise InputError(f"clip_model_path ({name!r}) is not a valid hub id: {error}") from error
 
 
 def _from_folder(name: str, folder: Path) -> Checkpoint:
@@ -163,7 +174,7 @@ def _is_commit(revision: str) -> bool:
 @lru_cache(maxsize=8)  # a branch is resolved once a process: a training run must not change its judge half-way
 def _from_hub(name: str, repository: str, revision: str | None) -> Checkpoint:
     from huggingface_hub import HfApi, constants, hf_hub_download
-    from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
+    from huggingface_hub.errors import OfflineModeIsEnabled
 
     try:
         if constants.HF_HUB_OFFLINE:
@@ -173,8 +184,9 @@ def _from_hub(name: str, repository: str, revision: str | None) -> Checkpoint:
         files = [entry.rfilename for entry in info.siblings or []]
         wanted = _wanted_files(files)
         paths = [Path(hf_hub_download(repository, file, revision=commit)) for file in wanted]
-    except HFValidationError as error:
-        raise InputError(f"clip_model_path ({name!r}) is not a valid hub id: {error}") from error
+        if revision is None or not _is_commit(revision):
+            # Asked for by its branch, so that the cache notes which commit the branch was: it then serves offline.
+            hf_hub_download(repository, "config.json", revision=revision)
     except Exception as error:  # the hub client raises errors of several libraries; all mean "not within reach"
         # An older copy on the default branch still serves a user who is offline; its commit goes into the signature.
         for fallback in dict.fromkeys((revision, "main")):

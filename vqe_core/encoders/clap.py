@@ -38,6 +38,8 @@ class ClapEncoder:
     model: Any = field(repr=False, compare=False)
     tokenizer: Tokenizer = field(repr=False, compare=False)
     extractor: Any = field(repr=False, compare=False)
+    # Embeddings of the last labels: a tagger is asked again and again with the same ones.
+    _label_texts: dict[tuple[str, ...], Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> ClapEncoder:
@@ -83,7 +85,7 @@ class ClapEncoder:
     @property
     def logit_scale(self) -> float:
         """Factor before the softmax over texts."""
-        return float(self.model.logit_scale_a.exp())
+        return float(self.model.logit_scale_a.detach().exp())
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -187,9 +189,17 @@ class ClapEncoder:
             InputError: no label, or a sound that cannot be used.
         """
         chosen = check_labels(self.labels if labels is None else labels)
-        texts = self.embed_texts([self.sound_prompt.replace("{label}", label) for label in chosen])
+        texts = self._embed_labels(chosen)
         sounds = self.embed_audio(waveforms, batch_size=batch_size)
         return (self.logit_scale * sounds @ texts.T).softmax(dim=-1)
+
+    def _embed_labels(self, labels: tuple[str, ...]) -> Tensor:
+        texts = self._label_texts.get(labels)
+        if texts is None:
+            texts = self.embed_texts([self.sound_prompt.replace("{label}", label) for label in labels])
+            self._label_texts.clear()
+            self._label_texts[labels] = texts
+        return texts
 
 
 def check_labels(labels: Sequence[str]) -> tuple[str, ...]:

@@ -60,6 +60,9 @@ class EmbeddingGemma2Encoder:
 
         model = load_model(checkpoint, dtype, device)
         processor = AutoProcessor.from_pretrained(checkpoint.folder, local_files_only=True, trust_remote_code=False)
+        processor.feature_extractor.dither = (
+            0.0  # noise by numpy's global generator; the same sound must score the same
+        )
         return cls(checkpoint, device, dtype, model, processor)
 
     @property

@@ -53,7 +53,7 @@ class PeAvEncoder:
             ) from error
         from transformers import AutoFeatureExtractor, AutoVideoProcessor
 
-        model = load_model(checkpoint, dtype, device)
+        model = load_model(checkpoint, dtype, device, model_class=_loadable_class())
         extractor = AutoFeatureExtractor.from_pretrained(checkpoint.folder, local_files_only=True)
         processor = AutoVideoProcessor.from_pretrained(checkpoint.folder, local_files_only=True)
         return cls(checkpoint, device, dtype, model, extractor, processor)
@@ -155,3 +155,17 @@ def _spread(window: np.ndarray, count: int | None) -> np.ndarray:
         return window
     steps = max(1, count - 1)
     return window[[i * (len(window) - 1) // steps for i in range(count)]]
+
+
+def _loadable_class() -> Any:
+    """The model's class, able to load beside timm 1.0.31 and later.
+
+    transformers ties the weights of its two video towers by patterns of names, and takes timm's new position
+    buffer ``rope.bands`` for a weight. Each tower computes its own, so none needs tying.
+    """
+    from transformers import PeAudioVideoModel
+
+    known, wider = r".*\.rope\.pos_embed", r".*\.rope\."
+    tied = {a.replace(known, wider): b.replace(known, wider) for a, b in PeAudioVideoModel._tied_weights_keys.items()}
+    own = {"_tied_weights_keys": tied, "__module__": PeAudioVideoModel.__module__}
+    return type("PeAudioVideoModel", (PeAudioVideoModel,), own)

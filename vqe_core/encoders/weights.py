@@ -41,20 +41,20 @@ def resolve_dtype(dtype: str) -> torch.dtype:
     return DTYPES[name]
 
 
-def load_model(checkpoint: Checkpoint, dtype: torch.dtype, device: str, *, auto_class: str = "AutoModel") -> Any:
+def load_model(checkpoint: Checkpoint, dtype: torch.dtype, device: str, *, model_class: Any = None) -> Any:
     """The checkpoint's model in evaluation mode.
 
     Args:
         checkpoint: its files.
         dtype, device: where and how to hold it.
-        auto_class: class of transformers that picks the model; one with a task where the task's head is needed.
+        model_class: class of transformers; default ``AutoModel``, which picks by the checkpoint's type.
 
     Raises:
         ModelError: weights are missing in the checkpoint, so that parts of the model would be random.
     """
-    import transformers
+    from transformers import AutoModel
 
-    model, info = getattr(transformers, auto_class).from_pretrained(
+    model, info = (model_class or AutoModel).from_pretrained(
         checkpoint.folder,
         dtype=dtype,
         use_safetensors=checkpoint.safe,

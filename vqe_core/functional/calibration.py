@@ -109,7 +109,8 @@ def calibrate(
     own = scores.diagonal()
     others = num_sounds - 1
     weights = mismatch * share  # (N, N), each row sums to G - 1
-    percentile = _percentile(scores, own, weights, others)
+    above = _above(scores, own, weights)
+    percentile = ((others - above) / others).clamp(0, 1)  # shares such as 1/3 do not add up exactly
     mean, z = _spread(scores, own, weights, others)
     known = others > 0
     return Calibration(
@@ -119,7 +120,7 @@ def calibrate(
         auc=float(percentile.mean()),
         r1_v2a=_first_places(scores, own, weights) if known else math.nan,
         r1_a2v=_first_places(scores.T, own, mismatch.double()) if known else math.nan,
-        median_rank=_median(1 + others * (1 - percentile)),
+        median_rank=_median(1 + above) if known else math.nan,
         p_value=_permutation_p(scores, seed, num_permutations) if known else math.nan,
         percentile=percentile,
         z=z,
@@ -146,11 +147,11 @@ def _mismatches(matrix: Tensor, groups: Tensor | None) -> tuple[Tensor, Tensor, 
     return ~same, 1 / same.sum(dim=0).double(), len(groups.unique())
 
 
-def _percentile(scores: Tensor, own: Tensor, weights: Tensor, others: int) -> Tensor:
-    """Share of the other sounds below the own one, ties half, (N,); NaN without others."""
-    below = (weights * (scores < own[:, None])).sum(dim=1)
+def _above(scores: Tensor, own: Tensor, weights: Tensor) -> Tensor:
+    """How many mismatches of each row score above its own entry, ties half, (N,)."""
+    higher = (weights * (scores > own[:, None])).sum(dim=1)
     equal = (weights * (scores == own[:, None])).sum(dim=1)
-    return ((below + equal / 2) / others).clamp(0, 1)  # shares such as 1/3 do not add up exactly
+    return higher + equal / 2
 
 
 def _spread(scores: Tensor, own: Tensor, weights: Tensor, others: int) -> tuple[Tensor, Tensor]:

@@ -1,10 +1,15 @@
-"""Read videos: the only code that opens files.
+"""Read videos and sounds: the only code that opens files.
 
-Conventions: times in seconds, ranges half-open ``[start, end)``; frames are uint8 ``(H, W, 3)`` RGB, upright.
+Conventions: times in seconds, ranges half-open ``[start, end)``; frames are uint8 ``(H, W, 3)`` RGB, upright;
+waveforms are float32 ``(C, T)``, full scale 1.
 """
 
 from __future__ import annotations
 
+from vqe_core.media.audio_limits import AudioLimits
+from vqe_core.media.audio_reader import audio_versions, read_audio
+from vqe_core.media.audio_signal import audio_status, check_finite, is_silent, resample, slice_seconds, to_mono
+from vqe_core.media.audio_source import as_audio_source
 from vqe_core.media.checks import check_file
 from vqe_core.media.identity import source_identity
 from vqe_core.media.limits import MediaLimits
@@ -13,14 +18,24 @@ from vqe_core.media.source import as_media_source
 from vqe_core.media.video import Video, open_video, reader_for, reader_versions
 
 __all__ = [
+    "AudioLimits",
     "MediaLimits",
     "TableMismatchError",
     "Video",
     "VideoReader",
+    "as_audio_source",
     "as_media_source",
+    "audio_status",
+    "audio_versions",
     "check_file",
+    "check_finite",
+    "is_silent",
     "open_video",
+    "read_audio",
     "reader_for",
     "reader_versions",
+    "resample",
+    "slice_seconds",
     "source_identity",
+    "to_mono",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -17,13 +18,11 @@ from vqe_core.media.audio_arrays import full_scale
 from vqe_core.media.audio_blocks import SampleBlocks
 from vqe_core.media.audio_limits import AudioLimits
 from vqe_core.media.audio_signal import slice_seconds
+from vqe_core.media.audio_timeline import Timeline
 from vqe_core.media.container import _open_container as open_container
 from vqe_core.media.container import media_errors
 from vqe_core.media.limits import MediaLimits
 from vqe_core.types import AudioSamples, MediaSource
-
-# Smaller differences between a frame's time and the samples counted are rounding of the container or jitter.
-_GAP_SECONDS = 0.1
 
 # Containers with an index by time, in which a seek lands where it should.
 _SEEKABLE = {"mov", "matroska"}
@@ -65,123 +64,90 @@ class _Track:
     stream: AudioStream
     source: MediaSource
     limits: AudioLimits
-    remarks: list[str] = field(default_factory=list)
     bad_packets: int = 0
-    origin: float = 0.0  # time in the container (s) that the result's clock calls 0
 
-    def __post_init__(self) -> None:
-        pictures = any(not stream.disposition & Disposition.attached_pic for stream in self.container.streams.video)
-        if not pictures and self.stream.start_time is not None and self.stream.time_base is not None:
-            self.origin = float(self.stream.start_time * self.stream.time_base)
+    @property
+    def has_pictures(self) -> bool:
+        """True for a video; cover art is none."""
+        return any(not stream.disposition & Disposition.attached_pic for stream in self.container.streams.video)
+
+    @property
+    def first_time(self) -> float:
+        """Seconds on the container's clock, as the header has it."""
+        start, base = self.stream.start_time, self.stream.time_base
+        return 0.0 if start is None or base is None else float(start * base)
 
     @property
     def stated_seconds(self) -> float | None:
-        """Length of the track as its header has it, or None."""
+        """Length of the track as the header has it, or None."""
+        # A raw AAC stream has no header: FFmpeg guesses its length from the bit rate.
+        if self.container.format.name == "aac":
+            return None
         if self.stream.duration is not None and self.stream.time_base is not None:
             return float(self.stream.duration * self.stream.time_base)
-        if self.container.duration is not None and not self.container.streams.video:
+        if self.container.duration is not None and not self.has_pictures:
             return self.container.duration / av.time_base
         return None
 
     def check_header(self) -> None:
         """Refuse what the header asks for, before anything is decoded."""
-        context = self.stream.codec_context
+        context, name = self.stream.codec_context, self.source.name
         # 0 stands for "not known before a frame is decoded".
         if context.sample_rate:
-            self.limits.check_rate(context.sample_rate, self.source.name)
+            self.limits.check_rate(context.sample_rate, name)
         if context.channels:
-            self.limits.check_channels(context.channels, self.source.name)
+            self.limits.check_channels(context.channels, name)
         seconds = self.stated_seconds
-        if seconds is None and self.container.duration is not None:
+        if seconds is None and self.has_pictures and self.container.duration is not None:
             seconds = self.container.duration / av.time_base
         if seconds is None:
             return
-        first = max(self.source.start or 0.0, 0.0)
         last = seconds if self.source.end is None else min(seconds, self.source.end)
+        wanted = max(last - max(self.source.start or 0.0, 0.0), 0.0)
         rate = context.sample_rate or self.limits.min_sampling_rate
-        self.limits.check_length(max(last - first, 0.0) * rate, max(context.channels, 1), rate, self.source.name)
+        self.limits.check_length(wanted * rate, max(context.channels, 1), rate, name)
 
     def read(self) -> AudioSamples:
         """Decode the segment, or all."""
-        self._seek()
-        blocks: SampleBlocks | None = None
-        begin = 0.0
-        last_size = 0
+        # Where there are no pictures to keep in step with, the first sample is at 0 s.
+        origin = 0.0 if self.has_pictures else self.first_time
+        self._seek(origin)
+        timeline: Timeline | None = None
         for time, frame in self._frames():
-            if blocks is None:
+            if timeline is None:
                 blocks = SampleBlocks(self.limits, frame.sample_rate, self.source.name)
-            if frame.sample_rate != blocks.sampling_rate:
-                raise MediaError(
-                    f"{self.source.name!r} changes its sampling rate from {blocks.sampling_rate} to "
-                    f"{frame.sample_rate} Hz midway; encode it anew",
-                    code="bad_sample_rate",
-                )
-            if blocks.length == 0:
-                begin = 0.0 if time is None else time
-                if time is not None and self._is_before_segment(time, frame):
-                    continue
-            elif time is not None:
-                self._bridge(blocks, time - begin)
-            if self.source.end is not None and begin + blocks.length / blocks.sampling_rate >= self.source.end:
+                timeline = Timeline(blocks, self.source.start, self.source.end)
+            if timeline.is_full:
                 break
-            blocks.add(_planar(frame))
-            last_size = frame.samples
-        if blocks is None:
+            self._check_frame(frame, timeline.blocks.sampling_rate)
+            timeline.place(None if time is None else time - origin, _planar(frame))
+        if timeline is None:
             raise self._nothing()
-        return self._finished(blocks, begin, last_size)
-
-    def _finished(self, blocks: SampleBlocks, begin: float, last_size: int) -> AudioSamples:
-        rate, length = blocks.sampling_rate, blocks.length
-        stated = self._stated_end(begin, rate)
-        if stated is not None:
-            # The last block of a codec is full; what sticks out beyond the stated end is padding.
-            if 0 < length - stated <= 2 * last_size:
-                length = stated
-            elif length < 0.95 * stated:
-                self.remarks.append(f"ends early: {length / rate:.2f} of {stated / rate:.2f} s can be decoded")
         if self.bad_packets:
-            self.remarks.append(f"{self.bad_packets} packets of sound cannot be decoded")
-        samples = AudioSamples(blocks.join()[:, :length], rate, start=begin, warnings=tuple(self.remarks))
-        return slice_seconds(samples, self.source.start, self.source.end)
+            timeline.remarks.append(f"packets of sound that cannot be decoded: {self.bad_packets}")
+        seconds, base = self.stated_seconds, self.stream.time_base
+        exact = self.stream.duration is not None and base is not None and base <= Fraction(1, 8000)
+        stated_end = None if seconds is None else self.first_time - origin + seconds
+        return slice_seconds(timeline.finish(stated_end, exact), self.source.start, self.source.end)
 
-    def _stated_end(self, begin: float, rate: int) -> int | None:
-        """Samples from ``begin`` to the end that header and segment give, or None."""
-        seconds = self.stated_seconds
-        # A raw AAC stream has no header: FFmpeg guesses its length from the bit rate.
-        if seconds is None or self.container.format.name == "aac":
-            return None
-        start = self.stream.start_time
-        base = self.stream.time_base
-        first = begin if start is None or base is None else float(start * base) - self.origin
-        end = first + seconds
-        if self.source.end is not None:
-            end = min(end, self.source.end)
-        return max(round((end - begin) * rate), 0)
-
-    def _seek(self) -> None:
-        start = self.source.start
-        if start is None or start <= 2 * _PREROLL_SECONDS:
+    def _seek(self, origin: float) -> None:
+        start, base = self.source.start, self.stream.time_base
+        if start is None or start <= 2 * _PREROLL_SECONDS or base is None:
             return
-        if not set(self.container.format.name.split(",")) & _SEEKABLE or self.stream.time_base is None:
-            return
-        target = start + self.origin - _PREROLL_SECONDS
-        self.container.seek(int(target / self.stream.time_base), stream=self.stream)
+        if set(self.container.format.name.split(",")) & _SEEKABLE:
+            self.container.seek(int((start + origin - _PREROLL_SECONDS) / base), stream=self.stream)
 
-    def _is_before_segment(self, time: float, frame: AudioFrame) -> bool:
-        return self.source.start is not None and time + frame.samples / frame.sample_rate <= self.source.start
-
-    def _bridge(self, blocks: SampleBlocks, offset: float) -> None:
-        """Keep later sound at its time: fill a hole in the track with silence."""
-        missing = offset - blocks.length / blocks.sampling_rate
-        if missing > _GAP_SECONDS:
-            at = blocks.length / blocks.sampling_rate
-            blocks.add_silence(round(missing * blocks.sampling_rate))
-            self.remarks.append(f"{missing:.2f} s of sound are missing {at:.2f} s in; silence is put there")
-        elif missing < -_GAP_SECONDS and "the clock of the sound jumps back" not in self.remarks:
-            self.remarks.append("the clock of the sound jumps back")
+    def _check_frame(self, frame: AudioFrame, sampling_rate: int) -> None:
+        self.limits.check_rate(frame.sample_rate, self.source.name)
+        if frame.sample_rate != sampling_rate:
+            raise MediaError(
+                f"{self.source.name!r} changes its sampling rate from {sampling_rate} to {frame.sample_rate} Hz "
+                "midway; encode it anew",
+                code="bad_sample_rate",
+            )
 
     def _frames(self) -> Iterator[tuple[float | None, AudioFrame]]:
-        """Yield (seconds on the result's clock or None, frame)."""
+        """Yield (seconds on the container's clock or None, frame)."""
         context, base = self.stream.codec_context, self.stream.time_base
         for packet in self._packets():
             try:
@@ -190,11 +156,7 @@ class _Track:
                 self.bad_packets += 1
                 continue
             for frame in frames:
-                self.limits.check_rate(frame.sample_rate, self.source.name)
-                if frame.pts is None or base is None:
-                    yield None, frame
-                else:
-                    yield float(frame.pts * base) - self.origin, frame
+                yield (None if frame.pts is None or base is None else float(frame.pts * base)), frame
 
     def _packets(self) -> Iterator[av.Packet[AudioStream] | None]:
         packets = self.container.demux(self.stream)

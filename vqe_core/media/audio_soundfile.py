@@ -15,12 +15,27 @@ from vqe_core.media.audio_signal import slice_seconds
 from vqe_core.types import AudioSamples, MediaSource
 
 # First bytes of what libsndfile is trusted with; it knows many more formats, rare and little tested.
-_STARTS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"caff", b".snd", b"ID3")
+_STARTS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"caff", b".snd")
+
+# Others go to PyAV. So does MP3: after a seek libsndfile 1.2.2 loses sound, as mp3 frames lean on those before them,
+# it stops at damage that FFmpeg gets over, and its mpg123 writes to stderr.
+_CODECS = {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW", "VORBIS", "OPUS"}
 
 # libsndfile states about 2**63 samples where a stream does not say how long it is.
 _UNKNOWN_LENGTH = 2**62
 
-_BLOCK_BYTES = 1 << 22
+# Samples a channel read at once. Where a file is damaged, up to so many before the damage are lost.
+_BLOCK = 4096
+
+
+class ForwardSoundFile(soundfile.SoundFile):
+    """Says that it cannot seek, because soundfile would then seek after every read, which fails in damaged flac
+    files and in those that do not state their length.
+    """
+
+    def seekable(self) -> bool:
+        """False, so that reading goes forward only."""
+        return False
 
 
 def is_plain_sound(head: bytes) -> bool:
@@ -33,11 +48,11 @@ def is_plain_sound(head: bytes) -> bool:
         return head[8:12] == b"WAVE"
     if head.startswith(b"OggS"):
         return b"theora" not in head
-    return head.startswith(_STARTS) or _is_mpeg_frame(head)
+    return head.startswith(_STARTS)
 
 
-def open_plain_sound(source: MediaSource) -> soundfile.SoundFile | None:
-    """Open a path or encoded bytes, or None if libsndfile cannot.
+def open_plain_sound(source: MediaSource) -> ForwardSoundFile | None:
+    """Open a path or encoded bytes, or None if libsndfile cannot read it well.
 
     Args:
         source: with ``path`` (already looked at by `check_file`) or ``data``.
@@ -45,13 +60,18 @@ def open_plain_sound(source: MediaSource) -> soundfile.SoundFile | None:
     # Never by name: libsndfile would guess formats from suffixes, and look for files beside this one.
     file: BinaryIO = io.BytesIO(source.data) if source.data is not None else open(source.path or "", "rb")  # noqa: SIM115
     try:
-        return soundfile.SoundFile(file)
+        opened = ForwardSoundFile(file)
     except (soundfile.LibsndfileError, TypeError):
         file.close()
         return None
+    if opened.subtype in _CODECS:
+        return opened
+    opened.close()
+    file.close()
+    return None
 
 
-def read_plain_sound(file: soundfile.SoundFile, source: MediaSource, limits: AudioLimits) -> AudioSamples:
+def read_plain_sound(file: ForwardSoundFile, source: MediaSource, limits: AudioLimits) -> AudioSamples:
     """Decode an open sound file, limited to the source's segment. The first sample of the file is at 0 s.
 
     Args:
@@ -86,13 +106,13 @@ def read_plain_sound(file: soundfile.SoundFile, source: MediaSource, limits: Aud
     return slice_seconds(samples, source.start, source.end)
 
 
-def _read_blocks(file: soundfile.SoundFile, blocks: SampleBlocks, first: int, last: int | None) -> str | None:
+def _read_blocks(file: ForwardSoundFile, blocks: SampleBlocks, first: int, last: int | None) -> str | None:
     """Read from sample ``first`` up to ``last``; returns what went wrong on the way, if anything."""
-    size = max(_BLOCK_BYTES // (4 * file.channels), 1)
     try:
-        _go_to(file, first, size)
+        if first:
+            file.seek(first)
         while last is None or blocks.length < last - first:
-            wanted = size if last is None else min(size, last - first - blocks.length)
+            wanted = _BLOCK if last is None else min(_BLOCK, last - first - blocks.length)
             block = file.read(wanted, dtype="float32", always_2d=True)
             blocks.add(block.T)
             if len(block) < wanted:
@@ -100,20 +120,3 @@ def _read_blocks(file: soundfile.SoundFile, blocks: SampleBlocks, first: int, la
     except soundfile.LibsndfileError as error:
         return f"damaged at {(first + blocks.length) / file.samplerate:.2f} s ({error.error_string})"
     return None
-
-
-def _go_to(file: soundfile.SoundFile, position: int, size: int) -> None:
-    if file.format != "MP3":
-        file.seek(position)
-        return
-    # After a seek in mp3, libsndfile gives silence for a while: frames lean on those before them.
-    while file.tell() < position:
-        if len(file.read(min(size, position - file.tell()), dtype="float32", always_2d=True)) == 0:
-            return
-
-
-def _is_mpeg_frame(head: bytes) -> bool:
-    # Eleven ones, then a version and a layer that are not the reserved ones; AAC (ADTS) has the reserved layer.
-    if len(head) < 3 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
-        return False
-    return head[1] & 0x18 != 0x08 and head[1] & 0x06 != 0 and head[2] & 0xF0 != 0xF0

@@ -101,4 +101,4 @@ def _is_text(head: bytes) -> bool:
         text = head.decode("utf-8", errors="ignore" if len(head) == _HEAD_BYTES else "strict")
     except UnicodeDecodeError:
         return False
-    return len(text) > 0.9 * len(head) and all(c.isprintable() or c in "\t\r\n" for c in text)
+    return len(text.encode()) > len(head) - 4 and all(c.isprintable() or c in "\t\r\n" for c in text)

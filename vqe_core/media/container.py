@@ -13,7 +13,7 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from vqe_core.errors import MediaError, VqeError
+from vqe_core.errors import MediaError, MediaNotFoundError, VqeError
 from vqe_core.media.checks import check_file, check_head, describe_unreadable
 from vqe_core.media.cut_off import cut_off_remark
 from vqe_core.media.limits import MediaLimits
@@ -108,6 +108,8 @@ def _open_container(source: MediaSource, limits: MediaLimits) -> InputContainer:
         check_head(_head(source), source.name)
     try:
         return av.open(_file(source), mode="r", options=options, metadata_errors="replace")
+    except FileNotFoundError as error:
+        raise MediaNotFoundError(f"the video file {source.name!r} was removed while it was opened") from error
     except Exception as error:
         code, reason = describe_unreadable(_head(source))
         reason = cut_off_remark(source) or reason

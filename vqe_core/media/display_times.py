@@ -1,4 +1,4 @@
-"""Put the times that decoded frames carry in order."""
+"""Put the times that decoded frames carry in order, and tell when the last one ends."""
 
 from __future__ import annotations
 
@@ -43,3 +43,20 @@ def _without_jumps(clock: list[float], interval: float) -> tuple[np.ndarray, int
             restarts += 1
         times.append(time)
     return np.array(times, dtype=np.float64), restarts
+
+
+def last_duration(times: np.ndarray, stated: float, interval: float) -> float:
+    """Seconds that the last frame stays on screen.
+
+    Args:
+        times: float64 (N,) seconds, not decreasing.
+        stated: what the file says, 0 for nothing.
+        interval: what to assume if neither that nor the other frames tell.
+
+    Returns:
+        The stated duration, else that of the typical frame, else ``interval``.
+    """
+    if stated > 0:
+        return stated
+    typical = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    return typical if typical > 0 else interval

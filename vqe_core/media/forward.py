@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 
 from vqe_core.errors import MediaError
 from vqe_core.media.container import check_size, presentation_time
-from vqe_core.media.display_times import display_times
+from vqe_core.media.display_times import display_times, last_duration
 from vqe_core.media.limits import MediaLimits
 from vqe_core.media.pixels import clockwise_rotation, picture_warnings
 from vqe_core.types import FrameTable
@@ -113,31 +113,29 @@ def decoded_table(decode: ForwardDecode, damage: str | None = None) -> FrameTabl
     first: VideoFrame | None = None
     last: VideoFrame | None = None
     for time, frame in decode:
-        first = first or frame
-        last = frame
+        first, last = first or frame, frame
         clock.append(math.nan if time is None else time)
         keyframes.append(bool(frame.key_frame))
         sizes.add((frame.width, frame.height))
         check_length(len(clock), decode.limits, decode.name)
     if first is None or last is None:
         raise _nothing_decoded(decode, damage)
-    times, jumps = display_times(
-        np.array(clock, dtype=np.float64),
-        numbered=decode.container.format.name == "avi",
-        interval=float(1 / (decode.stream.average_rate or 25)),
-    )
-    base = decode.stream.time_base
-    duration = last.duration * float(base) if last.duration and base else None
+    ticks, interval = np.array(clock, dtype=np.float64), usual_interval(decode.stream)
+    times, jumps = display_times(ticks, numbered=decode.container.format.name == "avi", interval=interval)
     return DecodedTable(
         timestamps=times,
         is_keyframe=np.array(keyframes, dtype=bool),
         indices=np.arange(len(times), dtype=np.int64),
         start=float(times[0]),
-        end=float(times[-1]) + last_duration(times, duration, decode.stream),
+        end=float(times[-1]) + last_duration(times, _duration(last, decode.stream), interval),
         rotation=clockwise_rotation(first),
         warnings=(*picture_warnings(first), *_damage(decode, len(times), len(sizes), jumps)),
-        clock=np.array(clock, dtype=np.float64),
+        clock=ticks,
     )
+
+
+def _duration(frame: VideoFrame, stream: VideoStream) -> float:
+    return frame.duration * float(stream.time_base) if frame.duration and stream.time_base else 0.0
 
 
 def _damage(decode: ForwardDecode, frames: int, sizes: int, jumps: int) -> list[str]:
@@ -167,12 +165,6 @@ def check_length(frames: int, limits: MediaLimits, name: str) -> None:
         )
 
 
-def last_duration(times: np.ndarray, stated: float | None, stream: VideoStream) -> float:
-    """Seconds that the last frame stays on screen: as stated, else like the typical frame before it."""
-    if stated:
-        return stated
-    if len(times) > 1:
-        typical = float(np.median(np.diff(times)))
-        if typical > 0:
-            return typical
+def usual_interval(stream: VideoStream) -> float:
+    """Seconds from one frame to the next that the file states, 1/25 if it states none."""
     return float(1 / stream.average_rate) if stream.average_rate else 0.04

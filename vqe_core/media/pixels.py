@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from av.video.frame import VideoFrame
 
@@ -14,8 +16,8 @@ _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 def upright_rgb(frame: VideoFrame) -> np.ndarray:
     """Pixels of a frame as a viewer shows them.
 
-    Rotation from the container is applied; transparency is composited on white; more than 8 bits are reduced
-    without tone mapping; interlaced lines and non-square pixels stay as they are.
+    Rotation and mirroring from the container are applied; transparency is composited on white; more than 8 bits
+    are reduced without tone mapping; interlaced lines and non-square pixels stay as they are.
 
     Args:
         frame: a decoded frame.
@@ -27,9 +29,7 @@ def upright_rgb(frame: VideoFrame) -> np.ndarray:
         pixels = _composite(frame.to_ndarray(format="rgba"))
     else:
         pixels = frame.to_ndarray(format="rgb24")
-    quarter_turns = round(frame.rotation / 90) % 4
-    # FFmpeg's angle and numpy's quarter turns both run counter-clockwise.
-    return np.ascontiguousarray(np.rot90(pixels, quarter_turns)) if quarter_turns else pixels
+    return _turned(pixels, frame)
 
 
 def clockwise_rotation(frame: VideoFrame) -> int:
@@ -49,6 +49,21 @@ def picture_warnings(frame: VideoFrame) -> list[str]:
     if frame.rotation % 90:
         warnings.append(f"rotation of {frame.rotation} degrees rounded to quarter turns")
     return warnings
+
+
+def _turned(pixels: np.ndarray, frame: VideoFrame) -> np.ndarray:
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return pixels
+    # A stored point (x, y) is shown at (a x + c y, b x + d y); there may be a mirror in it, which an angle
+    # cannot say.
+    a, b, _, c, d = np.frombuffer(bytes(matrix), dtype=np.int32)[:5].tolist()
+    if abs(b) > abs(a):
+        pixels = pixels.transpose(1, 0, 2)
+        columns, rows = c, b
+    else:
+        columns, rows = a, d
+    return np.ascontiguousarray(pixels[:: -1 if rows < 0 else 1, :: -1 if columns < 0 else 1])
 
 
 def _has_alpha(frame: VideoFrame) -> bool:

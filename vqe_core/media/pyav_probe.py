@@ -12,7 +12,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vqe_core.media.container import check_size, presentation_time
-from vqe_core.media.forward import check_length, last_duration
+from vqe_core.media.display_times import last_duration
+from vqe_core.media.forward import check_length, usual_interval
 from vqe_core.media.limits import MediaLimits
 from vqe_core.media.pixels import clockwise_rotation, picture_warnings
 from vqe_core.types import FrameTable
@@ -84,7 +85,7 @@ def packet_table(scan: PacketScan, stream: VideoStream) -> FrameTable | None:
         is_keyframe=np.array(scan.keyframes, dtype=bool)[rows],
         indices=np.arange(len(rows), dtype=np.int64),
         start=float(times[0]),
-        end=float(times[-1]) + last_duration(times, scan.durations[rows[-1]], stream),
+        end=float(times[-1]) + last_duration(times, scan.durations[rows[-1]], usual_interval(stream)),
         rotation=clockwise_rotation(scan.first),
         warnings=tuple(picture_warnings(scan.first)),
     )

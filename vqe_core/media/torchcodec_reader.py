@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vqe_core.errors import InputError, MediaError, VqeError
+from vqe_core.media.display_times import last_duration
 from vqe_core.media.limits import DEFAULT_LIMITS, MediaLimits
 from vqe_core.media.reader import TableMismatchError, checked_positions
 from vqe_core.types import Frame, FrameTable, MediaSource
@@ -65,7 +66,7 @@ class TorchcodecReader:
             is_keyframe=np.zeros(len(times), dtype=bool),
             indices=np.arange(len(times), dtype=np.int64),
             start=times[0],
-            end=times[-1] + durations[-1],
+            end=times[-1] + last_duration(timestamps, durations[-1], 0.04),
         )
 
     def frames(self, source: MediaSource, table: FrameTable, positions: np.ndarray) -> Iterator[Frame]:

@@ -1,0 +1,60 @@
+# `make demo` and `make test` are all a newcomer needs: each makes a virtual environment in .venv if there is none.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: demo test test-slow lint types format train evaluate-toy clean help
+
+help:
+	@echo "make demo          score toy clips and write demo_out/report.html"
+	@echo "make test          lint, types, tests, docstring and README examples"
+	@echo "make test-slow     the tests that take minutes"
+	@echo "make format        format the code"
+	@echo "make train         train the toy model again (about 20 minutes), into build/toy"
+	@echo "make evaluate-toy  measure the shipped toy model and rewrite its card"
+
+demo: $(VENV)/.installed
+	$(BIN)/vqe demo --out demo_out
+
+test: lint types
+	$(BIN)/python -m pytest -q --numprocesses=2 --dist=loadfile
+
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q -m slow tests
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+train: $(VENV)/.installed-dev
+	$(BIN)/python -m vqe_core.demo.train --out build/toy
+
+evaluate-toy: $(VENV)/.installed-dev
+	$(BIN)/python -m vqe_core.demo.evaluate
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info demo_out
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "Python 3.10 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps are newer than what they were made from, so an edited setup.py installs again.
+$(VENV)/.installed: setup.py pyproject.toml | $(BIN)/python
+	@echo "Installing (torch is large: this takes some minutes the first time)"
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.installed-dev: setup.py pyproject.toml | $(BIN)/python
+	@echo "Installing with development tools (torch is large: this takes some minutes the first time)"
+	$(PIP) --editable '.[dev,plots]'
+	touch $(VENV)/.installed $@

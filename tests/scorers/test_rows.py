@@ -1,0 +1,90 @@
+"""Columns of any kind to checked rows."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+from vqe_core.errors import InputError, InputTypeError, MediaNotFoundError, RowsFailedError, VqeError
+from vqe_core.scorers.rows import as_columns, check_references, check_text, read_row, report_failures, video_column
+from vqe_core.types import MediaSource
+
+
+def test_whatever_holds_a_column_is_one():
+    lists = as_columns(predictions=np.array(["a", "b"]), videos=("x", "y"), references=None)
+    assert lists == {"predictions": ["a", "b"], "videos": ["x", "y"], "references": None}
+
+
+@pytest.mark.parametrize("value", ["a cat", " é 😀 ", "x" * 10_000, "line\nbreak", "\x00a"])
+def test_texts_that_can_be_scored(value):
+    assert check_text(value, "predictions") == value
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [(None, "bad_caption"), (math.nan, "bad_caption"), (b"a", "bad_caption"), ("\t", "empty_caption")],
+)
+def test_texts_that_cannot(value, code):
+    with pytest.raises(InputError) as caught:
+        check_text(value, "predictions")
+    assert caught.value.code == code
+    assert str(caught.value).startswith(f"predictions ({value!r}) must")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, ()), (math.nan, ()), ("a", ("a",)), (["a", "b"], ("a", "b")), ([], ()), (("a",), ("a",))],
+)
+def test_references_of_a_row(value, expected):
+    assert check_references(value) == expected
+
+
+@pytest.mark.parametrize("value", [3, {"a": 1}, ["a", None], ["a", ""], [["a"]]])
+def test_references_that_cannot_be(value):
+    with pytest.raises(InputError):
+        check_references(value)
+
+
+def test_a_row_keeps_what_is_wrong_with_its_video():
+    with pytest.raises(MediaNotFoundError):
+        read_row("a cat", None, "nowhere.mp4")
+    with pytest.raises(InputTypeError):
+        read_row("a cat", None, 7)
+
+
+def test_videos_of_a_table_get_their_folder_and_segment(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    columns = {"v": ["a.mp4", None, b"bytes", 7], "s": [1, None, math.nan, 0], "e": [2.5, None, None, None]}
+    videos = video_column(columns, "v", "s", "e", str(tmp_path))
+    assert videos is not None
+    assert videos[0] == MediaSource(path=str(tmp_path / "a.mp4"), start=1.0, end=2.5)
+    assert videos[1] is None
+    assert (videos[2].data, videos[2].start) == (b"bytes", None)
+    assert isinstance(videos[3], VqeError)
+    assert video_column(columns, "other", None, None, None) is None
+    with pytest.raises(InputError, match=re.escape("segment column 'from' is no column; there are v, s, e")):
+        video_column(columns, "v", "from", None, None)
+
+
+def test_a_segment_that_cannot_be_is_the_rows_error(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    columns = {"v": ["a.mp4", "a.mp4"], "s": [3, "soon"], "e": [1, 2]}
+    backwards, words = video_column(columns, "v", "s", "e", str(tmp_path)) or []
+    assert "segment end (1.0) must be greater than start (3.0)" in str(backwards)
+    assert "segment ('soon', 2)" in str(words)
+
+
+def test_failures_of_one_kind_raise_that_kind_and_mixed_ones_a_common_one():
+    missing, blank = MediaNotFoundError("no video"), InputError("blank", code="empty_caption")
+    with pytest.raises(
+        FileNotFoundError, match=re.escape("2 of 5 rows cannot be scored:\n  row 1: [not_found] no video")
+    ):
+        report_failures({3: missing, 1: missing}, 5, "raise")
+    with pytest.raises(RowsFailedError, match=re.escape("row 2: [empty_caption] blank")):
+        report_failures({1: missing, 2: blank}, 5, "raise")
+    with pytest.raises(MediaNotFoundError, match=re.escape("... and 7 more")):
+        report_failures(dict.fromkeys(range(17), missing), 20, "raise")
+    report_failures({1: missing}, 5, "skip")

@@ -1,0 +1,80 @@
+"""A chat server on this machine that behaves as a test wants, and notes what it was asked."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class ChatServer:
+    """``answer(number, request)`` gives (status, headers, body); number counts requests from 0."""
+
+    def __init__(self, answer: Callable[[int, Any], tuple[int, dict[str, str], bytes]]) -> None:
+        self.answer = answer
+        self.requests: list[Any] = []
+        self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
+        self.times: list[float] = []
+        self.at_once = 0
+        self.most_at_once = 0
+        self.lock = threading.Lock()
+        self.url = ""
+
+    def handle(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Note a request and answer it."""
+        with self.lock:
+            number = len(self.requests)
+            self.requests.append(json.loads(body))
+            self.headers.append(headers)
+            self.paths.append(path)
+            self.times.append(time.monotonic())
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            return self.answer(number, self.requests[number])
+        finally:
+            with self.lock:
+                self.at_once -= 1
+
+
+def completion(text: Any, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """A chat completion that says ``text``."""
+    return 200, headers, json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}).encode()
+
+
+@contextmanager
+def chat_server(answer: Callable[[int, Any], tuple[int, dict[str, str], bytes]]) -> Iterator[ChatServer]:
+    """Run a server that answers by ``answer`` on a free port of this machine."""
+    chat = ChatServer(answer)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status, headers, content = chat.handle(self.path, dict(self.headers), body)
+            try:
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name.replace("_", "-"), value)
+                self.end_headers()
+                self.wfile.write(content)
+            except OSError:  # the client has gone: what a time-out test wants
+                pass
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    chat.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    try:
+        yield chat
+    finally:
+        server.shutdown()
+        server.server_close()

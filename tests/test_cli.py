@@ -1,0 +1,157 @@
+"""The ``vqe`` command as a user types it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.clips import write_clip
+from vqe_core.cli import _parser, main
+from vqe_core.scorers.options import COMMAND_OPTIONS, EMScoreOptions
+from vqe_core.tables import read_table
+
+VQE = str(Path(sys.executable).parent / "vqe")
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    """Three rows, the last with a missing video; media paths relative to the table."""
+    (tmp_path / "media").mkdir()
+    frames = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+    write_clip(tmp_path / "media" / "a.mp4", frames)
+    table = [
+        {"id": 1, "clip": "media/a.mp4", "text": "a cat", "truth": ["a cat", "the cat"], "other": {"kept": [1]}},
+        {"id": 2, "clip": "media/a.mp4", "text": "a dog", "truth": "the dog", "other": None},
+        {"id": 3, "clip": "media/none.mp4", "text": "a man", "truth": None, "other": None},
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in table))
+    return path
+
+
+def keys(folder: str) -> list[str]:
+    return ["--clip-model-path", folder, "--video-key", "clip", "--candidate-key", "text", "--reference-key", "truth"]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".csv", ".parquet"])
+def test_score_keeps_every_column_and_adds_scores_status_and_message(rows, clip_folder, capsys, suffix):
+    out = rows.with_name(f"scores{suffix}")
+    arguments = ["score", "emscore", str(rows), "--out", str(out), *keys(clip_folder), "--on-error", "skip"]
+    assert main([*arguments, "--every-n-frames", "2", "--return-all-frames", "--idf"]) == 0
+    table = read_table(out)
+    assert list(table)[:5] == ["id", "clip", "text", "truth", "other"]
+    assert table["status"] == ["ok", "ok", "not_found"]
+    assert table["message"][2].startswith("no video file at")
+    assert table["EMScore(X,V)_full_F"][2] is None
+    details = table["frame_details"][0]
+    assert len(json.loads(details) if isinstance(details, str) else details) == 3
+    assert "3 rows, 1 failed; written to" in capsys.readouterr().out
+
+
+def test_an_error_names_the_row_and_writes_nothing(rows, clip_folder, capsys):
+    out = rows.with_name("scores.jsonl")
+    assert main(["score", "emscore", str(rows), "--out", str(out), *keys(clip_folder)]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("vqe: error: 1 of 3 rows cannot be scored:\n  row 2: [not_found] no video file at")
+    assert "on_error='skip'" in captured.err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (["--out", "scores.txt"], "must end in one of"),
+        (["--candidate-key", "caption"], "candidate_key ('caption') is no column; there are id, clip, text"),
+        (["--every-n-seconds", "1", "--every-n-frames", "1"], "exclude each other"),
+        (["--start-key", "from"], "segment column 'from' is no column"),
+        (["--metrics", "bleu"], "metrics (['bleu']) must be among"),
+    ],
+)
+def test_wrong_options_are_told_plainly(rows, clip_folder, capsys, change, words):
+    out = ["--out", str(rows.with_name("scores.jsonl"))]
+    assert main(["score", "emscore", str(rows), *out, *keys(clip_folder), *change]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_a_table_that_is_scored_already_is_refused_before_the_work(rows, clip_folder, capsys):
+    out = rows.with_name("scores.jsonl")
+    arguments = [*keys(clip_folder), "--on-error", "skip"]
+    assert main(["score", "emscore", str(rows), "--out", str(out), *arguments]) == 0
+    assert main(["score", "emscore", str(out), "--out", str(out), *arguments]) == 1
+    assert "has columns ['EMScore(X,V)_figr_P'" in capsys.readouterr().err
+
+
+def test_every_option_of_the_metric_has_a_flag():
+    parser = _parser()
+    for name, (options, _) in COMMAND_OPTIONS.items():
+        given: dict[str, Any] = vars(parser.parse_args(["score", name, "rows.jsonl", "--out", "o.csv"]))
+        assert set(given) == {"rows", "out", "metric", "command"}  # nothing given keeps the scorer's own default
+        for field in dataclasses.fields(options):
+            if not field.metadata.get("python_only"):
+                flag = "--" + field.name.replace("_", "-")
+                value = [] if "bool" in str(field.type) else ["1"]
+                parsed = vars(parser.parse_args(["score", name, "rows.jsonl", "--out", "o.csv", flag, *value]))
+                assert field.name in parsed
+    assert len(dataclasses.fields(EMScoreOptions)) > 20
+
+
+def test_list_names_the_components(capsys):
+    assert main(["list"]) == 0
+    printed = capsys.readouterr().out
+    assert "uniform every_n_seconds every_n_frames all_keyframes scene all" in printed
+    assert "clip metaclip_2 chinese_clip altclip siglip" in printed
+
+
+def test_help_and_version_answer():
+    for arguments in (["--help"], ["score", "emscore", "--help"], ["--version"]):
+        assert subprocess.run([VQE, *arguments], capture_output=True, check=True).stdout
+
+
+def test_bars_on_a_terminal_only(rows, clip_folder):
+    out = str(rows.with_name("scores.jsonl"))
+    command = [VQE, "score", "emscore", str(rows), "--out", out, *keys(clip_folder), "--on-error", "skip"]
+    piped = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert piped.stderr == ""
+    shown = subprocess.run([*command, "--progress"], capture_output=True, text=True, check=True)
+    assert "videos" in shown.stderr
+
+
+def test_a_reader_that_goes_away_is_no_traceback():
+    ran = subprocess.run(f"{VQE} list | head -0", shell=True, capture_output=True, text=True)
+    assert "Traceback" not in ran.stderr
+
+
+def test_ctrl_c_ends_cleanly(rows, clip_folder, tmp_path):
+    frames = np.zeros((2500, 64, 64, 3), np.uint8)
+    write_clip(tmp_path / "long.mp4", frames)
+    table = tmp_path / "long.jsonl"
+    table.write_text("".join(json.dumps({"clip": "long.mp4", "text": f"a {i}", "from": i}) + "\n" for i in range(60)))
+    out = tmp_path / "scores.jsonl"
+    sampling = ["--frame-sampling-method", "all", "--max-frames", "2500", "--start-key", "from"]
+    options = [*keys(clip_folder), *sampling, "--progress"]
+    process = subprocess.Popen(
+        [VQE, "score", "emscore", str(table), "--out", str(out), *options],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    while b"videos" not in (shown := os.read(process.stderr.fileno(), 4096)):
+        assert shown, "ended before it began to decode"
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"vqe: interrupted; no output was written" in errors
+    assert b"Traceback" not in errors
+    assert not out.exists()
