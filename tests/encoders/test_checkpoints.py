@@ -16,9 +16,16 @@ import torch
 from safetensors.torch import load_file
 
 from tests.hub import serve_hub
+from vqe_core.encoders import load_image_text_encoder
 from vqe_core.encoders.checkpoints import DEFAULT_MODEL, PINNED_REVISIONS, find_checkpoint
 from vqe_core.errors import InputError, ModelNotFoundError
 
+FIND = """
+import json, sys
+from vqe_core.encoders.checkpoints import find_checkpoint
+found = find_checkpoint(sys.argv[1])
+print(json.dumps({"revision": found.revision, "safe": found.safe, "folder": str(found.folder)}))
+"""
 LOAD = """
 import json, sys, threading
 from vqe_core.encoders import load_image_text_encoder
@@ -26,18 +33,16 @@ encoder = load_image_text_encoder(sys.argv[1], device="cpu")
 print(json.dumps({
     "revision": encoder.checkpoint.revision,
     "safe": encoder.checkpoint.safe,
-    "files": sorted(path.name for path in encoder.checkpoint.folder.iterdir()),
-    "vector": encoder.embed_texts(["a red cat"])[0].pooled.tolist(),
     "threads": [thread.name for thread in threading.enumerate()],
 }))
 """
 
 
-def load(name: str, endpoint: str, home: Path, **environment: str) -> dict[str, Any]:
-    """Load an encoder in a new process; the outcome, or the last line of the error."""
+def run(script: str, name: str, endpoint: str, home: Path, **environment: str) -> dict[str, Any]:
+    """Run in a new process, as the hub client reads its settings once; the outcome, or the last line of the error."""
     settings = {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
     ran = subprocess.run(
-        [sys.executable, "-c", LOAD, name],
+        [sys.executable, "-c", script, name],
         env={**os.environ, **settings, **environment},
         capture_output=True,
         text=True,
@@ -63,16 +68,18 @@ def test_safetensors_come_first_and_nothing_else_is_fetched(tmp_path, clip_folde
     (both / "pytorch_model.bin").write_bytes(b"not asked for")
     (both / "tf_model.h5").write_bytes(b"not asked for")
     with serve_hub({"org/clip": both}) as (endpoint, asked):
-        outcome = load("org/clip", endpoint, tmp_path / "home")
-        again = load("org/clip", endpoint, tmp_path / "home", HF_HUB_OFFLINE="1")
+        outcome = run(FIND, "org/clip", endpoint, tmp_path / "home")
+        again = run(FIND, "org/clip", endpoint, tmp_path / "home", HF_HUB_OFFLINE="1")
     assert (outcome["revision"], outcome["safe"]) == ("a" * 40, True)
     assert not [path for path in asked if path.endswith((".bin", ".h5"))]
-    assert again["vector"] == outcome["vector"]
+    assert again == outcome
+    fetched, local = (load_image_text_encoder(str(folder)) for folder in (outcome["folder"], clip_folder))
+    assert torch.equal(fetched.embed_texts(["a cat"])[0].pooled, local.embed_texts(["a cat"])[0].pooled)
 
 
 def test_a_bin_only_repository_loads_without_a_conversion_thread(tmp_path, pickled):
     with serve_hub({"org/old": pickled}) as (endpoint, asked):
-        outcome = load("org/old@other", endpoint, tmp_path / "home")
+        outcome = run(LOAD, "org/old@other", endpoint, tmp_path / "home")
     assert (outcome["revision"], outcome["safe"]) == ("b" * 40, False)
     # transformers would look for a converted copy in discussions and pull requests
     assert not [path for path in asked if "discussions" in path or "refs" in path or "commits" in path]
@@ -81,8 +88,6 @@ def test_a_bin_only_repository_loads_without_a_conversion_thread(tmp_path, pickl
 
 
 def test_safetensors_and_bin_give_the_same_embedding(pickled, clip_folder):
-    from vqe_core.encoders import load_image_text_encoder
-
     one, other = (load_image_text_encoder(str(path)).embed_texts(["a cat"])[0] for path in (clip_folder, pickled))
     assert torch.equal(one.pooled, other.pooled)
 
@@ -95,8 +100,6 @@ def test_a_bin_that_holds_code_is_refused(pickled, tmp_path):
             return os.mkdir, (str(tmp_path / "was_here"),)
 
     (pickled / "pytorch_model.bin").write_bytes(pickle.dumps(Hostile()))
-    from vqe_core.encoders import load_image_text_encoder
-
     with pytest.raises(Exception, match=r"(?i)weights.only|pickle"):
         load_image_text_encoder(str(pickled))
     assert not (tmp_path / "was_here").exists()
@@ -105,8 +108,8 @@ def test_a_bin_that_holds_code_is_refused(pickled, tmp_path):
 def test_the_default_is_pinned_and_an_older_cached_copy_serves_offline(tmp_path, pickled, clip_folder):
     pin = PINNED_REVISIONS[DEFAULT_MODEL]
     with serve_hub({DEFAULT_MODEL: Path(clip_folder)}) as (endpoint, asked):
-        outcome = load(DEFAULT_MODEL, endpoint, tmp_path / "home")
-        named = load("ViT-B/32", endpoint, tmp_path / "home")
+        outcome = run(FIND, DEFAULT_MODEL, endpoint, tmp_path / "home")
+        named = run(FIND, "ViT-B/32", endpoint, tmp_path / "home")
     assert outcome["revision"] == named["revision"] == pin
     assert all(pin in path for path in asked if "/resolve/" in path)
     # A user who once loaded the main branch has only its .bin.
@@ -114,15 +117,15 @@ def test_the_default_is_pinned_and_an_older_cached_copy_serves_offline(tmp_path,
     shutil.copytree(pickled, snapshot / "snapshots" / ("c" * 40))
     (snapshot / "refs").mkdir()
     (snapshot / "refs" / "main").write_text("c" * 40)
-    offline = load(DEFAULT_MODEL, endpoint, tmp_path / "old", HF_HUB_OFFLINE="1")
+    offline = run(FIND, DEFAULT_MODEL, endpoint, tmp_path / "old", HF_HUB_OFFLINE="1")
     assert (offline["revision"], offline["safe"]) == ("c" * 40, False)
 
 
 def test_nothing_within_reach_is_one_plain_error(tmp_path):
     with serve_hub({}) as (endpoint, _):
-        unknown = load("org/clip", endpoint, tmp_path)["error"]
-    down = load("org/clip@v2", endpoint, tmp_path)["error"]
-    offline = load("org/clip", endpoint, tmp_path, HF_HUB_OFFLINE="1")["error"]
+        unknown = run(FIND, "org/clip", endpoint, tmp_path)["error"]
+    down = run(FIND, "org/clip@v2", endpoint, tmp_path)["error"]
+    offline = run(FIND, "org/clip", endpoint, tmp_path, HF_HUB_OFFLINE="1")["error"]
     for message in (unknown, down, offline):
         assert message.startswith("vqe_core.errors.ModelNotFoundError: model 'org/clip")
         assert f"is not in the cache {tmp_path / 'hub'}" in message

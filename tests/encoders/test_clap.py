@@ -136,3 +136,20 @@ def test_a_checkpoint_may_declare_its_space_and_its_words(tmp_path):
     assert clap.sound_prompt == clap.photo_prompt == "{label}"
     assert clap.tag(tones(1)).shape == (1, 2)
     assert load_audio_encoder(str(folder), device="cpu") is clap
+
+
+def test_the_texts_of_the_same_labels_are_embedded_once(clap, monkeypatch):
+    waveforms, labels = tones(0.3), ["a goat", "a tractor"]
+    found = clap.tag(waveforms, labels)
+    monkeypatch.setattr(type(clap), "embed_texts", lambda *_: pytest.fail("embedded again"))
+    torch.testing.assert_close(clap.tag(waveforms, labels), found)
+
+
+def test_a_checkpoint_saved_in_half_precision_runs_in_float32(tmp_path):
+    from transformers import ClapModel
+
+    folder = tiny_clap(tmp_path)
+    ClapModel.from_pretrained(folder).half().save_pretrained(folder)
+    clap = load_audio_encoder(str(folder), device="cpu")
+    assert clap.model.dtype is torch.float32
+    assert clap.embed_audio(tones(0.3)).dtype is torch.float32

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.tiny_audio import assert_same_direction, declare, pictures, set_seed, tiny_embedding_gemma2, tones
+from tests.tiny_audio import assert_same_direction, declare, pictures, set_seed, tones
+from tests.tiny_joint import tiny_embedding_gemma2
 from vqe_core.encoders.audio_loading import load_joint_encoder
 from vqe_core.encoders.audio_protocols import JointEncoder
 from vqe_core.errors import InputError, ModelError

@@ -18,6 +18,7 @@ from torch.nn.functional import normalize
 from vqe_core.encoders.audio_protocols import Waveform
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.model_inputs import check_waveforms, check_windows, embed_in_groups
+from vqe_core.encoders.preprocess import torchvision_works
 from vqe_core.encoders.weights import load_model
 from vqe_core.errors import InputError, MissingPackageError, ModelError
 
@@ -50,12 +51,10 @@ class EmbeddingGemma2Encoder:
         lacking = [part for part in ("audio_config", "vision_config") if not checkpoint.config.get(part)]
         if lacking:
             raise ModelError(f"checkpoint {checkpoint.name!r} has no {' and no '.join(lacking)}; use the whole model")
-        try:
-            import torchvision  # noqa: F401  (the video processor is built on it)
-        except ImportError as error:
+        if not torchvision_works():  # the video processor is built on it
             raise MissingPackageError(
-                f"model {checkpoint.name!r} needs torchvision: pip install torchvision"
-            ) from error
+                f"model {checkpoint.name!r} needs a torchvision that loads: pip install torchvision"
+            )
         from transformers import AutoProcessor
 
         model = load_model(checkpoint, dtype, device)

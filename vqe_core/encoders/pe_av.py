@@ -13,6 +13,7 @@ from torch import Tensor
 from vqe_core.encoders.audio_protocols import Waveform
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.model_inputs import check_waveforms, check_windows, embed_in_groups
+from vqe_core.encoders.preprocess import torchvision_works
 from vqe_core.encoders.weights import load_model
 from vqe_core.errors import MissingPackageError
 
@@ -44,13 +45,7 @@ class PeAvEncoder:
         Raises:
             MissingPackageError: timm or torchvision is missing.
         """
-        try:
-            import timm  # noqa: F401  (the model class builds its picture tower with it)
-            import torchvision  # noqa: F401  (resizes the frames)
-        except ImportError as error:
-            raise MissingPackageError(
-                f"model {checkpoint.name!r} needs {error.name}: pip install vqe-core[pe-av]"
-            ) from error
+        _check_packages(checkpoint.name)
         from transformers import AutoFeatureExtractor, AutoVideoProcessor
 
         model = load_model(checkpoint, dtype, device, model_class=_loadable_class())
@@ -155,6 +150,15 @@ def _spread(window: np.ndarray, count: int | None) -> np.ndarray:
         return window
     steps = max(1, count - 1)
     return window[[i * (len(window) - 1) // steps for i in range(count)]]
+
+
+def _check_packages(name: str) -> None:
+    if not torchvision_works():  # resizes the frames, and timm imports it
+        raise MissingPackageError(f"model {name!r} needs a torchvision that loads: pip install torchvision")
+    try:
+        import timm  # noqa: F401  (the model class builds its picture tower with it)
+    except ImportError as error:
+        raise MissingPackageError(f"model {name!r} needs timm: pip install vqe-core[pe-av]") from error
 
 
 def _loadable_class() -> Any:
