@@ -20,15 +20,18 @@ REQUIRED = [
     "pillow",  # picture inputs, and the reference resizing
     "av>=14.0",  # reads every container; its wheel brings FFmpeg, so no system package is needed
     "soundfile>=0.12",  # reads plain sound files; its wheel brings libsndfile
+    "soxr>=0.3",  # resampling as librosa and transformers do it; FFmpeg's would depend on its build
     "tqdm",  # progress bars
     "jinja2",  # the HTML report (comes with torch)
 ]
 
+PE_AV = ["timm>=1.0.23"]  # the picture tower of PE-AV
+SERVING = ["transformers[serving]"]  # a local server to test the endpoint describer against; large, so not in TEST
 PLOTS = ["matplotlib>=3.8"]  # pictures for notebooks and the app; the report draws without it
 APP = ["gradio>=6.7", *PLOTS]  # Spaces; older releases have known holes
 TORCHCODEC = ["torchcodec"]  # only to hand over its decoder objects; needs a system FFmpeg
 # pytest-xdist: two cores, half the wait; hypothesis: properties over examples
-TEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6"]
+TEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6", *PE_AV]
 DEV = [*TEST, "ruff>=0.17,<0.18", "mypy>=1.15", "build"]  # ruff is pinned by minor: its formatting moves
 
 setup(
@@ -40,15 +43,17 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["vqe_core", "vqe_core.*"]),
-    package_data={"vqe_core": ["py.typed", "demo/model/*", "templates/*"]},
+    package_data={"vqe_core": ["py.typed", "demo/model/*", "demo/model/audio/*", "templates/*"]},
     install_requires=REQUIRED,
     extras_require={
         "plots": PLOTS,
         "app": APP,
+        "pe-av": PE_AV,
+        "serving": SERVING,
         "torchcodec": TORCHCODEC,
         "test": TEST,
         "dev": DEV,
-        "all": [*APP, *DEV],
+        "all": [*APP, *PE_AV, *DEV],
     },
     entry_points={"console_scripts": ["vqe = vqe_core.cli:main"]},
 )

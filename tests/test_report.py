@@ -14,9 +14,7 @@ from vqe_core.functional.matching import greedy_match
 from vqe_core.report import Report, ReportCaption, ReportVideo, format_score, render_report
 from vqe_core.report_chart import Scale, bar_scale, frame_strip, heat_scale, severity_chart
 from vqe_core.report_evidence import Word, changed_words, changes, read_words, word_evidence, word_positions
-from vqe_core.report_files import write_score_table, write_whole
 from vqe_core.report_summary import ScoredCaption, summarise_attributes, summarise_severity
-from vqe_core.types import ScoreReport
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>\'"&{{ 7 * 713 }}</style>'
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -239,27 +237,3 @@ def test_the_strip_is_one_picture_of_all_frames():
 
 def test_scores_are_written_for_people():
     assert [format_score(v) for v in (0.005, -0.004, -0.5, None)] == ["0.01", "0.00", "−0.50", "–"]
-
-
-def test_a_file_appears_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "page.html"
-    path.write_text("old")
-
-    def interrupted(temporary):
-        temporary.write_text("half")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_whole(path, interrupted)
-    assert [p.name for p in tmp_path.iterdir()] == ["page.html"] and path.read_text() == "old"
-
-
-def test_the_table_has_nulls_for_missing_scores(tmp_path):
-    import pyarrow.parquet
-
-    scores = ScoreReport({}, {"s": [0.5, float("nan")]}, ["ok", "decode_error"], ["", "bad"], {"metric": "emscore"})
-    write_score_table(tmp_path / "t.parquet", {"caption": ["a", "b"], "wrong": [["size"], []]}, scores)
-    table = pyarrow.parquet.read_table(tmp_path / "t.parquet")
-    assert table.column_names == ["caption", "wrong", "s", "status", "message"]
-    assert table["s"].to_pylist() == [0.5, None] and table["wrong"].to_pylist() == [["size"], []]
-    assert table.schema.metadata[b"signature"] == b'{"metric": "emscore"}'

@@ -10,7 +10,7 @@ import re
 import pytest
 
 from vqe_core.errors import InputError
-from vqe_core.tables import FORMATS, read_table, write_table
+from vqe_core.tables import FORMATS, read_table, write_table, write_whole
 
 COLUMNS = {
     "id": ["a", "b", "c"],
@@ -48,6 +48,27 @@ def test_parquet_takes_columns_of_mixed_types(tmp_path):
 def test_rows_may_lack_keys(tmp_path):
     (tmp_path / "t.jsonl").write_text('{"a": 1}\n\n{"b": "x"}\n')
     assert read_table(tmp_path / "t.jsonl") == {"a": [1, None], "b": [None, "x"]}
+
+
+def test_parquet_carries_the_signature(tmp_path):
+    import pyarrow.parquet as pq
+
+    write_table(tmp_path / "t.parquet", {"a": [1]}, {"metric": "emscore", "sampler": {"name": "uniform"}})
+    metadata = pq.read_schema(tmp_path / "t.parquet").metadata
+    assert json.loads(metadata[b"signature"]) == {"metric": "emscore", "sampler": {"name": "uniform"}}
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text("old")
+
+    def interrupted(temporary):
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(path, interrupted)
+    assert (os.listdir(tmp_path), path.read_text()) == (["page.html"], "old")
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):

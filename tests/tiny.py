@@ -77,7 +77,7 @@ def _random_weights(model: Any, seed: int) -> Any:
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim > 1:
-                parameter.normal_(std=0.3)
+                parameter.normal_(std=0.1)
     return model.eval()
 
 

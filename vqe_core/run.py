@@ -41,5 +41,5 @@ def score_table(
             f"{str(rows)!r} has columns {taken} already; rename them, results are written under these names"
         )
     report: ScoreReport = scorer.score(**scorer.inputs_from(columns, base_dir=str(Path(rows).absolute().parent)))
-    write_table(out, {**columns, **report_to_columns(report)})
+    write_table(out, {**columns, **report_to_columns(report)}, report.signature)
     return report

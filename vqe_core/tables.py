@@ -6,7 +6,6 @@ import csv
 import json
 import math
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,8 +37,15 @@ def read_table(path: str | os.PathLike[str]) -> Columns:
     return columns
 
 
-def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any]]) -> None:
-    """Write columns whole or not at all: to a temporary name first, then moved. NaN becomes null.
+def write_table(
+    path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any]], signature: Mapping[str, Any] | None = None
+) -> None:
+    """Write columns, whole or not at all. NaN becomes null.
+
+    Args:
+        path: its ending gives the format.
+        columns: an entry a row.
+        signature: of the scores in it; parquet carries it in the metadata of its schema, as JSON.
 
     Raises:
         InputError: an ending that is not known, or a folder that is not there.
@@ -49,14 +55,23 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any
     if not path.parent.is_dir():
         raise InputError(f"cannot write {str(path)!r}: folder {str(path.parent)!r} is not there; make it first")
     plain = {name: [_plain(value) for value in column] for name, column in columns.items()}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    os.close(handle)
+    if suffix == ".parquet":
+        write_whole(path, lambda temporary: _write_parquet(temporary, plain, signature))
+    else:
+        write_whole(path, lambda temporary: _WRITERS[suffix](temporary, plain))
+
+
+def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+    """Let ``write`` fill a temporary file beside ``path`` that takes its place once it is complete.
+
+    An interrupted run leaves the old file, or none.
+    """
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
-        _WRITERS[suffix](Path(temporary), plain)
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files for the owner only
+        write(temporary)
         os.replace(temporary, path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def check_format(path: Path) -> str:
@@ -68,12 +83,6 @@ def check_format(path: Path) -> str:
     if path.suffix.lower() not in FORMATS:
         raise InputError(f"{str(path)!r} must end in one of {', '.join(FORMATS)}")
     return path.suffix.lower()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _plain(value: Any) -> Any:
@@ -159,11 +168,14 @@ def _write_csv(path: Path, columns: Columns) -> None:
         writer.writerows([cell(value) for value in row.values()] for row in _rows(columns))
 
 
-def _write_parquet(path: Path, columns: Columns) -> None:
+def _write_parquet(path: Path, columns: Columns, signature: Mapping[str, Any] | None) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(pa.table({name: _arrow_column(column) for name, column in columns.items()}), path)
+    table = pa.table({name: _arrow_column(column) for name, column in columns.items()})
+    if signature is not None:
+        table = table.replace_schema_metadata({"signature": json.dumps(signature, ensure_ascii=False)})
+    pq.write_table(table, path)
 
 
 def _arrow_column(column: list[Any]) -> Any:
@@ -191,5 +203,4 @@ _WRITERS: dict[str, Callable[[Path, Columns], None]] = {
     ".jsonl": _write_jsonl,
     ".json": _write_json,
     ".csv": _write_csv,
-    ".parquet": _write_parquet,
 }

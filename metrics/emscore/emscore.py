@@ -2,6 +2,7 @@
 
 import datasets
 import evaluate
+
 import vqe_core  # From: vqe-core
 
 _DESCRIPTION = """\
@@ -12,7 +13,8 @@ tokens and sampled frames; they are matched both ways (fine-grained precision, r
 _CITATION = """\
 @inproceedings{shi2022emscore,
     title = {EMScore: Evaluating Video Captioning via Coarse-Grained and Fine-Grained Embedding Matching},
-    author = {Shi, Yaya and Yang, Xu and Xu, Haiyang and Yuan, Chunfeng and Li, Bing and Hu, Weiming and Zha, Zheng-Jun},
+    author = {Shi, Yaya and Yang, Xu and Xu, Haiyang and Yuan, Chunfeng and Li, Bing and Hu, Weiming
+        and Zha, Zheng-Jun},
     booktitle = {CVPR},
     year = {2022}
 }

@@ -9,7 +9,8 @@ from tests.tiny import tiny_clip
 from vqe_core.demo import model_folder
 from vqe_core.demo.claims import VISIBLE
 from vqe_core.demo.clips import make_clip
-from vqe_core.demo.show import demo_captions, format_table, run_demo
+from vqe_core.demo.show import format_table, run_demo
+from vqe_core.demo.wordings import demo_captions
 from vqe_core.errors import InputError, ModelNotFoundError
 from vqe_core.media import as_media_source, open_video
 
@@ -29,7 +30,14 @@ def result(model, tmp_path_factory):
 
 def test_the_files_are_there_and_nothing_else(result):
     names = sorted(p.relative_to(result.out).as_posix() for p in result.out.rglob("*") if p.is_file())
-    assert names == ["clips/clip_00.mp4", "clips/clip_01.mp4", "emscore.parquet", "report.html", "summary.json"]
+    assert names == [
+        "clips/clip_00.mp4",
+        "clips/clip_01.mp4",
+        "emscore.parquet",
+        "report.html",
+        "rows.jsonl",
+        "summary.json",
+    ]
     assert len(open_video(as_media_source(str(result.out / "clips/clip_01.mp4"))).table) == 12
 
 
@@ -37,10 +45,10 @@ def test_the_table_has_a_row_a_caption(result):
     table = pyarrow.parquet.read_table(result.out / "emscore.parquet")
     assert table.num_rows == result.num_rows and result.num_failed == 0
     scores = [f"EMScore(X,V)_{metric}" for metric in METRICS]
-    assert table.column_names == ["video", "caption", "kind", "wrong", "num_wrong", *scores, "status", "message"]
+    assert table.column_names == ["video_path", "candidate", "kind", "wrong", "num_wrong", *scores, "status", "message"]
     rows = table.to_pylist()
     assert {row["kind"] for row in rows} == {"right", "paraphrase", "foil", "unrelated"}
-    assert {row["video"] for row in rows} == {"clips/clip_00.mp4", "clips/clip_01.mp4"}
+    assert {row["video_path"] for row in rows} == {"clips/clip_00.mp4", "clips/clip_01.mp4"}
     assert all(len(row["wrong"]) == row["num_wrong"] and row["status"] == "ok" for row in rows)
     assert json.loads(table.schema.metadata[b"signature"])["metric"] == "emscore"
 

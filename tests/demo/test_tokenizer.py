@@ -17,7 +17,7 @@ def tokenizer():
 
 
 def test_merges_stop_when_every_word_is_one_token():
-    assert learn_merges(["ab", "abc"]) == [("a", "b</w>"), ("a", "b"), ("ab", "c</w>")]
+    assert learn_merges(["ab", "abc"]) == [("a", "b"), ("a", "b</w>"), ("ab", "c</w>")]
 
 
 def test_every_word_is_one_token(tokenizer):

@@ -102,6 +102,8 @@ def swap(
         for value in _other_values(column, int(claims[row, column]), rng):
             foil = claims.copy()
             foil[row, column] = value
+            # With colour or shape unsaid (-1) this also drops a few harmless foils. The shipped weights were
+            # trained so, and the script must give them again.
             if trained and is_heldout(foil[row, COLOUR], foil[row, SHAPE]):
                 continue
             if not compatible(foil[None], attributes[None])[0, 0]:

@@ -96,7 +96,7 @@ def make_clip(
         attributes = sample_attributes(np.random.default_rng([seed, 0]), heldout=heldout)
     attributes = check_attributes(attributes)
     frames, visible = draw_clip(attributes, np.random.default_rng([seed, 1]), size=size, num_frames=num_frames)
-    waveform = _play(
+    waveform = play_clip(
         attributes, visible, round(seconds * sampling_rate), sampling_rate, np.random.default_rng([seed, 2])
     )
     return ToyClip(
@@ -140,6 +140,34 @@ def write_clip(clip: ToyClip, path: str | Path, *, crf: int = 23) -> Path:
     return Path(path)
 
 
+def play_clip(
+    attributes: np.ndarray, visible: np.ndarray, num_samples: int, sampling_rate: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Play the sound of a clip.
+
+    Args:
+        attributes: int64 (2, 7), checked.
+        visible: bool (N,), True where the object is on screen, evenly over the clip.
+        num_samples: length of the sound.
+        sampling_rate: Hz.
+        rng: pitch, noise and loudness.
+
+    Returns:
+        float32 (num_samples,) in [-1, 1].
+    """
+    events = num_events(attributes)
+    loudness = 0.7 * rng.uniform(0.6, 1.0)
+    edges = [event * num_samples // events for event in range(events + 1)]
+    parts = [
+        play_event(attributes[event], edges[event + 1] - edges[event], sampling_rate, rng) for event in range(events)
+    ]
+    # A hidden object is silent, to the frame.
+    heard = visible[np.arange(num_samples) * len(visible) // num_samples]
+    waveform = np.concatenate(parts) * heard
+    waveform = waveform + play_ground(int(attributes[0, BACKGROUND]), num_samples, sampling_rate, rng)
+    return (loudness * waveform / (abs(waveform).max() + 1e-6)).astype(np.float32)
+
+
 def _video_stream(container: OutputContainer, clip: ToyClip, crf: int) -> VideoStream:
     import av
 
@@ -154,19 +182,3 @@ def _video_stream(container: OutputContainer, clip: ToyClip, crf: int) -> VideoS
     stream.codec_context.colorspace = av.video.reformatter.Colorspace.ITU601
     stream.codec_context.color_range = av.video.reformatter.ColorRange.MPEG
     return stream
-
-
-def _play(
-    attributes: np.ndarray, visible: np.ndarray, num_samples: int, sampling_rate: int, rng: np.random.Generator
-) -> np.ndarray:
-    events = num_events(attributes)
-    loudness = 0.7 * rng.uniform(0.6, 1.0)
-    edges = [event * num_samples // events for event in range(events + 1)]
-    parts = [
-        play_event(attributes[event], edges[event + 1] - edges[event], sampling_rate, rng) for event in range(events)
-    ]
-    # A hidden object is silent, to the frame.
-    heard = visible[np.arange(num_samples) * len(visible) // num_samples]
-    waveform = np.concatenate(parts) * heard
-    waveform = waveform + play_ground(int(attributes[0, BACKGROUND]), num_samples, sampling_rate, rng)
-    return (loudness * waveform / (abs(waveform).max() + 1e-6)).astype(np.float32)

@@ -19,16 +19,14 @@ from typing import Any
 import numpy as np
 
 from vqe_core import __version__
-from vqe_core.demo.captions import caption
-from vqe_core.demo.claims import VISIBLE, full_claims, swap
 from vqe_core.demo.clips import ToyClip, make_clip, write_clip
+from vqe_core.demo.wordings import DemoCaption, demo_captions, explained_captions
 from vqe_core.demo.world import sample_attributes
 from vqe_core.embed import show_progress
 from vqe_core.encoders import load_image_text_encoder
 from vqe_core.errors import InputError
 from vqe_core.functional.emscore import METRICS
 from vqe_core.report import Report, ReportCaption, ReportVideo, format_score, render_report
-from vqe_core.report_files import nulls_for_nan, write_score_table, write_whole
 from vqe_core.report_frames import look_at_video
 from vqe_core.report_summary import (
     AttributeRow,
@@ -38,6 +36,8 @@ from vqe_core.report_summary import (
     summarise_severity,
 )
 from vqe_core.scorers.emscore import EMScore
+from vqe_core.scorers.results import report_to_columns
+from vqe_core.tables import write_table, write_whole
 from vqe_core.types import ScoreReport
 
 SCORE_TYPE = "EMScore(X,V)"
@@ -45,19 +45,14 @@ TEACHING_MODEL = (
     "The scores come from the toy model, a teaching model that knows nothing but coloured shapes. They show how the "
     "metric behaves. They say nothing about real videos, and a real CLIP has another scale."
 )
-NUM_WORDINGS = 3
-# In this order foils get a word-by-word table, so that a few clips show different kinds of mistake.
-EXPLAINED = ("colour", "shape", "background", "count", "motion", "size")
+INTRO = (
+    "{captions} captions of {clips} drawn clips, scored with EMScore: right captions, captions with one to five things "
+    "wrong, and captions of another clip. Each clip has a colour and a shape that training never put together."
+)
 
-
-@dataclass(frozen=True)
-class DemoCaption:
-    """A caption to score: the number of its ``clip``, its kind (see ``ReportCaption``), what it says wrongly."""
-
-    clip: int
-    text: str
-    kind: str
-    wrong: tuple[str, ...] = ()
+# What the demo writes, the page to look at first.
+PACKAGES = ("torch", "transformers", "av", "numpy")
+FILES = ("report.html", "summary.json", "emscore.parquet", "rows.jsonl", "clips")
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,7 @@ class DemoResult:
     """What the demo found.
 
     Attributes:
-        out: the folder, with ``clips/*.mp4``, ``emscore.parquet``, ``summary.json`` and ``report.html``.
+        out: the folder, with the files named below and ``clips/*.mp4``.
         severity, attributes: full_F by number of wrong attributes, and pairs won by attribute.
         num_clips, num_rows, num_failed: clips, captions scored, and those of them without a score.
         seconds: from start to the page.
@@ -93,13 +88,14 @@ class _Run:
 
     def metric(self, name: str) -> list[float | None]:
         """A score of each caption, None where it has none."""
-        return nulls_for_nan(self.scores.rows[f"{SCORE_TYPE}_{name}"])
+        column = self.scores.rows[f"{SCORE_TYPE}_{name}"]
+        return [None if math.isnan(value) else value for value in column]
 
     def columns(self) -> dict[str, list[Any]]:
         """What each row of the table is about."""
         return {
-            "video": [self.names[c.clip] for c in self.captions],
-            "caption": [c.text for c in self.captions],
+            "video_path": [self.names[c.clip] for c in self.captions],
+            "candidate": [c.text for c in self.captions],
             "kind": [c.kind for c in self.captions],
             "wrong": [list(c.wrong) for c in self.captions],
             "num_wrong": [len(c.wrong) for c in self.captions],
@@ -130,31 +126,14 @@ def run_demo(
     begun = time.perf_counter()
     run = _score_clips(Path(out), num_clips, seed, progress, model)
     page = render_report(_make_report(run))
-    write_score_table(run.out / "emscore.parquet", run.columns(), run.scores)
+    write_table(run.out / "rows.jsonl", run.columns())
+    scored = {**run.columns(), **report_to_columns(run.scores)}
+    write_table(run.out / "emscore.parquet", scored, run.scores.signature)
     result = _summarise(run, time.perf_counter() - begun)
     text = json.dumps(_summary(run, result, seed), indent=2, ensure_ascii=False) + "\n"
     write_whole(run.out / "summary.json", lambda path: path.write_text(text, encoding="utf-8"))
     write_whole(run.out / "report.html", lambda path: path.write_text(page, encoding="utf-8"))
     return result
-
-
-def demo_captions(number: int, clip: ToyClip, seed: int = 0) -> list[DemoCaption]:
-    """Captions of a clip: right ones, one wrong in each attribute, ever more wrong ones, and an unrelated one."""
-    plain, *others = clip.captions(NUM_WORDINGS, seed)
-    claims = full_claims(clip.attributes)
-    graded = clip.foils(seed)
-    foils = []
-    for i, name in enumerate(VISIBLE):
-        wrong = swap(claims, name, np.random.default_rng([seed, number, i]), attributes=clip.attributes)
-        if wrong is not None:
-            foils.append(DemoCaption(number, caption(wrong), "foil", (name,)))
-    foils += [DemoCaption(number, foil.text, "foil", foil.wrong) for foil in graded[1:-1]]
-    return [
-        DemoCaption(number, plain, "right"),
-        *[DemoCaption(number, text, "paraphrase") for text in others],
-        *foils,
-        DemoCaption(number, graded[-1].text, "unrelated", graded[-1].wrong),
-    ]
 
 
 def format_table(result: DemoResult) -> str:
@@ -165,7 +144,7 @@ def format_table(result: DemoResult) -> str:
         won = "" if row.share is None else f"{row.wins} of {row.pairs} ({row.share:.0%})"
         lines.append(f"{label:<18}{len(row.values):>9}{format_score(row.mean):>13}{won:>20}".rstrip())
     scored = f"{result.num_rows - result.num_failed} of {result.num_rows} captions of {result.num_clips} clips scored"
-    files = [f"  {result.out / name}" for name in ("report.html", "summary.json", "emscore.parquet", "clips")]
+    files = [f"  {result.out / name}" for name in FILES]
     return "\n".join([*lines, "", TEACHING_MODEL, f"{scored} in {result.seconds:.1f} s. Open the first of:", *files])
 
 
@@ -206,7 +185,7 @@ def _make_report(run: _Run) -> Report:
     videos = []
     for i, name in enumerate(run.names):
         rows = [row for row, entry in enumerate(run.captions) if entry.clip == i]
-        explained = _explained(run.captions, rows, EXPLAINED[i % len(EXPLAINED)])
+        explained = explained_captions([run.captions[row] for row in rows], i)
         seen = look_at_video(run.scorer, str(run.out / name), explained)
         captions = []
         for row, entry in ((row, run.captions[row]) for row in rows):
@@ -215,18 +194,8 @@ def _make_report(run: _Run) -> Report:
             captions.append(ReportCaption(entry.text, entry.kind, entry.wrong, scores, evidence, remark))
         heard = f"its sound, which EMScore does not hear: {run.clips[i].sound_caption()}"
         videos.append(ReportVideo(name, seen.frames, seen.timestamps, tuple(captions), remark=heard))
-    intro = (
-        f"{len(run.captions)} captions of {len(run.clips)} drawn clips, scored with EMScore: right captions, captions "
-        "with one to five things wrong, and captions of another clip. Each clip has a colour and a shape that training "
-        "never put together."
-    )
+    intro = INTRO.format(captions=len(run.captions), clips=len(run.clips))
     return Report("Does the caption fit the video?", intro, tuple(videos), run.scores.signature, TEACHING_MODEL)
-
-
-def _explained(captions: list[DemoCaption], rows: list[int], attribute: str) -> list[str]:
-    """The right caption, and the one in which only ``attribute`` is wrong."""
-    chosen = [captions[row] for row in rows]
-    return [c.text for c in chosen if c.kind == "right" or (c.kind == "foil" and c.wrong == (attribute,))]
 
 
 def _summary(run: _Run, result: DemoResult, seed: int) -> dict[str, Any]:
@@ -238,7 +207,6 @@ def _summary(run: _Run, result: DemoResult, seed: int) -> dict[str, Any]:
         means = {name: math.fsum(values) / len(values) for name, values in known.items()}
         counts = {"captions": len(row.values), "wins": row.wins, "pairs": row.pairs, "share": row.share}
         severity.append({"num_wrong": row.num_wrong, **counts, "mean": means})
-    packages = ("torch", "transformers", "av", "numpy")
     return {
         "note": TEACHING_MODEL,
         "seed": seed,
@@ -246,5 +214,5 @@ def _summary(run: _Run, result: DemoResult, seed: int) -> dict[str, Any]:
         "severity": severity,
         "attributes": [{**asdict(row), "share": row.share} for row in result.attributes],
         "signature": run.scores.signature,
-        "versions": {"vqe-core": __version__, "python": platform.python_version(), **{p: version(p) for p in packages}},
+        "versions": {"vqe-core": __version__, "python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
     }

@@ -48,7 +48,11 @@ def learn_merges(words: list[str]) -> list[tuple[str, str]]:
     The most frequent pair is merged first, ties in alphabetical order, so the result depends on
     the words alone.
     """
-    splits = [[*word[:-1], word[-1] + END_OF_WORD] for word in words]
+    return merge_parts([[*word[:-1], word[-1] + END_OF_WORD] for word in words])
+
+
+def merge_parts(splits: list[list[str]]) -> list[tuple[str, str]]:
+    """Learn byte-pair merges of words given as lists of letters, as ``learn_merges`` does."""
     merges = []
     while any(len(parts) > 1 for parts in splits):
         counts = Counter(pair for parts in splits for pair in pairwise(parts))

@@ -1,5 +1,6 @@
-"""Train the teaching model from scratch: ``python -m vqe_core.demo.train --out DIR``.
+"""Train the teaching models from scratch: ``python -m vqe_core.demo.train --out DIR``.
 
+First the CLIP, in two stages, then an audio model in its space; ``--only-audio`` takes the CLIP that is in DIR.
 Steps are counted, not minutes, and everything random is seeded: on one machine, with one version
 of torch and one number of threads, two runs give the same bytes.
 """
@@ -18,6 +19,7 @@ from transformers import CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPToken
 
 from vqe_core.demo.network import make_model
 from vqe_core.demo.tokenizer import build_tokenizer
+from vqe_core.demo.train_audio import AudioRecipe, train_audio
 from vqe_core.demo.train_contrastive import train_contrastive
 from vqe_core.demo.train_vision import train_vision
 from vqe_core.demo.training_data import PIXELS, make_training_set
@@ -38,7 +40,7 @@ class Recipe:
 
 
 def train(recipe: Recipe, out: Path, vision_checkpoint: Path | None = None) -> CLIPModel:
-    """Train a model and save it to ``out`` as ``from_pretrained`` reads it.
+    """Train a CLIP and save it to ``out`` as ``from_pretrained`` reads it.
 
     Args:
         recipe: options.
@@ -90,19 +92,24 @@ def keep_freed_memory() -> None:
 
 def main() -> None:
     """Read the command line and train."""
-    parser = argparse.ArgumentParser(description="Train the teaching model of the toy world from scratch.")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write the model to")
+    parser = argparse.ArgumentParser(description="Train the teaching models of the toy world from scratch.")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write the models to")
+    parser.add_argument("--only-audio", action="store_true", help="train the audio model of the CLIP in that folder")
     parser.add_argument("--vision-checkpoint", type=Path, help="file to keep the first stage in, or to start from")
     parser.add_argument("--threads", type=int, default=2)
-    for name, value in asdict(Recipe()).items():
+    for name, value in {**asdict(Recipe()), **asdict(AudioRecipe())}.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=value)
     options = vars(parser.parse_args())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(options.pop("threads"))
     keep_freed_memory()
     out, checkpoint = options.pop("out"), options.pop("vision_checkpoint")
+    only_audio = options.pop("only_audio")
+    audio_recipe = AudioRecipe(**{name: options.pop(name) for name in asdict(AudioRecipe())})
     out.mkdir(parents=True, exist_ok=True)
-    train(Recipe(**options), out, checkpoint)
+    if not only_audio:
+        train(Recipe(**options), out, checkpoint)
+    train_audio(audio_recipe, out)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Pictures to model input: resize, crop, normalise as the checkpoint's image processor says.
 
-Resizing runs on uint8: by torchvision where it loads (fastest), else by PIL. The two differ by one grey level
-here and there, 0.016 after normalisation, so the choice goes into the signature.
+Resizing runs on uint8: by torchvision where it loads (fastest), else by PIL. In up to one of a hundred values the
+two differ by a grey level, 0.016 after normalisation (rarely by two, where the filter overshoots), so the choice
+goes into the signature.
 """
 
 from __future__ import annotations
