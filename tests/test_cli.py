@@ -108,7 +108,7 @@ def test_every_option_of_the_metric_has_a_flag():
 def test_list_names_the_components(capsys):
     assert main(["list"]) == 0
     printed = capsys.readouterr().out
-    assert "uniform every_n_seconds every_n_frames all_keyframes scene all" in printed
+    assert "uniform middle every_n_seconds every_n_frames all_keyframes scene all" in printed
     assert "clip metaclip_2 chinese_clip altclip siglip" in printed
 
 

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vqe_core.scorers.emscore import EMScore as EMScore
+    from vqe_core.scorers.video_audio_similarity import VideoAudioSimilarity as VideoAudioSimilarity
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
     "EMScore": "vqe_core.scorers.emscore",
+    "VideoAudioSimilarity": "vqe_core.scorers.video_audio_similarity",
     "evaluate_inputs": "vqe_core.integrations",
     "MediaSource": "vqe_core.types",
     "ScoreReport": "vqe_core.types",

@@ -3,6 +3,7 @@
 from vqe_core.registry import register
 
 register("sampler", "uniform", "vqe_core.samplers.uniform:UniformSampler")
+register("sampler", "middle", "vqe_core.samplers.middle:MiddleSampler")
 register("sampler", "every_n_seconds", "vqe_core.samplers.every_n_seconds:EveryNSecondsSampler")
 register("sampler", "every_n_frames", "vqe_core.samplers.every_n_frames:EveryNFramesSampler")
 register("sampler", "all_keyframes", "vqe_core.samplers.all_keyframes:AllKeyframesSampler")
@@ -32,3 +33,4 @@ register("describer", "function", "vqe_core.describers.function:FunctionDescribe
 register("describer", "endpoint", "vqe_core.describers.endpoint:EndpointDescriber")
 
 register("scorer", "emscore", "vqe_core.scorers.emscore:EMScore")
+register("scorer", "video_audio_similarity", "vqe_core.scorers.video_audio_similarity:VideoAudioSimilarity")

@@ -15,6 +15,14 @@ LongText = Literal["windows", "truncate", "error"]
 # A row that cannot be scored: stop, warn and go on, or go on in silence; its status says why in any case.
 OnError = Literal["raise", "warn", "skip"]
 
+# How sound and picture are compared; auto: by description where there is one, in a joint space where the model has
+# one, else by tags.
+Method = Literal["auto", "description", "tags", "joint"]
+# One number from the similarities of frames or windows.
+ReduceMode = Literal["avg", "max", "min"]
+# A row of several videos passes if any, or if all of them pass.
+AnyOrAll = Literal["any", "all"]
+
 
 def check_choice(name: str, value: Any, allowed: Any) -> None:
     """Raise InputError unless ``value`` is among the values of the ``Literal`` type ``allowed``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -18,6 +19,30 @@ from vqe_core.types import MediaSource, TextEmbedding, TimedEmbeddings
 if TYPE_CHECKING:
     from vqe_core.encoders import ImageTextEncoder
     from vqe_core.samplers import FrameSampler
+
+
+@dataclass(frozen=True)
+class FrameViews:
+    """Copies of a frame that are embedded beside it."""
+
+    horizontal_flip: bool = False
+    vertical_flip: bool = False
+
+    @property
+    def count(self) -> int:
+        """The frame itself and its copies."""
+        return 1 + self.horizontal_flip + self.vertical_flip
+
+    @property
+    def names(self) -> str:
+        """For the signature."""
+        return "+".join(n for n, on in (("horizontal", self.horizontal_flip), ("vertical", self.vertical_flip)) if on)
+
+    def of(self, pixels: np.ndarray) -> list[np.ndarray]:
+        """uint8 (..., H, W, 3) -> itself, then its copies of the same shape."""
+        flipped = [(self.horizontal_flip, pixels[..., ::-1, :]), (self.vertical_flip, pixels[..., ::-1, :, :])]
+        return [pixels, *[np.ascontiguousarray(copy) for wanted, copy in flipped if wanted]]
+
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -54,6 +79,7 @@ def embed_videos(
     batch_size: int,
     progress: bool | None = None,
     limits: MediaLimits | None = None,
+    views: FrameViews = FrameViews(),
     on_failure: Callable[[Key, VqeError], None] | None = None,
 ) -> dict[Key, TimedEmbeddings | VqeError]:
     """Embed the sampled frames of each video.
@@ -69,6 +95,7 @@ def embed_videos(
         batch_size: frames a forward pass.
         progress: see ``show_progress``.
         limits: bounds on what is decoded.
+        views: flipped copies to embed beside each frame, right after it.
         on_failure: called with each failing video at once, for hosts that stop at the first.
 
     Returns:
@@ -79,7 +106,7 @@ def embed_videos(
     pending: dict[Key, Callable[[Tensor], TimedEmbeddings]] = {}
     for key, source in show_progress(sources.items(), "videos", len(sources), progress):
         try:
-            images, finish = _sample_images(source, sampler, encoder, max_frames, limits or MediaLimits())
+            images, finish = _sample_images(source, sampler, encoder, max_frames, limits or MediaLimits(), views)
         except VqeError as error:
             results[key] = error
             if on_failure is not None:
@@ -94,26 +121,33 @@ def embed_videos(
 
 
 def _sample_images(
-    source: MediaSource, sampler: FrameSampler, encoder: ImageTextEncoder, max_frames: int, limits: MediaLimits
+    source: MediaSource,
+    sampler: FrameSampler,
+    encoder: ImageTextEncoder,
+    max_frames: int,
+    limits: MediaLimits,
+    views: FrameViews,
 ) -> tuple[list[Tensor], Callable[[Tensor], TimedEmbeddings]]:
     """Model inputs of the distinct sampled frames, and how their embeddings become the video's."""
     video = open_video(source, limits)
     try:
-        return _read_images(video, sampler, encoder, max_frames)
+        return _read_images(video, sampler, encoder, max_frames, views)
     except TableMismatchError:
         # A damaged file: what its packets promise is not all there. Sample again from what really decodes.
-        return _read_images(video.decoded(), sampler, encoder, max_frames)
+        return _read_images(video.decoded(), sampler, encoder, max_frames, views)
 
 
 def _read_images(
-    video: Video, sampler: FrameSampler, encoder: ImageTextEncoder, max_frames: int
+    video: Video, sampler: FrameSampler, encoder: ImageTextEncoder, max_frames: int, views: FrameViews
 ) -> tuple[list[Tensor], Callable[[Tensor], TimedEmbeddings]]:
     if sampler.needs_differences:
         video = video.with_differences()
     table = video.table
     positions, note = cap_positions(sampler.select(table), max_frames)
     distinct, where = np.unique(positions, return_inverse=True)
-    images = [encoder.prepare_image(frame.pixels) for frame in video.frames(distinct)]
+    images = [encoder.prepare_image(v) for frame in video.frames(distinct) for v in views.of(frame.pixels)]
+    where = (where[:, None] * views.count + np.arange(views.count)).ravel()
+    positions = np.repeat(positions, views.count)
 
     def finish(values: Tensor) -> TimedEmbeddings:
         return TimedEmbeddings(
@@ -122,6 +156,8 @@ def _read_images(
             indices=table.indices[positions],
             notes=(*table.warnings, note) if note else table.warnings,
             reader=f"{video.reader.name} {video.reader.version}",
+            start=table.start if table.has_clock else 0.0,
+            end=table.end if table.has_clock else 0.0,
         )
 
     return images, finish

@@ -179,6 +179,7 @@ class TimedEmbeddings:
         indices: int64 (N,), frame numbers in the stream.
         notes: remarks for the row (frames left out, file ends early).
         reader: what decoded them, with versions, for the signature.
+        start, end: seconds the video covers, half-open; 0 and 0 without a clock.
     """
 
     values: Tensor
@@ -186,6 +187,8 @@ class TimedEmbeddings:
     indices: np.ndarray
     notes: tuple[str, ...] = ()
     reader: str = ""
+    start: float = 0.0
+    end: float = 0.0
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -218,7 +221,8 @@ class ScoreReport:
         status: a word a row, ``"ok"`` or why it has no score.
         messages: remarks a row, empty where there is nothing to say.
         signature: everything that can change a score, and nothing else.
-        details: optional extra columns (``frame_details``).
+        details: optional extra columns (``frame_details``, ``tags``).
+        calibration: what the scores of the call are worth against its mismatches, where the metric says so.
     """
 
     scores: dict[str, float]
@@ -227,6 +231,7 @@ class ScoreReport:
     messages: list[str]
     signature: dict[str, Any]
     details: dict[str, list[Any]] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
 
     @property
     def num_rows(self) -> int:

@@ -14,7 +14,7 @@ from vqe_core.demo.world import SOUNDS
 LABELS = tuple(f"a {name}" for name, _ in SOUNDS)
 # One of the wordings of training, for the CLAP and for the CLIP alike.
 PROMPT = "the sound of {label}"
-MAX_LENGTH = 40  # tokens; the longest sound caption has 20
+MAX_LENGTH = 40  # tokens; the longest sound caption has 26
 SPACE_SIGN = "\u0120"  # how a byte-level BPE writes the blank before a word
 SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 

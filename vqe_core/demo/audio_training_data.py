@@ -124,7 +124,10 @@ def _blocks(seed: int, num_clips: int, processes: int) -> Iterator[list[tuple[np
         yield from ([_sounding_clip(job) for job in part] for part in parts)
         return
     with ProcessPoolExecutor(processes) as pool:
-        yield from (list(pool.map(_sounding_clip, part, chunksize=25)) for part in parts)
+        coming = pool.map(_sounding_clip, parts[0], chunksize=25)
+        for part in [*parts[1:], []]:  # the next block is drawn while this one is embedded
+            block, coming = coming, pool.map(_sounding_clip, part, chunksize=25)
+            yield list(block)
 
 
 def _sounding_clip(job: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -84,7 +84,7 @@ picture with swapped channels can look much like one, but its caption names no c
 def write_card(folder: Path, results: dict) -> None:
     """Write the results into the card of a model folder, between the two marks; make the card if absent."""
     path = folder / "README.md"
-    card = path.read_text(encoding="utf-8") if path.exists() else CARD.format(parameters=_parameters(folder))
+    card = path.read_text(encoding="utf-8") if path.exists() else CARD.format(parameters=count_parameters(folder))
     head, tail = card.split(BEGIN)[0], card.split(END)[1]
     path.write_text(f"{head}{BEGIN}\n\n{results_table(results)}\n\n{END}{tail}", encoding="utf-8")
 
@@ -154,7 +154,7 @@ def _robustness(rows: dict) -> list[str]:
     return lines
 
 
-def _parameters(folder: Path) -> int:
+def count_parameters(folder: Path) -> int:
     """Count parameters from the header of the weights file: 8 bytes of length, then JSON."""
     with (folder / "model.safetensors").open("rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))

@@ -2,7 +2,8 @@
 
 Clips are new seeds whose first event has a (colour, shape) pair that no training picture or caption
 had; they are written as 128-pixel mp4 files and decoded again. The figures go to
-``evaluation.json`` and into the model card of the folder.
+``evaluation.json`` and into the model card of the folder. The audio model that the folder brings
+along is measured on the same clips; ``--only-audio`` leaves the rest as it is.
 """
 
 import argparse
@@ -15,6 +16,9 @@ import av
 import numpy as np
 
 from vqe_core.demo import model_folder
+from vqe_core.demo.audio_card import audio_table, missed_audio_bars, write_audio_section
+from vqe_core.demo.audio_evaluate import evaluate_audio
+from vqe_core.demo.audio_measures import Listener
 from vqe_core.demo.card import missed_bars, results_table, write_card
 from vqe_core.demo.claims import full_claims
 from vqe_core.demo.clips import ToyClip, make_clip, write_clip
@@ -83,17 +87,48 @@ def _robustness(judge: Judge, size: int, crf: int | None) -> dict[str, object]:
     }
 
 
+def evaluate_pictures(folder: Path, num_clips: int) -> dict[str, object]:
+    """Evaluate the CLIP of a folder and write the figures there; the audio model's stay."""
+    results = evaluate(Judge.load(folder), num_clips)
+    file = folder / "evaluation.json"
+    old = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    _record(folder, results | {key: old[key] for key in ("audio",) if key in old})
+    write_card(folder, results)
+    return results
+
+
+def evaluate_sounds(folder: Path, num_clips: int) -> dict[str, object]:
+    """Evaluate the audio model of a folder and write the figures there; the CLIP's stay."""
+    heldout = make_clips(HELDOUT_SEED, num_clips, heldout="only")
+    seen = make_clips(SEEN_SEED, num_clips, heldout="exclude")
+    results = evaluate_audio(Listener.load(str(folder)), heldout, seen)
+    recorded = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    _record(folder, recorded | {"audio": results})
+    write_audio_section(folder, results)
+    return results
+
+
 def main() -> None:
     """Read the command line, evaluate, print and write."""
-    parser = argparse.ArgumentParser(description="Evaluate the teaching model and rewrite its card.")
-    parser.add_argument("--model", type=Path, default=model_folder(), help="folder of the model")
+    parser = argparse.ArgumentParser(description="Evaluate the teaching models and rewrite their card.")
+    parser.add_argument("--model", type=Path, default=model_folder(), help="folder of the models")
     parser.add_argument("--clips", type=int, default=256, help="clips of each kind, a multiple of 64")
+    parser.add_argument("--only-audio", action="store_true", help="evaluate the audio model alone")
     options = parser.parse_args()
-    results = evaluate(Judge.load(options.model), options.clips)
-    (options.model / "evaluation.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    write_card(options.model, results)
-    print(results_table(results))
-    print("bars missed:", ", ".join(missed_bars(results)) or "none")
+    missed = []
+    if not options.only_audio:
+        results = evaluate_pictures(options.model, options.clips)
+        print(results_table(results))
+        missed += missed_bars(results)
+    if (options.model / "audio").is_dir():
+        results = evaluate_sounds(options.model, options.clips)
+        print(audio_table(results))
+        missed += missed_audio_bars(results)
+    print("bars missed:", ", ".join(missed) or "none")
+
+
+def _record(folder: Path, results: dict[str, object]) -> None:
+    (folder / "evaluation.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,15 +11,14 @@ Wu et al., ICASSP 2023.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from vqe_core.choices import ReduceMode
 from vqe_core.errors import InputError
 from vqe_core.functional.shapes import check_shapes
-
-ReduceMode = Literal["avg", "max", "min"]
 
 # Float32 leaves about this share of what should cancel to exactly 0.
 ROUNDING = 1e-6

@@ -1,127 +1,22 @@
 """Inputs of an ``evaluate`` metric that may be left out, mixed freely, and hold media.
 
-``evaluate`` writes every input to an Arrow table. The table here holds short strings only: a text as it is, a
-media path as it is, and anything else as JSON behind a mark, with bytes and frames spilled to files that are
-removed after ``compute``. So a wrong value reaches the row check as what it was, not as the text "nan".
-
 The mixin is no ``EvaluationModule``, because ``evaluate.load`` takes the first of those it finds in a script.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-import numpy as np
+from vqe_core.errors import InputError
+from vqe_core.integrations.cells import AUDIO, MEDIA, TEXT, TEXTS, Cell
+from vqe_core.scorers.rows import as_columns
 
-from vqe_core.errors import InputError, InputTypeError, VqeError
-from vqe_core.media import as_media_source
-from vqe_core.scorers.rows import as_columns, is_missing
-from vqe_core.types import MediaSource
-
-MARK = "\0json:"  # no path and no sensible caption starts with NUL
-
-Spill = Callable[[bytes, str], str]
-
-
-def encode_text(value: Any, spill: Spill | None = None) -> str | None:
-    """One text cell: strings as they are, anything else marked so that the row check can name it."""
-    if is_missing(value):
-        return None
-    if isinstance(value, str) and not value.startswith(MARK) and value.isprintable():
-        return value
-    return MARK + json.dumps({"value": value}, default=_described)
-
-
-def encode_texts(value: Any, spill: Spill | None = None) -> list[str | None] | None:
-    """One cell of a string or a list of strings."""
-    if is_missing(value):
-        return None
-    if isinstance(value, list | tuple | np.ndarray):
-        return [encode_text(item) if not is_missing(item) else MARK + '{"value": null}' for item in value]
-    return [encode_text(value)]
-
-
-def decode_text(cell: str | None) -> Any:
-    """The value that ``encode_text`` was given; for types JSON lacks, an object with the same name and repr."""
-    if cell is None or not cell.startswith(MARK):
-        return cell
-    content = json.loads(cell[len(MARK) :])
-    if "value" in content and isinstance(content["value"], dict) and "__type__" in content["value"]:
-        described = content["value"]
-        return type(described["__type__"], (), {"__repr__": lambda self: described["repr"]})()
-    return content["value"]
-
-
-def decode_texts(cells: Sequence[str | None] | None) -> list[Any] | None:
-    """The list that ``encode_texts`` was given."""
-    return None if cells is None else [decode_text(cell) for cell in cells]
-
-
-def _described(value: Any) -> dict[str, str]:
-    return {"__type__": type(value).__name__, "repr": repr(value)[:80]}
-
-
-def encode_media(value: Any, spill: Spill) -> str | None:
-    """One media cell: a path as it is; bytes and frames spilled to files; what cannot be used is marked."""
-    if is_missing(value):
-        return None
-    if isinstance(value, str | os.PathLike):
-        return os.fspath(value)
-    try:
-        source = as_media_source(value)
-    except VqeError:
-        return encode_text(value) or ""
-    return MARK + json.dumps({"media": _spilled(source, spill)})
-
-
-def _spilled(source: MediaSource, spill: Spill) -> dict[str, Any]:
-    content: dict[str, Any] = {"start": source.start, "end": source.end, "fps": source.fps}
-    if source.path is not None:
-        content["path"] = source.path
-    elif source.data is not None:
-        content["path"] = spill(source.data, ".media")
-    elif source.frames is not None:
-        content["frames"] = spill(np.ascontiguousarray(source.frames).tobytes(), ".frames")
-        content["shape"] = source.frames.shape
-    else:
-        raise InputTypeError(
-            f"videos holds {source.name}, an open decoder, which evaluate cannot store; "
-            "give its path or bytes, or use vqe_core.EMScore(...).compute, which takes decoders"
-        )
-    return content
-
-
-def decode_media(cell: str | None) -> Any:
-    """A path, a ``MediaSource``, None, or the unusable value for the row check to name."""
-    if cell is None or not cell.startswith(MARK):
-        return cell
-    content = json.loads(cell[len(MARK) :])
-    if "media" not in content:
-        return decode_text(cell)
-    media = content["media"]
-    times = {name: media[name] for name in ("start", "end", "fps")}
-    if "frames" not in media:
-        return MediaSource(path=media["path"], **times)
-    frames = np.fromfile(media["frames"], dtype=np.uint8).reshape(media["shape"])
-    return MediaSource(frames=frames, **times)
-
-
-class Cell(NamedTuple):
-    """How one input is written to the table and read back."""
-
-    encode: Callable[[Any, Spill], Any]
-    decode: Callable[[Any], Any]
-
-
-TEXT = Cell(encode_text, decode_text)
-TEXTS = Cell(encode_texts, decode_texts)
-MEDIA = Cell(encode_media, decode_media)
+__all__ = ["AUDIO", "MEDIA", "TEXT", "TEXTS", "Cell", "OptionalInputs"]
 
 
 class OptionalInputs:

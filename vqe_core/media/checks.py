@@ -28,13 +28,14 @@ _IMAGE_STARTS = {
 _HEAD_BYTES = 1024
 
 
-def check_file(path: str) -> None:
+def check_file(path: str, kind: str = "video") -> None:
     """Raise unless ``path`` is a regular, non-empty file that does not start like a text.
 
     Returns at once for a FIFO or a device, which would otherwise block the reader.
 
     Args:
         path: a local path.
+        kind: what the file should hold, for the messages: ``"video"`` or ``"sound"``.
 
     Raises:
         MediaNotFoundError: code ``not_found``.
@@ -44,11 +45,11 @@ def check_file(path: str) -> None:
     try:
         info = os.stat(path)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise MediaNotFoundError(f"no video file at {path!r}; check the path and the working directory") from error
+        raise MediaNotFoundError(f"no {kind} file at {path!r}; check the path and the working directory") from error
     except OSError as error:
         raise MediaError(f"cannot read {path!r}: {error.strerror or error}", code="decode_error") from error
     if stat.S_ISDIR(info.st_mode):
-        raise MediaError(f"{path!r} is a directory; give the path of one video file", code="is_directory")
+        raise MediaError(f"{path!r} is a directory; give the path of one {kind} file", code="is_directory")
     if not stat.S_ISREG(info.st_mode):
         raise MediaError(
             f"{path!r} is not a regular file (pipe, socket or device); write it to a file first",

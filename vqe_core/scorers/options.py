@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from vqe_core.choices import FrameAggregation, LongText, MultiReference, OnError
+from vqe_core.choices import AnyOrAll, FrameAggregation, LongText, Method, MultiReference, OnError, ReduceMode
 
 
 def option(default: Any, help_text: str, **command_line: Any) -> Any:
@@ -34,17 +34,17 @@ class SharedOptions:
     video_key: str = option("video_path", "column of the videos")
     start_key: str | None = option(None, "column of where each row's segment starts, in seconds (default: none)")
     end_key: str | None = option(None, "column of where each row's segment ends, in seconds (default: none)")
+    every_n_seconds: float | None = option(None, "sample a frame every so many seconds, by presentation time")
+    every_n_frames: int | None = option(None, "sample every so many frames")
+    frame_sampling_method: str | None = option(
+        None, "uniform (default), middle, every_n_seconds, every_n_frames, all_keyframes, scene or all"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class EMScoreOptions(SharedOptions):
     """Options of EMScore, each under the name it has in Python, in ``evaluate`` and on the command line."""
 
-    every_n_seconds: float | None = option(None, "sample a frame every so many seconds, by presentation time")
-    every_n_frames: int | None = option(None, "sample every so many frames")
-    frame_sampling_method: str | None = option(
-        None, "uniform (default), every_n_seconds, every_n_frames, all_keyframes, scene or all"
-    )
     frame_num: int | None = option(None, "frames of uniform sampling (default 10, the paper's)")
     return_all_frames: bool = option(False, "add 'frame_details': the scores of each sampled frame")
     clip_model_path: Any = option(
@@ -72,7 +72,42 @@ class EMScoreOptions(SharedOptions):
     reference_key: str = option("reference", "column of the reference captions")
 
 
+@dataclass(frozen=True, kw_only=True)
+class VideoAudioOptions(SharedOptions):
+    """Options of video-audio similarity, by the names they have in Python, ``evaluate`` and on the command line."""
+
+    frame_num: int | None = option(None, "frames of uniform sampling (default 3; 1 takes the middle, 2 the ends)")
+    hf_clip: Any = option(
+        "openai/clip-vit-base-patch32", "image-text model, or joint model such as facebook/pe-av-small-16-frame, or toy"
+    )
+    hf_clap: Any = option(
+        None, "model that tags sounds (default laion/clap-htsat-unfused, or what hf_clip brings along)"
+    )
+    method: Method = option("auto", "description, tags, joint, or auto (the first that the inputs and the model allow)")
+    reduce_mode: ReduceMode = option("avg", "similarity of a row from its frames or windows: avg, max or min")
+    any_or_all: AnyOrAll = option("any", "a row of several videos passes if any, or if all of them pass")
+    min_score: float | None = option(None, "lowest similarity that passes the filter (default: none)")
+    max_score: float | None = option(None, "highest similarity that passes the filter (default: none)")
+    min_percentile: float | None = option(None, "lowest percentile among mismatches that passes (default: none)")
+    horizontal_flip: bool = option(False, "also compare each frame flipped left to right")
+    vertical_flip: bool = option(False, "also compare each frame flipped top to bottom")
+    window: float | None = option(None, "seconds of sound heard at once (default: the model's)")
+    hop: float | None = option(None, "seconds between two windows (default: the window)")
+    labels: Any = option(None, "sounds to tell apart by tags (default: the model's or about 60 of our own)", many=True)
+    return_profile: bool = option(False, "add 'profile': similarity over time, worst window and best lag")
+    describer: Any = option(None, "function or object that describes sounds in words", python_only=True)
+    api_url: str | None = option(None, "OpenAI-compatible endpoint that describes sounds (default: none)")
+    model_name: str | None = option(None, "model at api_url")
+    reference_bank: Any = option(None, "file of other sounds to measure percentiles against, written by fit_bank")
+    seed: int = option(0, "of the shuffles behind p_value")
+    trust_remote_code: bool = option(False, "only false: code from a checkpoint is never run")
+    audio_key: str = option("audio_path", "column of the sounds; without it each video's own track is used")
+    description_key: str = option("audio_description", "column of sound descriptions")
+    group_key: str = option("group", "column that is equal for rows that share a sound")
+
+
 # What `vqe score` offers: options and a line on each metric.
 COMMAND_OPTIONS: dict[str, tuple[type[SharedOptions], str]] = {
     "emscore": (EMScoreOptions, "EMScore: does a caption fit a video, its reference captions, or both?"),
+    "video_audio_similarity": (VideoAudioOptions, "Video-audio similarity: does the sound fit the picture?"),
 }

@@ -14,6 +14,8 @@ from vqe_core.errors import VqeError
 from vqe_core.scorers.options import SharedOptions
 from vqe_core.types import ScoreReport
 
+# Details that an option asks for stand beside the means too, not only among the samples.
+ASKED_FOR = ("frame_details", "profile")
 # Written beside the score columns of every metric.
 RESULT_COLUMNS = ("status", "message", "frame_details")
 
@@ -34,7 +36,7 @@ def assemble_report(
     """Columns, status and means of all rows. A failed row is NaN in every score column and left out of the means."""
     rows = {key: [outcome.scores.get(key, math.nan) for outcome in outcomes] for key in keys}
     return ScoreReport(
-        scores={key: _mean(column) for key, column in rows.items()},
+        scores={key: mean_known(column) for key, column in rows.items()},
         rows=rows,
         status=["ok" if outcome.error is None else outcome.error.code for outcome in outcomes],
         messages=["; ".join(o.notes) if o.error is None else str(o.error) for o in outcomes],
@@ -43,7 +45,8 @@ def assemble_report(
     )
 
 
-def _mean(column: Sequence[float]) -> float:
+def mean_known(column: Sequence[float]) -> float:
+    """Mean of the values that are not NaN; NaN where none is known."""
     known = [value for value in column if not math.isnan(value)]
     return math.fsum(known) / len(known) if known else math.nan
 
@@ -52,10 +55,11 @@ def report_to_result(report: ScoreReport, options: SharedOptions) -> dict[str, A
     """The dictionary that ``evaluate`` users get: plain Python values only."""
     result: dict[str, Any] = {
         **report.scores,
+        **report.calibration,
         "num_rows": report.num_rows,
         "num_failed": report.num_failed,
         "signature": report.signature,
-        **report.details,
+        **{name: column for name, column in report.details.items() if name in ASKED_FOR},
     }
     if options.per_sample:
         result["samples"] = {**report.rows, **report.details, "status": report.status, "message": report.messages}
@@ -64,6 +68,17 @@ def report_to_result(report: ScoreReport, options: SharedOptions) -> dict[str, A
 
 def report_to_columns(report: ScoreReport) -> dict[str, Any]:
     """Typed columns for ``datasets.map`` and tables: float64 scores, details as JSON texts."""
-    scores = {key: np.asarray(column, dtype=np.float64) for key, column in report.rows.items()}
-    details = {key: [json.dumps(entry) for entry in column] for key, column in report.details.items()}
+    scores = {key: np.asarray(column, dtype=_dtype(column)) for key, column in report.rows.items()}
+    details = {key: _texts(column) for key, column in report.details.items()}
     return {**scores, **details, "status": report.status, "message": report.messages}
+
+
+def _dtype(column: Sequence[Any]) -> Any:
+    return np.bool_ if all(isinstance(value, bool) for value in column) else np.float64
+
+
+def _texts(column: Sequence[Any]) -> list[str]:
+    """Texts as they are, "" for none; a column of anything else as JSON."""
+    if any(isinstance(entry, str) for entry in column):
+        return ["" if entry is None else entry if isinstance(entry, str) else json.dumps(entry) for entry in column]
+    return [json.dumps(entry) for entry in column]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import Any
 
 from vqe_core.choices import OnError
 from vqe_core.errors import InputError, InputTypeError, RowsFailedError, VqeError
-from vqe_core.media import as_media_source, check_file
+from vqe_core.media import as_audio_source, as_media_source, check_file
 from vqe_core.types import MediaSource
 
 SHOWN_ROWS = 10  # in one message; the rest is counted
@@ -50,6 +51,16 @@ def _as_list(name: str, column: Any) -> list[Any]:
 def is_missing(value: Any) -> bool:
     """None, or the NaN that tables put where there is nothing."""
     return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def is_several_videos(value: Any) -> bool:
+    """Whether a cell lists videos; a list of pictures is one video."""
+    return isinstance(value, list | tuple) and len(value) > 0 and all(_is_one_video(item) for item in value)
+
+
+def _is_one_video(item: Any) -> bool:
+    whole = isinstance(item, str | os.PathLike | bytes | bytearray | Mapping | MediaSource | VqeError)
+    return whole or getattr(item, "ndim", 0) == 4 or hasattr(item, "get_frames_at")
 
 
 def check_text(value: Any, name: str) -> str:
@@ -133,10 +144,25 @@ def video_column(
     return [_located(*cell, base_dir) for cell in zip(videos, starts, ends, strict=True)]
 
 
+def sound_column(columns: Mapping[str, Any], audio_key: str, base_dir: str | None) -> list[Any] | None:
+    """The sounds of a table, their paths made absolute; None without such a column."""
+    if audio_key not in columns:
+        return None
+    sounds: list[Any] = []
+    for value in columns[audio_key]:
+        try:
+            sounds.append(None if is_missing(value) else as_audio_source(value, base_dir=base_dir))
+        except VqeError as error:
+            sounds.append(error)
+    return sounds
+
+
 def _located(video: Any, start: Any, end: Any, base_dir: str | None) -> Any:
-    """One cell as a source, or the error that the row check will raise."""
+    """One cell as a source (or a list of them), or the error that the row check will raise."""
     if is_missing(video):
         return None
+    if is_several_videos(video):
+        return [_located(item, start, end, base_dir) for item in video]
     try:
         source = as_media_source(video, base_dir=base_dir)
         return replace(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vqe_core.errors import InputTypeError
-from vqe_core.integrations.evaluate_inputs import (
+from vqe_core.integrations.cells import (
     MARK,
     decode_media,
     decode_text,

@@ -1,0 +1,376 @@
+"""Video-audio similarity through ``evaluate.load``: it hears, it says what it cannot hear, and it filters."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import evaluate
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torch.nn.functional import normalize
+
+import vqe_core
+from tests import oracle
+from tests.clips import write_clip
+from tests.tiny_audio import tiny_ast, tiny_clap
+from tests.tiny_joint import tiny_pe_av
+from vqe_core.errors import InputError, InputTypeError, MediaNotFoundError, ModelError
+
+RATE = 16_000
+LABELS = ["dog", "man", "house", "cat", "ball"]
+
+
+@pytest.fixture(scope="module")
+def metric(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return evaluate.load("metrics/video_audio_similarity", cache_dir=str(tmp_path_factory.mktemp("evaluate")))
+
+
+@pytest.fixture(scope="module")
+def clap(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tiny_clap(tmp_path_factory.mktemp("clap")))
+
+
+@pytest.fixture(scope="module")
+def models(clip_folder: str, clap: str) -> dict[str, Any]:
+    """Tags, by tiny random models of the real classes."""
+    return {"hf_clip": clip_folder, "hf_clap": clap, "labels": LABELS}
+
+
+def noise(seed: int, count: int = 6) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+
+
+def video(path: Path, seed: int, seconds: float = 0.0) -> str:
+    """Two seconds of pictures, with a tone of ``seconds`` where it is not 0."""
+    return str(write_clip(path, noise(seed, 20), seconds_of_sound=seconds))
+
+
+def sound(seed: int, seconds: float = 2.0, rate: int = RATE) -> dict[str, Any]:
+    t = np.arange(int(seconds * rate)) / rate
+    rng = np.random.default_rng(seed)
+    wave = sum(rng.uniform(0.05, 0.3) * np.sin(2 * np.pi * f * t) for f in rng.uniform(200, 3000, 4))
+    return {"array": wave.astype(np.float32), "sampling_rate": rate}
+
+
+def test_a_description_is_compared_with_each_frame(metric, clip_folder):
+    clip = noise(0, 9)
+    result = metric.compute(
+        videos=[clip], audio_descriptions=["the dog runs"], hf_clip=clip_folder, frame_num=4, per_sample=True
+    )
+    text = oracle.caption_vectors(clip_folder, "the dog runs")[1][-1]
+    frames = [oracle.frame_vector(clip_folder, clip[i]) for i in np.linspace(0, 8, 4).astype(int)]
+    expected = [float(text @ frame) for frame in frames]
+    assert result["avg_similarity"] == pytest.approx(np.mean(expected), abs=1e-5)
+    assert result["max_similarity"] == pytest.approx(max(expected), abs=1e-5)
+    assert result["min_similarity"] == pytest.approx(min(expected), abs=1e-5)
+    assert result["similarity"] == result["avg_similarity"]
+    assert result["samples"]["description"] == ["the dog runs"]
+    assert result["signature"]["method"] == "description"
+
+
+def test_tags_are_the_weighted_labels_of_the_sound(metric, models, clap):
+    from transformers import ClapFeatureExtractor, ClapModel, ClapProcessor
+
+    clip, heard = noise(0, 9), sound(1, 1.0)
+    result = metric.compute(videos=[clip], audios=[heard], method="tags", per_sample=True, **models)
+    model, processor = ClapModel.from_pretrained(clap).eval(), ClapProcessor.from_pretrained(clap)
+    assert isinstance(processor.feature_extractor, ClapFeatureExtractor)
+    features = processor.feature_extractor([heard["array"]], sampling_rate=RATE, return_tensors="pt")
+    with torch.inference_mode():
+        inputs = {"input_features": features["input_features"], "is_longer": torch.zeros(1, 1, dtype=torch.bool)}
+        audio = normalize(model.get_audio_features(**inputs).pooler_output, dim=-1)
+        prompts = processor.tokenizer([f"This is a sound of {x}." for x in LABELS], padding=True, return_tensors="pt")
+        texts = normalize(model.get_text_features(**prompts).pooler_output, dim=-1)
+        weights = (audio @ texts.T * model.logit_scale_a.exp()).softmax(-1)[0]
+    expected = dict(zip(LABELS, (weights / weights.sum()).tolist(), strict=True))
+    (tags,) = result["samples"]["tags"]
+    assert {tag["label"]: tag["weight"] for tag in tags} == pytest.approx(expected, abs=1e-4)
+    assert [tag["weight"] for tag in tags] == sorted((tag["weight"] for tag in tags), reverse=True)
+    photos = {x: oracle.caption_vectors(models["hf_clip"], f"a photo of {x}")[1][-1] for x in LABELS}
+    direction = oracle.unit(sum(tag["weight"] * photos[tag["label"]] for tag in tags))
+    frames = [oracle.frame_vector(models["hf_clip"], clip[i]) for i in (0, 4, 8)]
+    assert result["similarity"] == pytest.approx(np.mean([direction @ frame for frame in frames]), abs=1e-4)
+
+
+def test_another_sound_gives_another_score(metric, models):
+    clip = noise(0)
+    scores = [
+        metric.compute(videos=[clip], audios=[sound(seed)], method="tags", **models)["similarity"] for seed in (1, 2, 1)
+    ]
+    assert scores[0] == scores[2] != scores[1]
+
+
+def test_the_fixed_text_of_the_old_operator_is_nowhere():
+    root = Path(__file__).parents[2]
+    for folder in ("vqe_core", "metrics"):
+        for path in (root / folder).rglob("*.py"):
+            assert "audio sound" not in path.read_text(encoding="utf-8").lower(), path
+
+
+def test_a_videos_own_track_is_heard_where_no_audio_is_given(metric, models, tmp_path):
+    own = video(tmp_path / "a.mp4", 0, seconds=2.0)
+    silent_picture = video(tmp_path / "b.mp4", 0)
+    result = metric.compute(videos=[own, silent_picture], method="tags", per_sample=True, on_error="skip", **models)
+    assert result["samples"]["status"] == ["ok", "no_audio"]
+    assert result["num_failed"] == 1
+
+
+def test_every_form_of_a_sound_compares_alike(metric, models, tmp_path):
+    heard = sound(3)
+    path = tmp_path / "a.wav"
+    soundfile.write(path, heard["array"], RATE, subtype="FLOAT")
+    stereo = np.stack([heard["array"] * 0.5, heard["array"] * 1.5])
+    forms = [heard, str(path), path.read_bytes(), {"path": str(path), "bytes": None}]
+    forms += [
+        {"array": torch.from_numpy(heard["array"]), "sampling_rate": RATE},
+        {"array": stereo, "sampling_rate": RATE},
+    ]
+    result = metric.compute(videos=[noise(0)] * len(forms), audios=forms, method="tags", per_sample=True, **models)
+    scores = result["samples"]["similarity"]
+    assert scores == pytest.approx([scores[0]] * len(forms), abs=1e-6)
+    assert math.isnan(result["chance"]["median_rank"])  # one sound only: nothing to mistake it for
+
+
+def test_sounds_that_lie_get_the_status_they_deserve_and_the_others_compare(metric, models, tmp_path):
+    rates = {name: tmp_path / name for name in ("8k.wav", "192k.wav", "tune.flac", "tune.mp3", "tune.ogg")}
+    for name, path in rates.items():
+        rate = {"8k.wav": 8_000, "192k.wav": 192_000}.get(name, 44_100)
+        soundfile.write(path, sound(1, rate=rate)["array"], rate)
+    surround = {"array": np.stack([sound(i)["array"] for i in range(6)]), "sampling_rate": RATE}
+    (tmp_path / "text.wav").write_text("no sound at all")
+    broken = sound(1)["array"].copy()
+    broken[5] = np.nan
+    rows: list[tuple[Any, str]] = [
+        *[(str(path), "ok") for path in rates.values()],
+        (surround, "ok"),
+        ({"array": np.zeros(RATE, np.float32), "sampling_rate": RATE}, "silent"),
+        ({"array": sound(1)["array"][:64], "sampling_rate": RATE}, "too_short"),
+        ({"array": broken, "sampling_rate": RATE}, "non_finite_audio"),
+        ({"array": sound(1)["array"], "sampling_rate": 1}, "bad_sample_rate"),
+        (str(tmp_path / "none.wav"), "not_found"),
+        (7, "bad_type"),
+    ]
+    result = metric.compute(
+        videos=[noise(0)] * len(rows),
+        audios=[row[0] for row in rows],
+        method="tags",
+        per_sample=True,
+        on_error="skip",
+        **models,
+    )
+    assert result["samples"]["status"] == [row[1] for row in rows]
+    known = [not math.isnan(value) for value in result["samples"]["similarity"]]
+    assert known == [status == "ok" for status in result["samples"]["status"]]
+    assert not any(result["samples"]["passed_filter"][i] for i, ok in enumerate(known) if not ok)
+
+
+def test_joint_space_through_pe_av(metric, tmp_path):
+    folder = str(tiny_pe_av(tmp_path / "pe", num_frames=4))
+    arguments = {"videos": [noise(0), noise(1)], "audios": [sound(0), sound(1)], "hf_clip": folder, "per_sample": True}
+    result = metric.compute(**arguments)
+    assert result["signature"]["method"] == "joint"
+    from vqe_core.encoders.audio_loading import load_joint_encoder
+    from vqe_core.media import resample
+    from vqe_core.types import AudioSamples
+
+    encoder = load_joint_encoder(folder)
+    frames = noise(0)[np.linspace(0, 5, encoder.frames_per_window).astype(int)]
+    waveform = resample(AudioSamples(sound(0)["array"][None], RATE), encoder.sampling_rate).waveform[0]
+    visual, audio = encoder.embed_video([frames]), encoder.embed_audio([waveform])
+    cosine = float(normalize(visual, dim=-1)[0] @ normalize(audio, dim=-1)[0])
+    assert result["samples"]["similarity"][0] == pytest.approx(cosine, abs=1e-4)
+    assert result["samples"]["logit"][0] == pytest.approx(float(encoder.logits(visual, audio)[0, 0]), abs=1e-3)
+    alone = metric.compute(**{**arguments, "videos": [noise(0)], "audios": [sound(0)]})
+    assert alone["similarity"] == pytest.approx(result["samples"]["similarity"][0], abs=1e-5)
+
+
+def test_auto_takes_the_first_method_that_inputs_and_model_allow(metric, models):
+    clip, heard = [noise(0)], [sound(0)]
+    assert metric.compute(videos=clip, audios=heard, **models)["signature"]["method"] == "tags"
+    described = metric.compute(videos=clip, audio_descriptions=["a dog"], **models)
+    assert described["signature"]["method"] == "description"
+    with pytest.raises(InputError, match=re.escape("method 'description' needs audio_descriptions or a describer")):
+        metric.compute(videos=clip, audios=heard, method="description", **models)
+
+
+def test_a_describer_writes_what_is_missing(metric, models):
+    def describe(waveform: np.ndarray, sampling_rate: int) -> str:
+        return f"a dog of {len(waveform) / sampling_rate:.0f} seconds"
+
+    result = metric.compute(
+        videos=[noise(0), noise(1)],
+        audios=[sound(0), sound(1)],
+        audio_descriptions=["a cat", None],
+        describer=describe,
+        per_sample=True,
+        **models,
+    )
+    assert result["samples"]["description"] == ["a cat", "a dog of 2 seconds"]
+    without = metric.compute(
+        videos=[noise(0), noise(1)],
+        audio_descriptions=["a cat", None],
+        per_sample=True,
+        on_error="skip",
+        **models,
+    )
+    assert without["samples"]["status"] == ["ok", "no_description"]
+
+
+def test_an_audio_spectrogram_transformer_tags_with_its_own_labels(metric, clip_folder, tmp_path):
+    folder = str(tiny_ast(tmp_path / "ast"))
+    result = metric.compute(videos=[noise(0)], audios=[sound(0)], hf_clip=clip_folder, hf_clap=folder, per_sample=True)
+    assert 0 < len(result["samples"]["tags"][0]) <= 5
+
+
+def test_spaces_that_differ_are_refused_by_name(metric, clip_folder):
+    with pytest.raises(ModelError, match=re.escape("so comparison 'joint' cannot use it")):
+        metric.compute(videos=[noise(0)], audios=[sound(0)], hf_clip=clip_folder, method="joint")
+
+
+def test_a_row_alone_equals_the_row_in_any_batch(metric, models):
+    videos, audios = [noise(i) for i in range(4)], [sound(i) for i in range(4)]
+    together = metric.compute(videos=videos, audios=audios, method="tags", per_sample=True, batch_size=3, **models)
+    for i in range(4):
+        alone = metric.compute(videos=[videos[i]], audios=[audios[i]], method="tags", **models)
+        assert alone["similarity"] == pytest.approx(together["samples"]["similarity"][i], abs=1e-5)
+        assert math.isnan(alone["percentile"])  # nothing to compare with
+
+
+def test_flipped_frames_are_added(metric, clip_folder):
+    clip = noise(0, 1)
+    arguments = {"videos": [clip], "audio_descriptions": ["a dog"], "hf_clip": clip_folder, "frame_num": 1}
+    flips = {"horizontal_flip": True, "vertical_flip": True}
+    text = oracle.caption_vectors(clip_folder, "a dog")[1][-1]
+    views = [clip[0], clip[0][:, ::-1], clip[0][::-1]]
+    expected = np.mean([text @ oracle.frame_vector(clip_folder, np.ascontiguousarray(view)) for view in views])
+    assert metric.compute(**arguments, **flips)["similarity"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_one_frame_is_the_middle_and_two_are_the_ends(metric, clip_folder):
+    clip = noise(0, 9)
+    text = oracle.caption_vectors(clip_folder, "a dog")[1][-1]
+    for frame_num, chosen in ((1, [4]), (2, [0, 8]), (None, [0, 4, 8])):
+        result = metric.compute(videos=[clip], audio_descriptions=["a dog"], hf_clip=clip_folder, frame_num=frame_num)
+        expected = np.mean([text @ oracle.frame_vector(clip_folder, clip[i]) for i in chosen])
+        assert result["similarity"] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(("reduce_mode", "pick"), [("avg", np.mean), ("max", max), ("min", min)])
+def test_reduce_mode_and_the_filter(metric, clip_folder, reduce_mode, pick):
+    clip = noise(0, 9)
+    text = oracle.caption_vectors(clip_folder, "a dog")[1][-1]
+    expected = pick([text @ oracle.frame_vector(clip_folder, clip[i]) for i in (0, 4, 8)])
+    arguments = {"videos": [clip], "audio_descriptions": ["a dog"], "hf_clip": clip_folder, "reduce_mode": reduce_mode}
+    for low, high, passed in ((expected - 0.01, None, 1.0), (expected + 0.01, None, 0.0), (None, expected - 0.01, 0.0)):
+        result = metric.compute(**arguments, min_score=low, max_score=high)
+        assert result["similarity"] == pytest.approx(expected, abs=1e-5)
+        assert result["passed_filter"] == passed
+
+
+def test_any_or_all_decides_for_rows_of_several_videos(metric, clip_folder):
+    clips = [noise(i, 3) for i in range(2)]
+    arguments = {"audio_descriptions": ["a dog"], "hf_clip": clip_folder}
+    one, two = (metric.compute(videos=[clip], **arguments)["similarity"] for clip in clips)
+    between = (one + two) / 2
+    row = {"videos": [clips], **arguments, "min_score": between}
+    assert metric.compute(**row, any_or_all="any")["passed_filter"] == 1.0
+    assert metric.compute(**row, any_or_all="all")["passed_filter"] == 0.0
+    assert metric.compute(**row)["similarity"] == pytest.approx(between, abs=1e-5)
+
+
+def test_groups_are_no_mismatches_of_each_other(metric, clip_folder):
+    arguments = {"videos": [noise(i) for i in range(4)], "hf_clip": clip_folder}
+    texts = ["a dog", "a dog", "a cat", "a house"]
+    same_text = metric.compute(**arguments, audio_descriptions=texts)
+    assert same_text["chance"]["median_rank"] == 2.0  # three sounds
+    grouped = metric.compute(**arguments, audio_descriptions=texts, groups=["x", "x", "y", "y"])
+    assert grouped["chance"]["median_rank"] == 1.5
+
+
+def test_a_saved_bank_gives_one_row_its_percentile(clip_folder, tmp_path):
+    others = {
+        "videos": [noise(i) for i in range(5)],
+        "audio_descriptions": ["a dog", "a cat", "a man", "a ball", "the"],
+    }
+    scorer = vqe_core.VideoAudioSimilarity(hf_clip=clip_folder).fit_bank(**others, path=tmp_path / "bank.safetensors")
+    one = {"videos": [noise(9)], "audio_descriptions": ["a house"]}
+    from_file = vqe_core.VideoAudioSimilarity(
+        hf_clip=clip_folder, reference_bank=str(tmp_path / "bank.safetensors"), min_percentile=0.0
+    )
+    expected = scorer.compute(**one)
+    assert 0 <= expected["percentile"] <= 1
+    result = from_file.compute(**one)
+    assert (result["percentile"], result["passed_filter"]) == (expected["percentile"], 1.0)
+    assert result["signature"]["reference_bank"] == expected["signature"]["reference_bank"]
+    content = bytearray((tmp_path / "bank.safetensors").read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "bank.safetensors").write_bytes(content)
+    with pytest.raises(InputError, match="is damaged: its content does not match"):
+        from_file.compute(**one)
+
+
+def test_a_percentile_needs_something_to_compare_with(metric, clip_folder):
+    one = {"videos": [noise(0)], "audio_descriptions": ["a dog"], "hf_clip": clip_folder, "min_percentile": 0.5}
+    with pytest.raises(InputError, match=re.escape("min_percentile (0.5) needs other sounds to compare with")):
+        metric.compute(**one)
+
+
+def test_a_profile_says_when_picture_and_sound_fit(metric, models, tmp_path):
+    path = str(write_clip(tmp_path / "a.mp4", noise(0, 40), seconds_of_sound=4.0))
+    result = metric.compute(videos=[path], method="tags", window=1.0, return_profile=True, **models)
+    (profile,) = result["profile"]
+    assert [end - start for start, end in profile["times"]] == pytest.approx([1.0] * len(profile["times"]))
+    assert len(profile["matrix"]) == len(profile["matrix"][0]) == len(profile["times"]) == 4
+    diagonal = [profile["matrix"][i][i] for i in range(4)]
+    assert profile["similarity"] == diagonal
+    assert profile["worst"]["similarity"] == min(diagonal)
+    assert profile["mean"] == pytest.approx(np.mean(diagonal), abs=1e-6)
+    assert profile["best_lag"] in profile["lags"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"trust_remote_code": True}, "trust_remote_code (True) must be False: code from a checkpoint is never run"),
+        ({"method": "guess"}, "method ('guess') must be one of auto, description, tags, joint"),
+        ({"reduce_mode": "sum"}, "reduce_mode ('sum') must be one of avg, max, min"),
+        ({"any_or_all": "some"}, "any_or_all ('some') must be one of any, all"),
+        ({"min_percentile": 2}, "min_percentile (2) must be between 0 and 1"),
+        ({"window": 0}, "window (0) must be a positive finite number of seconds"),
+        ({"labels": "dog"}, "labels ('dog') must be a list of words for sounds"),
+        ({"api_url": "http://127.0.0.1:1/v1"}, "needs model_name; name the model that the endpoint serves"),
+        ({"bogus": 1}, "unexpected keyword argument 'bogus'"),
+        ({"frame_num": 0}, "frame_num (0) must be a whole number of at least 1"),
+        ({"window": 99.0}, "window (99.0 s) must be at most"),
+    ],
+)
+def test_wrong_calls_are_told_plainly(metric, models, arguments, words):
+    with pytest.raises((InputError, InputTypeError, TypeError), match=re.escape(words)):
+        metric.compute(**{"videos": [noise(0)], "audios": [sound(0)], **models, **arguments})
+
+
+def test_raise_names_the_row(metric, models):
+    with pytest.raises(MediaNotFoundError, match=re.escape("row 1: [not_found] no sound file at 'none.wav'")):
+        metric.compute(videos=[noise(0)] * 2, audios=[sound(0), "none.wav"], **models)
+
+
+def test_it_pickles_maps_and_hashes(models):
+    import datasets
+    from datasets.fingerprint import Hasher
+
+    scorer = vqe_core.VideoAudioSimilarity(**models, on_error="skip", audio_key="sound", video_key="clip")
+    before = Hasher.hash(scorer)
+    rows = datasets.Dataset.from_dict({"clip": ["none.mp4", None], "sound": [None, None]})
+    scored = rows.map(scorer, batched=True)
+    assert scored["status"][:] == ["not_found", "no_input"]
+    assert str(scored.features["passed_filter"].dtype) == "bool"
+    assert pickle.loads(pickle.dumps(scorer)) == scorer
+    assert Hasher.hash(scorer) == before
+    with pytest.raises(InputError, match="min_percentile would differ from batch to batch"):
+        vqe_core.VideoAudioSimilarity(min_percentile=0.5)({"video_path": ["x"]})

@@ -1,0 +1,71 @@
+"""Sound and picture in the space of a model that was trained on both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from vqe_core.embed import show_progress
+from vqe_core.encoders.audio_protocols import JointEncoder
+from vqe_core.errors import VqeError
+from vqe_core.media import MediaLimits, TableMismatchError, Video, open_video
+from vqe_core.scorers.av_pairs import PairResult, SoundPair, attempt
+from vqe_core.scorers.av_sound import heard_during, read_sound, with_clock
+from vqe_core.scorers.av_windows import Windowing, profile_entry
+from vqe_core.scorers.options import VideoAudioOptions
+
+
+@dataclass(frozen=True, eq=False)
+class ByJointSpace:
+    """Windows of picture and sound in the space of a model that was trained on both."""
+
+    encoder: JointEncoder
+    windowing: Windowing
+    options: VideoAudioOptions
+    name: ClassVar[str] = "joint"
+
+    def compare(self, pairs: Sequence[SoundPair]) -> list[PairResult | VqeError]:
+        """Compare each pair; one that fails gives its error."""
+        bar = show_progress(pairs, "videos", len(pairs), self.options.progress)
+        return [attempt(self._one, pair) for pair in bar]
+
+    def _one(self, pair: SoundPair) -> PairResult:
+        sound = read_sound(pair.video, pair.audio)
+        source, notes = with_clock(pair.video, lambda: sound)
+        video = open_video(source, MediaLimits())
+        try:
+            return self._compare(video, sound, pair, notes)
+        except TableMismatchError:
+            return self._compare(video.decoded(), sound, pair, notes)
+
+    def _compare(self, video: Video, sound: Any, pair: SoundPair, notes: tuple[str, ...]) -> PairResult:
+        table = video.table
+        heard = heard_during(sound, table.start, table.end, own_track=pair.audio is None)
+        windows = self.windowing.embed(video, heard, self.encoder)
+        similarities = windows.similarity().diagonal()[windows.measured]
+        visual, audio = windows.visual[windows.measured].mean(dim=0), windows.audio[windows.measured].mean(dim=0)
+        return PairResult(
+            similarities,
+            visual,
+            audio,
+            reader=f"{video.reader.name} {video.reader.version}",
+            logit=float(self.encoder.logits(visual[None], audio[None])[0, 0]),
+            profile=profile_entry(windows, self.windowing.hop) if self.options.return_profile else None,
+            notes=(*notes, *table.warnings, *heard.notes),
+        )
+
+    def logits(self, visual: Tensor, sound: Tensor) -> Tensor:
+        """The model's own: (N, D), (M, D) -> (N, M)."""
+        return self.encoder.logits(visual, sound)
+
+    @property
+    def space(self) -> str:
+        """The model's."""
+        return self.encoder.space
+
+    def signature(self) -> dict[str, Any]:
+        """Of the model."""
+        return self.encoder.signature()

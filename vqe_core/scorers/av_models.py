@@ -1,0 +1,138 @@
+"""The options of video-audio similarity to a comparison with its models loaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from vqe_core import registry
+from vqe_core.describers import Describer, as_describer
+from vqe_core.embed import FrameViews
+from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
+from vqe_core.encoders.audio_loading import AUDIO_MODEL_FIELD, load_joint_encoder, load_tagger
+from vqe_core.encoders.audio_protocols import JointEncoder
+from vqe_core.encoders.checkpoints import find_checkpoint
+from vqe_core.errors import InputError, InputTypeError, VqeError
+from vqe_core.samplers import FrameSampler
+from vqe_core.samplers.middle import MiddleSampler
+from vqe_core.samplers.uniform import UniformSampler
+from vqe_core.scorers.av_bridge import FRAMES, TagBridge
+from vqe_core.scorers.av_joint import ByJointSpace
+from vqe_core.scorers.av_pairs import Comparison
+from vqe_core.scorers.av_windows import Windowing
+from vqe_core.scorers.av_words import ByDescription, ByTags, FrameComparison
+from vqe_core.scorers.options import VideoAudioOptions
+from vqe_core.scorers.sampling import sampler_from_options
+
+DEFAULT_TAGGER = "laion/clap-htsat-unfused"
+DEFAULT_FRAME_NUM = 3  # of the operator this metric comes from
+
+
+def frame_sampler(options: VideoAudioOptions) -> FrameSampler:
+    """The sampler that the options name; of one uniform frame, the middle one.
+
+    Raises:
+        InputError: options that exclude each other.
+    """
+    sampler = sampler_from_options(
+        frame_sampling_method=options.frame_sampling_method,
+        every_n_seconds=options.every_n_seconds,
+        every_n_frames=options.every_n_frames,
+        frame_num=options.frame_num,
+        default_frame_num=DEFAULT_FRAME_NUM,
+    )
+    return MiddleSampler() if sampler == UniformSampler(1) else sampler
+
+
+def comparison_for(options: VideoAudioOptions, described: bool) -> Comparison:
+    """Load the models of the method that the options name, or the first that inputs and model allow.
+
+    Args:
+        options: of the metric.
+        described: whether sounds come with words, or a describer.
+
+    Raises:
+        ModelNotFoundError, ModelError, MissingPackageError: a model cannot be had or cannot do this.
+        InputError: ``method="description"`` without descriptions.
+    """
+    method = options.method
+    if method == "auto":
+        method = "description" if described else "joint" if _is_joint(options.hf_clip) else "tags"
+    if method == "joint":
+        encoder = load_joint_encoder(options.hf_clip, options.device, options.dtype)
+        return ByJointSpace(encoder, _windowing(options, encoder.frames_per_window), options)
+    if method == "description" and not described:
+        raise InputError("method 'description' needs audio_descriptions or a describer; give one, or use method 'tags'")
+    image_text = _image_text_encoder(options)
+    frames = FrameComparison(image_text, frame_sampler(options), _windowing(options, FRAMES), options)
+    if method == "description":
+        return ByDescription(frames, _describer(options))
+    tagger = load_tagger(_tagger_name(options), options.device, options.dtype, argument="hf_clap")
+    return ByTags(frames, TagBridge.build(tagger, image_text, check_labels(options.labels), options.batch_size))
+
+
+def check_labels(labels: Any) -> Sequence[str] | None:
+    """The labels as a tuple of distinct texts, None for the tagger's own.
+
+    Raises:
+        InputTypeError: not a list of texts.
+    """
+    if labels is None:
+        return None
+    if isinstance(labels, str) or not all(isinstance(label, str) and label.strip() for label in labels):
+        raise InputTypeError(f"labels ({labels!r}) must be a list of words for sounds, for example ['rain', 'a dog']")
+    if not labels:
+        raise InputError("labels is empty; name the sounds to tell apart, or leave it out for the model's own")
+    return tuple(dict.fromkeys(labels))
+
+
+def _windowing(options: VideoAudioOptions, frames_per_window: int) -> Windowing:
+    given = (options.frame_num, options.every_n_frames, options.every_n_seconds, options.frame_sampling_method)
+    chosen = any(option is not None for option in given)
+    return Windowing(
+        window=options.window,
+        hop=options.hop,
+        sampler=frame_sampler(options) if chosen else UniformSampler(frames_per_window),
+        max_frames=options.max_frames,
+        views=FrameViews(options.horizontal_flip, options.vertical_flip),
+    )
+
+
+def _image_text_encoder(options: VideoAudioOptions) -> ImageTextEncoder:
+    try:
+        return load_image_text_encoder(options.hf_clip, options.device, options.dtype)
+    except VqeError as error:  # its messages speak of the other metric's argument
+        raise type(error)(str(error).replace("clip_model_path", "hf_clip"), code=error.code) from error
+
+
+def _is_joint(model: Any) -> bool:
+    if not isinstance(model, str | os.PathLike):
+        return isinstance(model, JointEncoder)
+    try:
+        checkpoint = find_checkpoint(os.fspath(model))
+    except VqeError:
+        return False  # told with the right argument's name when it is loaded
+    if checkpoint.model_type == "clip":
+        return AUDIO_MODEL_FIELD in checkpoint.config
+    return checkpoint.model_type in registry.names("joint_encoder")
+
+
+def _tagger_name(options: VideoAudioOptions) -> Any:
+    if options.hf_clap is not None:
+        return options.hf_clap
+    named = isinstance(options.hf_clip, str | os.PathLike)
+    brings_one = named and AUDIO_MODEL_FIELD in find_checkpoint(os.fspath(options.hf_clip)).config
+    return options.hf_clip if brings_one else DEFAULT_TAGGER
+
+
+def _describer(options: VideoAudioOptions) -> Describer | None:
+    if options.describer is not None:
+        return as_describer(options.describer)
+    if options.api_url is None:
+        return None
+    from vqe_core.describers.endpoint import EndpointDescriber
+
+    if options.model_name is None:
+        raise InputError(f"api_url ({options.api_url!r}) needs model_name; name the model that the endpoint serves")
+    return EndpointDescriber(api_url=options.api_url, model_name=options.model_name, progress=options.progress)

@@ -1,0 +1,112 @@
+"""The sound that is heard while a video is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vqe_core.errors import InputError, MediaError
+from vqe_core.functional.windows import common_span, window_bounds
+from vqe_core.media import audio_status, is_silent, read_audio, resample, slice_seconds, to_mono
+from vqe_core.scorers.av_rows import SoundSource
+from vqe_core.types import AudioSamples, MediaSource
+
+# A sound and a video may differ by this much before the row says so.
+MAX_UNCOVERED = 1.0  # seconds
+MAX_UNCOVERED_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class HeardSound:
+    """Sound of the common span, mono, at its native rate; ``notes`` are remarks for the row."""
+
+    samples: AudioSamples
+    notes: tuple[str, ...] = ()
+
+
+def read_sound(video: MediaSource, audio: SoundSource | None) -> AudioSamples:
+    """Decode a row's sound: the given one, or else the video's own track.
+
+    Raises:
+        MediaError: no sound, or one that cannot be read; ``code`` says why.
+    """
+    return read_audio(video if audio is None else audio)
+
+
+def heard_during(samples: AudioSamples, start: float, end: float, *, own_track: bool) -> HeardSound:
+    """The part of a sound that is heard while the video is seen, as mono.
+
+    Args:
+        samples: as decoded. A video's own track is on the clock of its frames; any other sound is taken to begin
+            with the video.
+        start, end: seconds, what the video covers; equal where its frames have no clock, and then the whole
+            sound belongs to it.
+        own_track: whether it is the video's own.
+
+    Raises:
+        MediaError: ``silent``, ``too_short`` or ``non_finite_audio``.
+        InputError: the two have no second in common, ``no_overlap``.
+    """
+    notes = list(samples.warnings)
+    if end > start:
+        if not own_track:
+            samples = replace(samples, start=samples.start + start)
+        span = common_span(start, end, audio_start=samples.start, audio_end=samples.end)
+        notes += _remark(span.end - span.start, end - start, samples.duration)
+        samples = slice_seconds(samples, span.start, span.end)
+    problem = audio_status(samples)
+    if problem is not None:
+        code, message = problem
+        raise MediaError(message, code=code)
+    return HeardSound(to_mono(samples), tuple(notes))
+
+
+def _remark(common: float, video: float, sound: float) -> list[str]:
+    uncovered = max(video, sound) - common
+    if uncovered <= MAX_UNCOVERED and uncovered <= MAX_UNCOVERED_SHARE * max(video, sound):
+        return []
+    return [f"compared over the {common:.2f} s that picture ({video:.2f} s) and sound ({sound:.2f} s) have in common"]
+
+
+def sound_windows(
+    heard: HeardSound, *, sampling_rate: int, window: float, hop: float, longest: float
+) -> tuple[Tensor, list[np.ndarray]]:
+    """Windows of a sound as a model wants them.
+
+    Args:
+        heard: the sound.
+        sampling_rate: Hz, the model's.
+        window, hop: seconds.
+        longest: seconds, the most that the model takes.
+
+    Returns:
+        Times float64 (S, 2) in seconds, and S mono float32 (T,) waveforms.
+
+    Raises:
+        InputError: the window is longer than the model takes.
+    """
+    if window > longest:
+        raise InputError(f"window ({window} s) must be at most {longest} s, the most that the model hears at once")
+    samples = resample(heard.samples, sampling_rate)
+    times = window_bounds(samples.start, samples.end, window=window, hop=hop)
+    most = round(longest * sampling_rate)  # resampling may round a sample more
+    parts = [slice_seconds(samples, start, end).waveform[0][:most] for start, end in times.tolist()]
+    return times, parts
+
+
+def loud_windows(waveforms: list[np.ndarray]) -> Tensor:
+    """bool (S,): which windows hold a sound."""
+    return torch.tensor([not is_silent(waveform[None]) for waveform in waveforms])
+
+
+def with_clock(video: MediaSource, sound: Callable[[], AudioSamples]) -> tuple[MediaSource, tuple[str, ...]]:
+    """Bare frames have no clock: they are taken to span the sound evenly, and a note says so."""
+    if video.frames is None or video.fps is not None:
+        return video, ()
+    seconds = sound().duration
+    note = f"{len(video.frames)} frames without times are taken to span the sound's {seconds:.2f} s evenly"
+    return replace(video, fps=len(video.frames) / seconds), (note,)

@@ -1,0 +1,214 @@
+"""Sound by way of words: frames against its description, or its tags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from vqe_core.describers import Describer
+from vqe_core.embed import FrameViews, embed_texts, embed_videos, show_progress
+from vqe_core.encoders import ImageTextEncoder
+from vqe_core.encoders.audio_protocols import JointEncoder
+from vqe_core.errors import InputError, VqeError
+from vqe_core.functional.similarity import cosine_matrix
+from vqe_core.media import MediaLimits, open_video, source_identity
+from vqe_core.samplers import FrameSampler
+from vqe_core.scorers.av_bridge import DescriptionBridge, TagBridge
+from vqe_core.scorers.av_pairs import PairResult, SoundPair, attempt
+from vqe_core.scorers.av_sound import HeardSound, heard_during, loud_windows, read_sound, sound_windows
+from vqe_core.scorers.av_windows import Windowing, profile_entry
+from vqe_core.scorers.options import VideoAudioOptions
+from vqe_core.types import TimedEmbeddings
+
+PROFILE_WINDOW = 1.0  # seconds; a description has no window of its own
+
+
+@dataclass(frozen=True, eq=False)
+class FrameComparison:
+    """Frames of the whole video against one direction for the sound: what description and tags share.
+
+    Attributes:
+        encoder: image-text model.
+        sampler: which frames.
+        windowing: for profiles.
+        options: of the metric.
+    """
+
+    encoder: ImageTextEncoder
+    sampler: FrameSampler
+    windowing: Windowing
+    options: VideoAudioOptions
+
+    @property
+    def views(self) -> FrameViews:
+        """Flipped copies that are compared beside each frame."""
+        return self.windowing.views
+
+    def embed_frames(self, pairs: Sequence[SoundPair]) -> list[TimedEmbeddings | VqeError]:
+        """Frames of each pair's video; each distinct video is embedded once."""
+        sources = {source_identity(pair.video): pair.video for pair in pairs}
+        embedded = embed_videos(
+            sources,
+            self.sampler,
+            self.encoder,
+            max_frames=self.options.max_frames,
+            batch_size=self.options.batch_size,
+            progress=self.options.progress,
+            views=self.views,
+        )
+        return [embedded[source_identity(pair.video)] for pair in pairs]
+
+    def result(self, frames: TimedEmbeddings, direction: Tensor, notes: tuple[str, ...], **words: Any) -> PairResult:
+        """Cosine of each frame with the sound's direction."""
+        similarities = cosine_matrix(frames.values, direction[None])[:, 0]
+        visual = frames.values.mean(dim=0)
+        return PairResult(similarities, visual, direction, frames.reader, notes=(*frames.notes, *notes), **words)
+
+    def profile(self, pair: SoundPair, heard: HeardSound, bridge: JointEncoder) -> dict[str, Any] | None:
+        """The windows of one pair, where profiles are asked for."""
+        if not self.options.return_profile:
+            return None
+        windows = self.windowing.embed(open_video(pair.video, MediaLimits()), heard, bridge)
+        return profile_entry(windows, self.windowing.hop)
+
+    def logits(self, visual: Tensor, sound: Tensor) -> Tensor:
+        """Mean over the frames of their cosine with the sound's direction: (N, D), (M, D) -> (N, M)."""
+        return visual @ sound.T
+
+    @property
+    def space(self) -> str:
+        """The image-text model's."""
+        return self.encoder.space
+
+
+@dataclass(frozen=True, eq=False)
+class ByDescription:
+    """Frames against the sound in words: the user's, or a describer's."""
+
+    frames: FrameComparison
+    describer: Describer | None
+    name: ClassVar[str] = "description"
+
+    def compare(self, pairs: Sequence[SoundPair]) -> list[PairResult | VqeError]:
+        """Compare each pair; one that fails gives its error."""
+        embedded = self.frames.embed_frames(pairs)
+        sounds = [
+            attempt(_hear, pair, frames) if self._needs_sound(pair) else None
+            for pair, frames in zip(pairs, embedded, strict=True)
+        ]
+        descriptions = self._descriptions(pairs, sounds)
+        options = self.frames.options
+        known = [text for text in descriptions if isinstance(text, str)]
+        texts = embed_texts(known, self.frames.encoder, long_text="windows", batch_size=options.batch_size)
+
+        def one(pair: SoundPair, frames: Any, sound: Any, description: str | VqeError) -> PairResult:
+            for part in (frames, sound, description):
+                if isinstance(part, VqeError):
+                    raise part
+            text: Any = texts[str(description)]
+            notes = (*text.notes, *(sound.notes if sound is not None else ()))
+            profile = None
+            if sound is not None:
+                bridge = DescriptionBridge(
+                    self.frames.encoder, text.pooled, PROFILE_WINDOW, sound.samples.sampling_rate
+                )
+                profile = self.frames.profile(pair, sound, bridge)
+            words = {"description": str(description), "profile": profile}
+            return self.frames.result(frames, text.pooled, notes, **words)
+
+        return [attempt(one, *parts) for parts in zip(pairs, embedded, sounds, descriptions, strict=True)]
+
+    def _needs_sound(self, pair: SoundPair) -> bool:
+        to_describe = pair.description is None and self.describer is not None
+        return to_describe or self.frames.options.return_profile
+
+    def _descriptions(self, pairs: Sequence[SoundPair], sounds: Sequence[Any]) -> list[str | VqeError]:
+        texts: list[Any] = [pair.description for pair in pairs]
+        asked = [i for i, text in enumerate(texts) if text is None and isinstance(sounds[i], HeardSound)]
+        if self.describer is not None and asked:
+            waveforms = [self._at_rate(sounds[i]) for i in asked]
+            for i, answer in zip(asked, self.describer.describe(waveforms), strict=True):
+                texts[i] = answer
+        missing = InputError(
+            "audio_descriptions (None) must say what is heard, or give a describer; leave the row out otherwise",
+            code="no_description",
+        )
+        return [missing if text is None else text for text in texts]
+
+    def _at_rate(self, sound: HeardSound) -> Any:
+        from vqe_core.media import resample
+
+        rate = self.describer.sampling_rate if self.describer is not None else None
+        return sound.samples if rate is None else resample(sound.samples, rate)
+
+    def logits(self, visual: Tensor, sound: Tensor) -> Tensor:
+        """As of the frames."""
+        return self.frames.logits(visual, sound)
+
+    @property
+    def space(self) -> str:
+        """As of the frames."""
+        return self.frames.space
+
+    def signature(self) -> dict[str, Any]:
+        """Of the model, and of the describer where there is one."""
+        describer = {} if self.describer is None else {"describer": self.describer.signature()}
+        return {**self.frames.encoder.signature(), **describer}
+
+
+@dataclass(frozen=True, eq=False)
+class ByTags:
+    """Frames against the sound's weighted labels."""
+
+    frames: FrameComparison
+    bridge: TagBridge
+    name: ClassVar[str] = "tags"
+
+    def compare(self, pairs: Sequence[SoundPair]) -> list[PairResult | VqeError]:
+        """Compare each pair; one that fails gives its error."""
+        embedded = self.frames.embed_frames(pairs)
+        bar = show_progress(zip(pairs, embedded, strict=True), "sounds", len(pairs), self.frames.options.progress)
+        return [attempt(self._one, pair, frames) for pair, frames in bar]
+
+    def _one(self, pair: SoundPair, frames: TimedEmbeddings | VqeError) -> PairResult:
+        heard = _hear(pair, frames)
+        windowing, bridge = self.frames.windowing, self.bridge
+        window = windowing.window or min(bridge.window, bridge.longest)
+        _, waveforms = sound_windows(
+            heard,
+            sampling_rate=bridge.sampling_rate,
+            window=window,
+            hop=windowing.hop or window,
+            longest=bridge.longest,
+        )
+        tags = bridge.tag(waveforms, loud_windows(waveforms))
+        profile = self.frames.profile(pair, heard, bridge)
+        assert isinstance(frames, TimedEmbeddings)  # _hear raised otherwise
+        return self.frames.result(frames, bridge.direction(tags), heard.notes, tags=tags, profile=profile)
+
+    def logits(self, visual: Tensor, sound: Tensor) -> Tensor:
+        """As of the frames."""
+        return self.frames.logits(visual, sound)
+
+    @property
+    def space(self) -> str:
+        """As of the frames."""
+        return self.frames.space
+
+    def signature(self) -> dict[str, Any]:
+        """Of both models and the labels."""
+        import hashlib
+
+        digest = hashlib.sha256("\n".join(self.bridge.labels).encode()).hexdigest()[:12]
+        return {**self.bridge.signature(), "labels": digest}
+
+
+def _hear(pair: SoundPair, frames: TimedEmbeddings | VqeError) -> HeardSound:
+    """A pair's sound over the span of its frames; what was wrong with the frames comes first."""
+    if isinstance(frames, VqeError):
+        raise frames
+    sound = read_sound(pair.video, pair.audio)
+    return heard_during(sound, frames.start, frames.end, own_track=pair.audio is None)

@@ -1,0 +1,217 @@
+"""Video-audio similarity: does the sound fit the picture?"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+
+from vqe_core import __version__
+from vqe_core.choices import AnyOrAll, Method, OnError, ReduceMode, check_choice
+from vqe_core.embed import FrameViews
+from vqe_core.errors import InputError, VqeError
+from vqe_core.functional.bank import ReferenceBank, make_bank
+from vqe_core.media import audio_versions
+from vqe_core.samplers import FrameSampler, check_count, sampler_spec
+from vqe_core.samplers.protocol import check_positive
+from vqe_core.scorers.av_calibration import load_bank, measure, save_bank
+from vqe_core.scorers.av_models import comparison_for, frame_sampler
+from vqe_core.scorers.av_pairs import Comparison, SoundPair
+from vqe_core.scorers.av_report import SCORES, SoundOutcome, gather_rows, sound_report
+from vqe_core.scorers.av_rows import SoundRow, read_sound_rows
+from vqe_core.scorers.options import VideoAudioOptions
+from vqe_core.scorers.results import RESULT_COLUMNS, report_to_columns, report_to_result
+from vqe_core.scorers.rows import as_columns, is_missing, report_failures, sound_column, video_column
+from vqe_core.types import ScoreReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoAudioSimilarity(VideoAudioOptions):
+    """Video-audio similarity with fixed options.
+
+    Three ways to compare (``method``): frames with the sound's description, frames with its tags, or both in the
+    space of a model that was trained on both. A similarity is a cosine and has no scale of its own: read it beside
+    its ``percentile`` and the numbers of the call.
+
+    The object is itself the function for ``datasets.map(scorer, batched=True)``; it holds options only.
+
+    Args: see ``VideoAudioOptions``.
+
+    Raises:
+        InputError: an option breaks its rule.
+
+    Example:
+        >>> from vqe_core.demo.clips import make_clip
+        >>> clips = [make_clip(seed) for seed in range(3)]
+        >>> scorer = VideoAudioSimilarity(hf_clip="toy", method="description")  # a teaching model
+        >>> result = scorer.compute(videos=[clip.frames for clip in clips], audio_descriptions=["a bell tolls"] * 3)
+        >>> result["num_rows"], result["num_failed"]
+        (3, 0)
+    """
+
+    name: ClassVar[str] = "video_audio_similarity"
+
+    def __post_init__(self) -> None:
+        for option, allowed in (("method", Method), ("reduce_mode", ReduceMode), ("any_or_all", AnyOrAll)):
+            check_choice(option, getattr(self, option), allowed)
+        check_choice("on_error", self.on_error, OnError)
+        for option in ("batch_size", "max_frames"):
+            check_count(option, getattr(self, option))
+        for option in ("window", "hop"):
+            if getattr(self, option) is not None:
+                check_positive(option, getattr(self, option), "seconds")
+        if self.min_percentile is not None and not 0 <= self.min_percentile <= 1:
+            raise InputError(f"min_percentile ({self.min_percentile!r}) must be between 0 and 1")
+        if self.trust_remote_code:
+            raise InputError(
+                f"trust_remote_code ({self.trust_remote_code!r}) must be False: code from a checkpoint is never run, "
+                "as it could do anything on this machine; use a model whose classes transformers has"
+            )
+        _ = self.sampler  # built once here, so that a wrong option is told at once
+
+    @property
+    def sampler(self) -> FrameSampler:
+        """The sampler that the options name."""
+        return frame_sampler(self)
+
+    def compute(
+        self, *, videos: Any, audios: Any = None, audio_descriptions: Any = None, groups: Any = None
+    ) -> dict[str, Any]:
+        """Compare sounds and pictures and return plain Python values, as the ``evaluate`` module does.
+
+        Args:
+            videos: list; a row is a video (path, bytes, ``{"path", "bytes", "start", "end"}``, frames, decoder), or
+                a list of videos.
+            audios: list of sounds (path, bytes, ``{"array", "sampling_rate"}``, decoder). None, for the call or for
+                a row: each video's own track.
+            audio_descriptions: list of the sounds in words, None for a row without.
+            groups: list, equal for rows that share a sound. Default: rows with one sound or description.
+
+        Returns:
+            Means of ``similarity``, ``avg_similarity``, ``max_similarity``, ``min_similarity``, ``percentile`` and
+            ``passed_filter``; ``mismatched_mean``, ``gap``, ``auc``, ``r1_v2a``, ``r1_a2v``, ``median_rank``,
+            ``p_value`` and ``chance``, their levels without any relation; ``num_rows``, ``num_failed``,
+            ``signature``; ``samples`` and ``profile`` where asked for.
+
+        Raises:
+            VqeError: see ``score``.
+        """
+        report = self.score(videos=videos, audios=audios, audio_descriptions=audio_descriptions, groups=groups)
+        return report_to_result(report, self)
+
+    def score(
+        self, *, videos: Any, audios: Any = None, audio_descriptions: Any = None, groups: Any = None
+    ) -> ScoreReport:
+        """Compare sounds and pictures; arguments as ``compute``.
+
+        Raises:
+            InputError: columns that cannot be compared at all.
+            ModelNotFoundError, ModelError, MissingPackageError: before anything is decoded.
+            MediaError, InputError, RowsFailedError: rows that cannot be compared, with ``on_error="raise"``.
+        """
+        columns = as_columns(videos=videos, audios=audios, audio_descriptions=audio_descriptions, groups=groups)
+        return self._score_columns(columns, of_call=True)
+
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """Compare a batch of rows of a data set: columns in, score columns with status and message out."""
+        if self.min_percentile is not None and self.reference_bank is None:
+            raise InputError(
+                "min_percentile would differ from batch to batch; measure it against sounds that stay the same: "
+                "scorer = scorer.fit_bank(audios=...)"
+            )
+        # Without a bank no percentile: a batch is not the data set.
+        return report_to_columns(self._score_columns(as_columns(**self.inputs_from(batch)), of_call=False))
+
+    def inputs_from(self, columns: Mapping[str, Any], base_dir: str | None = None) -> dict[str, Any]:
+        """The arguments of ``score`` from a table, by the ``*_key`` options; ``base_dir`` is where paths start."""
+        if self.video_key not in columns:
+            raise InputError(f"video_key ({self.video_key!r}) is no column; there are {', '.join(map(str, columns))}")
+        optional = {"audio_descriptions": self.description_key, "groups": self.group_key}
+        return {
+            "videos": video_column(columns, self.video_key, self.start_key, self.end_key, base_dir),
+            "audios": sound_column(columns, self.audio_key, base_dir),
+            **{name: list(columns[key]) if key in columns else None for name, key in optional.items()},
+        }
+
+    def writes_column(self, name: str) -> bool:
+        """Whether results may be written under ``name``, so that an input column must not be called so."""
+        return name in {*SCORES, "logit", "passed_filter", "tags", "description", "profile", *RESULT_COLUMNS}
+
+    def fit_bank(
+        self,
+        *,
+        videos: Any,
+        audios: Any = None,
+        audio_descriptions: Any = None,
+        path: str | os.PathLike[str] | None = None,
+    ) -> VideoAudioSimilarity:
+        """A copy that measures percentiles against the sounds of other clips, so that one row alone has one.
+
+        Args:
+            videos, audios, audio_descriptions: the other clips, as for ``compute``.
+            path: also save the bank there, for ``reference_bank=path``.
+        """
+        columns = as_columns(videos=videos, audios=audios, audio_descriptions=audio_descriptions, groups=None)
+        outcomes, method = self._compare(columns)
+        known = [outcome.sound for outcome in outcomes if outcome.error is None]
+        if not known:
+            raise InputError("none of these clips has a sound that can be compared; see on_error='raise'")
+        bank = make_bank(torch.stack(known), method.space)
+        if path is not None:
+            save_bank(bank, path)
+        return replace(self, reference_bank=bank)
+
+    def _compare(self, columns: Mapping[str, Any]) -> tuple[list[SoundOutcome], Comparison]:
+        rows = read_sound_rows(columns["videos"], columns["audios"], columns["audio_descriptions"])
+        errors = {i: row for i, row in enumerate(rows) if isinstance(row, VqeError)}
+        if self.on_error == "raise":
+            report_failures(errors, len(rows), "raise")
+        given = not all(map(is_missing, columns["audio_descriptions"] or []))
+        method = comparison_for(self, given or self.describer is not None or self.api_url is not None)
+        pairs = [
+            SoundPair(i, video, row.audio, row.description)
+            for i, row in enumerate(rows)
+            if isinstance(row, SoundRow)
+            for video in row.videos
+        ]
+        outcomes = gather_rows(len(rows), [pair.row for pair in pairs], method.compare(pairs), errors)
+        failed = {i: outcome.error for i, outcome in enumerate(outcomes) if outcome.error is not None}
+        report_failures(failed, len(rows), self.on_error)
+        return outcomes, method
+
+    def _score_columns(self, columns: Mapping[str, Any], *, of_call: bool) -> ScoreReport:
+        outcomes, method = self._compare(columns)
+        bank = load_bank(self.reference_bank)
+        numbers, percentiles = measure(outcomes, columns, method, bank=bank, of_call=of_call, seed=self.seed)
+        unknown = any(o.error is None and math.isnan(p) for o, p in zip(outcomes, percentiles, strict=True))
+        if self.min_percentile is not None and unknown:
+            raise InputError(
+                f"min_percentile ({self.min_percentile}) needs other sounds to compare with, and there are none in "
+                "this call; give more rows, or a reference_bank from fit_bank"
+            )
+        return sound_report(outcomes, percentiles, numbers, self._signature(method, outcomes, bank), self, method)
+
+    def _signature(
+        self, method: Comparison, outcomes: Sequence[SoundOutcome], bank: ReferenceBank | None
+    ) -> dict[str, Any]:
+        readers = {pair.reader for outcome in outcomes for pair in outcome.pairs}
+        return {
+            "metric": self.name,
+            "version": __version__,
+            "method": method.name,
+            **method.signature(),
+            "sampler": sampler_spec(self.sampler),
+            "flips": FrameViews(self.horizontal_flip, self.vertical_flip).names,
+            "window": self.window,
+            "hop": self.hop,
+            "max_frames": self.max_frames,
+            "reduce_mode": self.reduce_mode,
+            "reader": ", ".join(sorted(readers)),
+            "audio": audio_versions(),
+            "reference_bank": None if bank is None else bank.digest(),
+            "seed": self.seed,
+        }
