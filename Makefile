@@ -56,5 +56,5 @@ $(VENV)/.installed: setup.py pyproject.toml | $(BIN)/python
 
 $(VENV)/.installed-dev: setup.py pyproject.toml | $(BIN)/python
 	@echo "Installing with development tools (torch is large: this takes some minutes the first time)"
-	$(PIP) --editable '.[dev,plots]'
+	$(PIP) --editable '.[dev]'
 	touch $(VENV)/.installed $@

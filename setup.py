@@ -31,7 +31,7 @@ PLOTS = ["matplotlib>=3.8"]  # pictures for notebooks and the app; the report dr
 APP = ["gradio>=6.7", *PLOTS]  # Spaces; older releases have known holes
 TORCHCODEC = ["torchcodec"]  # only to hand over its decoder objects; needs a system FFmpeg
 # pytest-xdist: two cores, half the wait; hypothesis: properties over examples
-TEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6", *PE_AV]
+TEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6", *PE_AV, *PLOTS]
 DEV = [*TEST, "ruff>=0.17,<0.18", "mypy>=1.15", "build"]  # ruff is pinned by minor: its formatting moves
 
 setup(

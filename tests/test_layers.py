@@ -21,7 +21,7 @@ LAYERS: list[set[str]] = [
     {"encoders", "describers"},
     {"embed"},
     {"scorers"},
-    {"tables", "run", "integrations", "report"},
+    {"tables", "run", "integrations", "report", "plots"},
     {"cli"},
 ]
 # Modules that belong to another layer than their package: what the command line reads before anything heavy is

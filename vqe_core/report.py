@@ -6,7 +6,7 @@ Conventions: times in seconds; scores are cosines; every text is escaped, whoeve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,25 @@ class ReportVideo:
         return next((caption for caption in self.captions if caption.kind == "right"), None)
 
 
+@dataclass(frozen=True)
+class ReportSound:
+    """A video with its own sound and with another one.
+
+    Attributes:
+        title: of the video.
+        heard: what a tagger heard in its sound.
+        right, shuffled: similarity with its own sound and with another one, by each method of ``SOUND_METHODS``.
+    """
+
+    title: str
+    heard: str
+    right: Sequence[float]
+    shuffled: Sequence[float]
+
+
+SOUND_METHODS = ("joint space", "tags")
+
+
 @dataclass(frozen=True, eq=False)
 class Report:
     """What the page says.
@@ -119,6 +138,7 @@ class Report:
         videos: one card each.
         signature: everything that can change a score.
         notice: a warning under the head, for example about a teaching model; empty for none.
+        sounds: how the sounds fit; empty for none.
     """
 
     title: str
@@ -126,6 +146,7 @@ class Report:
     videos: tuple[ReportVideo, ...]
     signature: Mapping[str, Any]
     notice: str = ""
+    sounds: tuple[ReportSound, ...] = ()
 
     def scored_captions(self) -> list[ScoredCaption]:
         """Every caption with its full_F, for the summary."""
@@ -164,6 +185,7 @@ def render_report(report: Report) -> str:
             heat=heat_scale([e.similarity for e in evidence]),
             heat_steps=HEAT_STEPS,
             strong_heat=STRONG_HEAT,
+            sound_methods=SOUND_METHODS,
         )
     )
 

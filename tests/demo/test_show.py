@@ -5,27 +5,20 @@ import json
 import pyarrow.parquet
 import pytest
 
-from tests.tiny import tiny_clip
-from vqe_core.demo import model_folder
 from vqe_core.demo.claims import VISIBLE
 from vqe_core.demo.clips import make_clip
 from vqe_core.demo.show import format_table, run_demo
 from vqe_core.demo.wordings import demo_captions
-from vqe_core.errors import InputError, ModelNotFoundError
+from vqe_core.errors import InputError
 from vqe_core.media import as_media_source, open_video
 
 METRICS = ("figr_P", "figr_R", "figr_F", "cogr", "full_P", "full_R", "full_F")
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return str(tiny_clip(tmp_path_factory.mktemp("model")))
-
-
-@pytest.fixture(scope="module")
-def result(model, tmp_path_factory):
+def result(tmp_path_factory):
     """Two clips, scored by random weights."""
-    return run_demo(tmp_path_factory.mktemp("demo"), num_clips=2, seed=3, progress=False, model=model)
+    return run_demo(tmp_path_factory.mktemp("demo"), num_clips=2, seed=3, progress=False)
 
 
 def test_the_files_are_there_and_nothing_else(result):
@@ -37,6 +30,7 @@ def test_the_files_are_there_and_nothing_else(result):
         "report.html",
         "rows.jsonl",
         "summary.json",
+        "video_audio_similarity.parquet",
     ]
     assert len(open_video(as_media_source(str(result.out / "clips/clip_01.mp4"))).table) == 12
 
@@ -81,8 +75,8 @@ def test_words_of_right_and_wrong_captions_are_shown(result):
     assert page.count("data:image/jpeg") == 2
 
 
-def test_the_same_seed_gives_the_same_files(result, model, tmp_path):
-    again = run_demo(tmp_path, num_clips=2, seed=3, progress=False, model=model)
+def test_the_same_seed_gives_the_same_files(result, tmp_path):
+    again = run_demo(tmp_path, num_clips=2, seed=3, progress=False)
     for name in ("clips/clip_00.mp4", "emscore.parquet", "report.html"):
         assert (again.out / name).read_bytes() == (result.out / name).read_bytes()
     first, second = (json.loads((r.out / "summary.json").read_text()) for r in (result, again))
@@ -106,20 +100,25 @@ def test_numbers_out_of_range_are_refused(tmp_path):
             run_demo(tmp_path, **options)
 
 
-def test_a_missing_model_is_told_before_anything_is_written(tmp_path):
-    with pytest.raises(ModelNotFoundError):
-        run_demo(tmp_path / "out", model="./nowhere")
-    assert not (tmp_path / "out").exists()
-
-
-def test_no_progress_bar_in_a_pipe(model, tmp_path, capfd):
-    run_demo(tmp_path, num_clips=1, model=model)
+def test_no_progress_bar_in_a_pipe(tmp_path, capfd):
+    run_demo(tmp_path, num_clips=1)
     assert "clips:" not in capfd.readouterr().err
 
 
-@pytest.mark.skipif(not (model_folder() / "config.json").is_file(), reason="the teaching model is not there")
 def test_the_teaching_model_tells_right_from_wrong(tmp_path):
     result = run_demo(tmp_path, num_clips=4, progress=False)
     means = [row.mean for row in result.severity]
     assert means == sorted(means, reverse=True)  # the more is wrong, the lower the score
     assert all(row.share is None or row.share >= 0.75 for row in result.severity)
+
+
+def test_the_right_sound_beats_the_next_clips(result):
+    rows = pyarrow.parquet.read_table(result.out / "video_audio_similarity.parquet").to_pylist()
+    assert {(row["kind"], row["method"]) for row in rows} == {
+        (kind, method) for kind in ("right", "shuffled") for method in ("joint", "tags")
+    }
+    assert all(row["status"] == "ok" for row in rows)
+    assert all((row["audio_path"] == row["video_path"]) == (row["kind"] == "right") for row in rows)
+    joint = next(sound for sound in result.sounds if sound.name == "joint")
+    assert joint.wins == 2
+    assert "right one wins" in format_table(result).split("sound")[-1]

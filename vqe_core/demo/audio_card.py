@@ -56,8 +56,10 @@ No clip of training has a held-out (colour, shape) pair.
 What it cannot do:
 
 - It knows eight synthetic voices. Any real sound is tagged as one of them, with confidence.
-- Colour, the motions left and right, and four of the six grounds make no sound, so that a sound fits many videos:
-  retrieval stays far below that of captions.
+- Colour, the motions left and right, and four of the six grounds make no sound, so that a sound fits several videos:
+  retrieval stays below that of captions.
+- `joint` has learnt where in its 3 seconds a clip's notes fall: the same sound half a second late, its end put first,
+  fits its own picture clearly worse. Cut windows at the start of a clip, not anywhere.
 - `tags` compares names of sounds only: number, pitch, its change and ambience are lost on the way, and foils of them
   stay at chance. Many clips share a voice, so even faultless tags cannot tell all shuffled sounds apart.
 - It is one training run with one seed, heard on sounds of the generator it was trained on.

@@ -20,13 +20,13 @@ import numpy as np
 
 from vqe_core import __version__
 from vqe_core.demo.clips import ToyClip, make_clip, write_clip
+from vqe_core.demo.show_sound import SoundMethod, format_sounds, score_sounds
 from vqe_core.demo.wordings import DemoCaption, demo_captions, explained_captions
 from vqe_core.demo.world import sample_attributes
 from vqe_core.embed import show_progress
-from vqe_core.encoders import load_image_text_encoder
 from vqe_core.errors import InputError
 from vqe_core.functional.emscore import METRICS
-from vqe_core.report import Report, ReportCaption, ReportVideo, format_score, render_report
+from vqe_core.report import Report, ReportCaption, ReportSound, ReportVideo, format_score, render_report
 from vqe_core.report_frames import look_at_video
 from vqe_core.report_summary import (
     AttributeRow,
@@ -52,7 +52,14 @@ INTRO = (
 
 # What the demo writes, the page to look at first.
 PACKAGES = ("torch", "transformers", "av", "numpy")
-FILES = ("report.html", "summary.json", "emscore.parquet", "rows.jsonl", "clips")
+FILES = (
+    "report.html",
+    "summary.json",
+    "emscore.parquet",
+    "video_audio_similarity.parquet",
+    "rows.jsonl",
+    "clips",
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,7 @@ class DemoResult:
 
     Attributes:
         out: the folder, with the files named below and ``clips/*.mp4``.
+        sounds: right against shuffled sound, by each method.
         severity, attributes: full_F by number of wrong attributes, and pairs won by attribute.
         num_clips, num_rows, num_failed: clips, captions scored, and those of them without a score.
         seconds: from start to the page.
@@ -69,6 +77,7 @@ class DemoResult:
     out: Path
     severity: tuple[SeverityRow, ...] = field(repr=False)
     attributes: tuple[AttributeRow, ...] = field(repr=False)
+    sounds: tuple[SoundMethod, ...] = field(repr=False)
     num_clips: int
     num_rows: int
     num_failed: int
@@ -85,6 +94,7 @@ class _Run:
     captions: list[DemoCaption]
     scorer: EMScore
     scores: ScoreReport
+    sounds: tuple[SoundMethod, ...]
 
     def metric(self, name: str) -> list[float | None]:
         """A score of each caption, None where it has none."""
@@ -103,7 +113,7 @@ class _Run:
 
 
 def run_demo(
-    out: str | os.PathLike[str], *, num_clips: int = 8, seed: int = 0, progress: bool | None = None, model: Any = "toy"
+    out: str | os.PathLike[str], *, num_clips: int = 8, seed: int = 0, progress: bool | None = None
 ) -> DemoResult:
     """Make clips, score right and wrong captions of them, and write a table, a summary and a page.
 
@@ -114,17 +124,15 @@ def run_demo(
         num_clips: at least 1.
         seed: non-negative; the same seed gives the same clips, captions, scores and page.
         progress: bars: always (True), never (False), or on a terminal only (None).
-        model: for trials of another model, as ``clip_model_path`` takes it.
 
     Raises:
         InputError: a number out of range.
-        ModelNotFoundError: the model is not there; nothing is written then.
     """
     for name, value, least in (("num_clips", num_clips, 1), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise InputError(f"{name} ({value!r}) must be a whole number of at least {least}")
     begun = time.perf_counter()
-    run = _score_clips(Path(out), num_clips, seed, progress, model)
+    run = _score_clips(Path(out), num_clips, seed, progress)
     page = render_report(_make_report(run))
     write_table(run.out / "rows.jsonl", run.columns())
     scored = {**run.columns(), **report_to_columns(run.scores)}
@@ -145,11 +153,11 @@ def format_table(result: DemoResult) -> str:
         lines.append(f"{label:<18}{len(row.values):>9}{format_score(row.mean):>13}{won:>20}".rstrip())
     scored = f"{result.num_rows - result.num_failed} of {result.num_rows} captions of {result.num_clips} clips scored"
     files = [f"  {result.out / name}" for name in FILES]
+    lines += ["", format_sounds(result.sounds)]
     return "\n".join([*lines, "", TEACHING_MODEL, f"{scored} in {result.seconds:.1f} s. Open the first of:", *files])
 
 
-def _score_clips(out: Path, num_clips: int, seed: int, progress: bool | None, model: Any) -> _Run:
-    load_image_text_encoder(model)  # so that a missing model is told before anything is written
+def _score_clips(out: Path, num_clips: int, seed: int, progress: bool | None) -> _Run:
     (out / "clips").mkdir(parents=True, exist_ok=True)
     names = [f"clips/clip_{i:02d}.mp4" for i in range(num_clips)]
     clips = []
@@ -160,10 +168,11 @@ def _score_clips(out: Path, num_clips: int, seed: int, progress: bool | None, mo
         write_whole(out / name, partial(write_clip, clip))
         clips.append(clip)
     captions = [entry for i, clip in enumerate(clips) for entry in demo_captions(i, clip, seed)]
-    scorer = EMScore(clip_model_path=model, progress=progress, on_error="skip")
+    scorer = EMScore(clip_model_path="toy", progress=progress, on_error="skip")
     videos = [str(out / names[entry.clip]) for entry in captions]
     scores = scorer.score(predictions=[entry.text for entry in captions], videos=videos)
-    return _Run(out, clips, names, captions, scorer, scores)
+    sounds = score_sounds(out, names, progress=progress)
+    return _Run(out, clips, names, captions, scorer, scores, sounds)
 
 
 def _summarise(run: _Run, seconds: float) -> DemoResult:
@@ -173,6 +182,7 @@ def _summarise(run: _Run, seconds: float) -> DemoResult:
         out=run.out,
         severity=summarise_severity(scored),
         attributes=summarise_attributes(scored),
+        sounds=run.sounds,
         num_clips=len(run.clips),
         num_rows=run.scores.num_rows,
         num_failed=run.scores.num_failed,
@@ -195,7 +205,17 @@ def _make_report(run: _Run) -> Report:
         heard = f"its sound, which EMScore does not hear: {run.clips[i].sound_caption()}"
         videos.append(ReportVideo(name, seen.frames, seen.timestamps, tuple(captions), remark=heard))
     intro = INTRO.format(captions=len(run.captions), clips=len(run.clips))
-    return Report("Does the caption fit the video?", intro, tuple(videos), run.scores.signature, TEACHING_MODEL)
+    return Report(
+        "Does the caption fit the video?",
+        intro,
+        tuple(videos),
+        run.scores.signature,
+        TEACHING_MODEL,
+        tuple(
+            ReportSound(name, heard, [m.right[i] for m in run.sounds], [m.shuffled[i] for m in run.sounds])
+            for i, (name, heard) in enumerate(zip(run.names, run.sounds[-1].tags, strict=True))
+        ),
+    )
 
 
 def _summary(run: _Run, result: DemoResult, seed: int) -> dict[str, Any]:
@@ -213,6 +233,7 @@ def _summary(run: _Run, result: DemoResult, seed: int) -> dict[str, Any]:
         **{name: getattr(result, name) for name in ("num_clips", "num_rows", "num_failed", "seconds")},
         "severity": severity,
         "attributes": [{**asdict(row), "share": row.share} for row in result.attributes],
+        "sounds": {m.name: {"wins": m.wins, "signature": m.signature, **m.numbers} for m in run.sounds},
         "signature": run.scores.signature,
         "versions": {"vqe-core": __version__, "python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
     }

@@ -12,6 +12,7 @@ from vqe_core.embed import show_progress
 from vqe_core.encoders.audio_protocols import JointEncoder
 from vqe_core.errors import VqeError
 from vqe_core.media import MediaLimits, TableMismatchError, Video, open_video
+from vqe_core.samplers import FrameSampler
 from vqe_core.scorers.av_pairs import PairResult, SoundPair, attempt
 from vqe_core.scorers.av_sound import heard_during, read_sound, with_clock
 from vqe_core.scorers.av_windows import Windowing, profile_entry
@@ -65,6 +66,11 @@ class ByJointSpace:
     def space(self) -> str:
         """The model's."""
         return self.encoder.space
+
+    @property
+    def sampler(self) -> FrameSampler:
+        """Frames within each window."""
+        return self.windowing.sampler
 
     def signature(self) -> dict[str, Any]:
         """Of the model."""

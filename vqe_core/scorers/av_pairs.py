@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from torch import Tensor
 
 from vqe_core.errors import VqeError
+from vqe_core.samplers import FrameSampler
 from vqe_core.scorers.av_bridge import Tags
 from vqe_core.scorers.av_rows import SoundSource
 from vqe_core.types import MediaSource
@@ -77,6 +78,11 @@ class Comparison(Protocol):
     @property
     def space(self) -> str:
         """Name of the embedding space."""
+        ...
+
+    @property
+    def sampler(self) -> FrameSampler:
+        """Which frames of a video, or of each window, are compared."""
         ...
 
 

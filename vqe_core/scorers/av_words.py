@@ -153,6 +153,11 @@ class ByDescription:
         """As of the frames."""
         return self.frames.space
 
+    @property
+    def sampler(self) -> FrameSampler:
+        """As of the frames."""
+        return self.frames.sampler
+
     def signature(self) -> dict[str, Any]:
         """Of the model, and of the describer where there is one."""
         describer = {} if self.describer is None else {"describer": self.describer.signature()}
@@ -197,6 +202,11 @@ class ByTags:
     def space(self) -> str:
         """As of the frames."""
         return self.frames.space
+
+    @property
+    def sampler(self) -> FrameSampler:
+        """As of the frames."""
+        return self.frames.sampler
 
     def signature(self) -> dict[str, Any]:
         """Of both models and the labels."""

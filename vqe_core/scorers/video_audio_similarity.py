@@ -204,7 +204,7 @@ class VideoAudioSimilarity(VideoAudioOptions):
             "version": __version__,
             "method": method.name,
             **method.signature(),
-            "sampler": sampler_spec(self.sampler),
+            "sampler": sampler_spec(method.sampler),
             "flips": FrameViews(self.horizontal_flip, self.vertical_flip).names,
             "window": self.window,
             "hop": self.hop,
