@@ -39,19 +39,24 @@ def test_every_snippet_runs(document, tmp_path):
         assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
 
 
-def test_the_readme_names_every_option_and_no_other():
+@pytest.mark.parametrize(
+    ("start", "end", "options", "elsewhere"),
+    [
+        ("## Options of EMScore", "## Options of video", "EMScoreOptions", {"clip_model_path"}),
+        ("## Options of video", "## Choose a model", "VideoAudioOptions", set()),
+    ],
+)
+def test_the_readme_names_every_option_and_no_other(start, end, options, elsewhere):
     import dataclasses
 
-    from vqe_core.scorers.options import EMScoreOptions
+    from vqe_core.scorers import options as module
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = text[text.index("## Options") : text.index("## Choose a model")]
-    named = set(
-        re.findall(r"`(\w+)`", "\n".join(line.split("|")[1] for line in table.splitlines() if line.startswith("| `")))
-    )
-    options = {field.name for field in dataclasses.fields(EMScoreOptions)}
-    keys = {name for name in options if name.endswith("_key")}
-    assert named == options - keys - {"clip_model_path"}
+    table = text[text.index(start) : text.index(end)]
+    first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    named = set(re.findall(r"`(\w+)`", "\n".join(first_cells)))
+    fields = {field.name for field in dataclasses.fields(getattr(module, options))}
+    assert named == {name for name in fields if not name.endswith("_key")} - elsewhere
 
 
 def test_no_file_names_a_private_place():

@@ -156,7 +156,11 @@ def test_the_revision_of_a_folder_changes_with_its_weights_and_its_tokenizer(tmp
     assert find_checkpoint(str(copied)).revision == same
     other = find_checkpoint(str(tiny_clip(tmp_path / "seed", seed=1))).revision
     (copied / "tokenizer.json").write_text((copied / "tokenizer.json").read_text() + "\n")
-    assert len({same, other, find_checkpoint(str(copied)).revision}) == 3
+    changed = find_checkpoint(str(copied)).revision
+    assert len({same, other, changed}) == 3
+    (copied / "README.md").write_text("a card")
+    (copied / "evaluation.json").write_text("{}")
+    assert find_checkpoint(str(copied)).revision == changed
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,12 @@ SECTION = """## The audio model
 In the folder `audio` lies a `ClapModel` of {parameters:,} parameters in fp32, **whose sounds were trained into the
 space of this CLIP**: the cosine of a sound and a picture means something, which is not so for another CLAP. It hears
 3 seconds of 16 kHz (log-mel, 64 bands; an HTSAT tower of three stages), and has a text tower of its own, so that it
-tags as well: eight labels ({labels}), put to both models as "{prompt}". Both `config.json` name the space after a
-digest of the CLIP's weights; a pair whose names differ is refused. Its texts are **not** in the CLIP's space.
+tags as well, with eight labels:
+{labels};
+they are put to both models as "{prompt}". Its texts are **not** in the CLIP's space.
+
+Both `config.json` name the space after a digest of the CLIP's weights; a pair whose names differ is refused. (The
+names are compared, the digest is not taken again: whoever changes the CLIP's weights has to train this model anew.)
 
 ```python
 from vqe_core.encoders.audio_loading import load_joint_encoder, load_tagger

@@ -75,7 +75,7 @@ def save(model: CLIPModel, tokenizer: CLIPTokenizer, out: Path) -> None:
     images = CLIPImageProcessor(size={"shortest_edge": PIXELS}, crop_size=size)
     model.save_pretrained(out)
     CLIPProcessor(images, tokenizer).save_pretrained(out)
-    for file in out.iterdir():
+    for file in (path for path in out.iterdir() if path.is_file()):
         file.chmod(0o644)  # weights come out as 0600, which no packaging tool expects
 
 

@@ -35,6 +35,12 @@ BIN_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 # What a tokenizer or an image processor may need beside the weights.
 SMALL_FILES = (".json", ".txt", ".model", ".vocab")
 
+# Beginnings of the names of files that shape an embedding beside the weights; a card or a training log does not.
+INPUT_FILES = (
+    *("config", "tokenizer", "vocab", "merges", "special_tokens", "added_tokens", "spiece", "sentencepiece"),
+    *("preprocessor", "processor"),
+)
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -136,7 +142,7 @@ def _digest_folder(folder: Path, weights: str) -> str:
     """Digest of what can change an embedding: configuration, weights, tokenizer and processor files."""
     stem = weights.split(".")[0]
     chosen = [p for p in sorted(folder.iterdir()) if p.is_file()]
-    chosen = [p for p in chosen if p.suffix in SMALL_FILES or p.name.startswith(stem)]
+    chosen = [p for p in chosen if p.name.startswith((stem, *INPUT_FILES)) and p.suffix != ".md"]
     return _digest_files(tuple((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in chosen))
 
 
