@@ -20,7 +20,7 @@ demo: $(VENV)/.installed
 test: lint types
 	$(BIN)/python -m pytest -q --numprocesses=2 --dist=loadfile
 
-test-slow: $(VENV)/.installed-dev
+test-slow: $(VENV)/.installed-slow
 	$(BIN)/python -m pytest -q -m slow tests
 
 lint: $(VENV)/.installed-dev
@@ -58,3 +58,8 @@ $(VENV)/.installed-dev: setup.py pyproject.toml | $(BIN)/python
 	@echo "Installing with development tools (torch is large: this takes some minutes the first time)"
 	$(PIP) --editable '.[dev]'
 	touch $(VENV)/.installed $@
+
+# A server of transformers, for the endpoint test.
+$(VENV)/.installed-slow: $(VENV)/.installed-dev
+	$(PIP) --editable '.[dev,serving]'
+	touch $@

@@ -58,6 +58,27 @@ def test_score_keeps_every_column_and_adds_scores_status_and_message(rows, clip_
     assert "3 rows, 1 failed; written to" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
+def test_score_video_audio_similarity(tmp_path, suffix):
+    from vqe_core.demo.clips import make_clip, write_clip
+
+    for seed in (0, 1):
+        write_clip(make_clip(seed), tmp_path / f"{seed}.mp4")
+    table = tmp_path / "rows.jsonl"
+    rows = [{"clip": "0.mp4", "sound": None}, {"clip": "0.mp4", "sound": "1.mp4"}, {"clip": "0.mp4", "sound": "no.wav"}]
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = tmp_path / f"scores{suffix}"
+    columns = ["--video-key", "clip", "--audio-key", "sound", "--hf-clip", "toy", "--method", "tags"]
+    options = [*columns, "--on-error", "skip", "--min-score", "-1", "--return-profile"]
+    assert main(["score", "video_audio_similarity", str(table), "--out", str(out), *options]) == 0
+    scored = read_table(out)
+    assert scored["status"] == ["ok", "ok", "not_found"]
+    own, other = (float(value) for value in scored["similarity"][:2])
+    assert own != other
+    tags = scored["tags"][0]
+    assert (json.loads(tags) if isinstance(tags, str) else tags)[0]["weight"] > 0
+
+
 def test_an_error_names_the_row_and_writes_nothing(rows, clip_folder, capsys):
     out = rows.with_name("scores.jsonl")
     assert main(["score", "emscore", str(rows), "--out", str(out), *keys(clip_folder)]) == 1

@@ -374,3 +374,41 @@ def test_it_pickles_maps_and_hashes(models):
     assert Hasher.hash(scorer) == before
     with pytest.raises(InputError, match="min_percentile would differ from batch to batch"):
         vqe_core.VideoAudioSimilarity(min_percentile=0.5)({"video_path": ["x"]})
+
+
+def test_swapping_sounds_lowers_the_scores(metric, tmp_path):
+    from vqe_core.demo.clips import make_clip, write_clip
+
+    paths = [str(tmp_path / f"{seed}.mp4") for seed in range(4)]
+    for seed, path in enumerate(paths):
+        write_clip(make_clip(seed, heldout="only"), path)
+
+    def compare(audios: list[str] | None, method: str) -> list[float]:
+        result = metric.compute(videos=paths, audios=audios, hf_clip="toy", method=method, per_sample=True)
+        similarities: list[float] = result["samples"]["similarity"]
+        return similarities
+
+    swapped = [paths[1], paths[0], paths[3], paths[2]]
+    for own, other in zip(compare(None, "joint"), compare(swapped, "joint"), strict=True):
+        assert other < own
+    # Eight kinds of sound are all that tags know of a clip, so one pair may tie; four together do not.
+    assert np.mean(compare(swapped, "tags")) < np.mean(compare(None, "tags"))
+
+
+@pytest.mark.parametrize("method", ["tags", "joint"])
+def test_real_clips(metric, shared_media, method):
+    names = ["emscore_sample.mp4", "nasa_13013.mp4", "bigbuckbunny.mp4"]
+    result = metric.compute(
+        videos=[str(shared_media / name) for name in names],
+        hf_clip="toy",
+        method=method,
+        per_sample=True,
+        return_profile=True,
+        on_error="skip",
+    )
+    assert result["samples"]["status"] == ["silent", "ok", "ok"]
+    assert "below -60 dBFS" in result["samples"]["message"][0]
+    assert [profile is not None for profile in result["profile"]] == [False, True, True]
+    assert all(len(profile["times"]) > 1 for profile in result["profile"][1:])
+    if method == "tags":
+        assert all(tags for tags in result["samples"]["tags"][1:])
