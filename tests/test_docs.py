@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -37,6 +38,19 @@ def test_every_snippet_runs(document, tmp_path):
     for command in script:
         ran = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
+
+
+@pytest.mark.parametrize("notebook", sorted(ROOT.glob("notebooks/*.ipynb")), ids=lambda path: path.name)
+def test_every_notebook_runs_and_is_stored_without_outputs(notebook, tmp_path):
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
+    (tmp_path / "metrics").symlink_to(ROOT / "metrics")
+    (tmp_path / "notebooks").mkdir()
+    script = tmp_path / "notebooks" / "cells.py"
+    script.write_text("\n".join("".join(cell["source"]) for cell in code), encoding="utf-8")
+    ran = subprocess.run([sys.executable, script.name], cwd=script.parent, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from vqe_core.scorers.av_bridge import FRAMES, TagBridge
 from vqe_core.scorers.av_joint import ByJointSpace
 from vqe_core.scorers.av_pairs import Comparison
 from vqe_core.scorers.av_windows import Windowing
-from vqe_core.scorers.av_words import ByDescription, ByTags, FrameComparison
+from vqe_core.scorers.av_words import ByDescription, ByTags
 from vqe_core.scorers.options import VideoAudioOptions
 from vqe_core.scorers.sampling import sampler_from_options
 
@@ -65,11 +65,12 @@ def comparison_for(options: VideoAudioOptions, described: bool) -> Comparison:
     if method == "description" and not described:
         raise InputError("method 'description' needs audio_descriptions or a describer; give one, or use method 'tags'")
     image_text = _image_text_encoder(options)
-    frames = FrameComparison(image_text, frame_sampler(options), _windowing(options, FRAMES), options)
+    frames = (image_text, frame_sampler(options), _windowing(options, FRAMES), options)
     if method == "description":
-        return ByDescription(frames, _describer(options))
+        return ByDescription(*frames, describer=_describer(options))
     tagger = load_tagger(_tagger_name(options), options.device, options.dtype, argument="hf_clap")
-    return ByTags(frames, TagBridge.build(tagger, image_text, check_labels(options.labels), options.batch_size))
+    bridge = TagBridge.build(tagger, image_text, check_labels(options.labels), options.batch_size)
+    return ByTags(*frames, bridge=bridge)
 
 
 def check_labels(labels: Any) -> Sequence[str] | None:

@@ -18,7 +18,14 @@ from vqe_core.media import MediaLimits, open_video, source_identity
 from vqe_core.samplers import FrameSampler
 from vqe_core.scorers.av_bridge import DescriptionBridge, TagBridge
 from vqe_core.scorers.av_pairs import PairResult, SoundPair, attempt
-from vqe_core.scorers.av_sound import HeardSound, heard_during, loud_windows, read_sound, sound_windows
+from vqe_core.scorers.av_sound import (
+    HeardSound,
+    heard_during,
+    loud_windows,
+    read_sound,
+    sound_windows,
+    with_clock,
+)
 from vqe_core.scorers.av_windows import Windowing, profile_entry
 from vqe_core.scorers.options import VideoAudioOptions
 from vqe_core.types import TimedEmbeddings
@@ -71,7 +78,8 @@ class FrameComparison:
         """The windows of one pair, where profiles are asked for."""
         if not self.options.return_profile:
             return None
-        windows = self.windowing.embed(open_video(pair.video, MediaLimits()), heard, bridge)
+        source, _ = with_clock(pair.video, lambda: heard.samples)
+        windows = self.windowing.embed(open_video(source, MediaLimits()), heard, bridge)
         return profile_entry(windows, self.windowing.hop)
 
     def logits(self, visual: Tensor, sound: Tensor) -> Tensor:
@@ -85,24 +93,23 @@ class FrameComparison:
 
 
 @dataclass(frozen=True, eq=False)
-class ByDescription:
+class ByDescription(FrameComparison):
     """Frames against the sound in words: the user's, or a describer's."""
 
-    frames: FrameComparison
-    describer: Describer | None
     name: ClassVar[str] = "description"
+    describer: Describer | None
 
     def compare(self, pairs: Sequence[SoundPair]) -> list[PairResult | VqeError]:
         """Compare each pair; one that fails gives its error."""
-        embedded = self.frames.embed_frames(pairs)
+        embedded = self.embed_frames(pairs)
         sounds = [
             attempt(_hear, pair, frames) if self._needs_sound(pair) else None
             for pair, frames in zip(pairs, embedded, strict=True)
         ]
         descriptions = self._descriptions(pairs, sounds)
-        options = self.frames.options
+        options = self.options
         known = [text for text in descriptions if isinstance(text, str)]
-        texts = embed_texts(known, self.frames.encoder, long_text="windows", batch_size=options.batch_size)
+        texts = embed_texts(known, self.encoder, long_text="windows", batch_size=options.batch_size)
 
         def one(pair: SoundPair, frames: Any, sound: Any, description: str | VqeError) -> PairResult:
             for part in (frames, sound, description):
@@ -112,18 +119,16 @@ class ByDescription:
             notes = (*text.notes, *(sound.notes if sound is not None else ()))
             profile = None
             if sound is not None:
-                bridge = DescriptionBridge(
-                    self.frames.encoder, text.pooled, PROFILE_WINDOW, sound.samples.sampling_rate
-                )
-                profile = self.frames.profile(pair, sound, bridge)
+                bridge = DescriptionBridge(self.encoder, text.pooled, PROFILE_WINDOW, sound.samples.sampling_rate)
+                profile = self.profile(pair, sound, bridge)
             words = {"description": str(description), "profile": profile}
-            return self.frames.result(frames, text.pooled, notes, **words)
+            return self.result(frames, text.pooled, notes, **words)
 
         return [attempt(one, *parts) for parts in zip(pairs, embedded, sounds, descriptions, strict=True)]
 
     def _needs_sound(self, pair: SoundPair) -> bool:
         to_describe = pair.description is None and self.describer is not None
-        return to_describe or self.frames.options.return_profile
+        return to_describe or self.options.return_profile
 
     def _descriptions(self, pairs: Sequence[SoundPair], sounds: Sequence[Any]) -> list[str | VqeError]:
         texts: list[Any] = [pair.description for pair in pairs]
@@ -144,43 +149,28 @@ class ByDescription:
         rate = self.describer.sampling_rate if self.describer is not None else None
         return sound.samples if rate is None else resample(sound.samples, rate)
 
-    def logits(self, visual: Tensor, sound: Tensor) -> Tensor:
-        """As of the frames."""
-        return self.frames.logits(visual, sound)
-
-    @property
-    def space(self) -> str:
-        """As of the frames."""
-        return self.frames.space
-
-    @property
-    def sampler(self) -> FrameSampler:
-        """As of the frames."""
-        return self.frames.sampler
-
     def signature(self) -> dict[str, Any]:
         """Of the model, and of the describer where there is one."""
         describer = {} if self.describer is None else {"describer": self.describer.signature()}
-        return {**self.frames.encoder.signature(), **describer}
+        return {**self.encoder.signature(), **describer}
 
 
 @dataclass(frozen=True, eq=False)
-class ByTags:
+class ByTags(FrameComparison):
     """Frames against the sound's weighted labels."""
 
-    frames: FrameComparison
-    bridge: TagBridge
     name: ClassVar[str] = "tags"
+    bridge: TagBridge
 
     def compare(self, pairs: Sequence[SoundPair]) -> list[PairResult | VqeError]:
         """Compare each pair; one that fails gives its error."""
-        embedded = self.frames.embed_frames(pairs)
-        bar = show_progress(zip(pairs, embedded, strict=True), "sounds", len(pairs), self.frames.options.progress)
+        embedded = self.embed_frames(pairs)
+        bar = show_progress(zip(pairs, embedded, strict=True), "sounds", len(pairs), self.options.progress)
         return [attempt(self._one, pair, frames) for pair, frames in bar]
 
     def _one(self, pair: SoundPair, frames: TimedEmbeddings | VqeError) -> PairResult:
         heard = _hear(pair, frames)
-        windowing, bridge = self.frames.windowing, self.bridge
+        windowing, bridge = self.windowing, self.bridge
         window = windowing.window or min(bridge.window, bridge.longest)
         _, waveforms = sound_windows(
             heard,
@@ -190,23 +180,9 @@ class ByTags:
             longest=bridge.longest,
         )
         tags = bridge.tag(waveforms, loud_windows(waveforms))
-        profile = self.frames.profile(pair, heard, bridge)
+        profile = self.profile(pair, heard, bridge)
         assert isinstance(frames, TimedEmbeddings)  # _hear raised otherwise
-        return self.frames.result(frames, bridge.direction(tags), heard.notes, tags=tags, profile=profile)
-
-    def logits(self, visual: Tensor, sound: Tensor) -> Tensor:
-        """As of the frames."""
-        return self.frames.logits(visual, sound)
-
-    @property
-    def space(self) -> str:
-        """As of the frames."""
-        return self.frames.space
-
-    @property
-    def sampler(self) -> FrameSampler:
-        """As of the frames."""
-        return self.frames.sampler
+        return self.result(frames, bridge.direction(tags), heard.notes, tags=tags, profile=profile)
 
     def signature(self) -> dict[str, Any]:
         """Of both models and the labels."""
