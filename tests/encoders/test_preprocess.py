@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +75,25 @@ def test_pil_serves_where_torchvision_does_not_load(tmp_path, monkeypatch):
     loaded = load_preprocessing(tmp_path, image_size=32)
     assert loaded.backend == "pil"
     assert tuple(loaded.prepare(picture(48, 64)).shape) == (3, 32, 32)
+
+
+BROKEN = """
+import datasets, transformers  # as a user's script may have done before
+import numpy as np
+import vqe_core
+frames = np.zeros((2, 90, 80, 3), np.uint8)
+result = vqe_core.EMScore(clip_model_path="toy").compute(predictions=["a red square"], videos=[frames])
+print(result["signature"]["resize"], result["num_failed"])
+"""
+
+
+def test_a_torchvision_that_does_not_load_is_as_good_as_none(tmp_path):
+    # What the one on PyPI does beside a CPU-only torch: it is installed, and raises when imported.
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision" / "__init__.py").write_text(
+        "raise RuntimeError('operator torchvision::nms does not exist')"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    ran = subprocess.run([sys.executable, "-c", BROKEN], env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.split() == ["pil", "0"]

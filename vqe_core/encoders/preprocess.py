@@ -7,6 +7,7 @@ goes into the signature.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,12 +25,32 @@ BICUBIC = 3  # PIL's number, as image processors save it
 
 @lru_cache(maxsize=1)
 def torchvision_works() -> bool:
-    """Whether torchvision loads; beside a CPU-only torch it raises RuntimeError, not ImportError."""
+    """Whether torchvision loads; beside a CPU-only torch it raises RuntimeError, not ImportError.
+
+    One that is installed but does not load is hidden from this process: transformers looks only whether it is
+    installed, and then fails to import any model.
+    """
     try:
         import torchvision.transforms.v2.functional  # noqa: F401
-    except (ImportError, OSError, RuntimeError, AttributeError):
+    except ImportError:
+        return False
+    except (OSError, RuntimeError, AttributeError):
+        _hide("torchvision")
         return False
     return True
+
+
+def _hide(package: str) -> None:
+    """Make ``import package`` and every look for it fail as if it were not installed."""
+    for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
+        del sys.modules[name]
+    sys.modules[package] = None  # type: ignore[assignment]  # what importlib reads as "not there"
+    if "transformers" in sys.modules:
+        from transformers.utils import import_utils
+
+        looks = ("is_torchvision_available", "is_torchvision_v2_available", "_is_package_available")
+        for look in (getattr(import_utils, name, None) for name in looks):
+            getattr(look, "cache_clear", lambda: None)()
 
 
 @dataclass(frozen=True)

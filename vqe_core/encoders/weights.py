@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from vqe_core.encoders.checkpoints import Checkpoint
+from vqe_core.encoders.preprocess import torchvision_works
 from vqe_core.errors import InputError, ModelError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -52,6 +53,7 @@ def load_model(checkpoint: Checkpoint, dtype: torch.dtype, device: str, *, model
     Raises:
         ModelError: weights are missing in the checkpoint, so that parts of the model would be random.
     """
+    torchvision_works()  # hides a broken one before transformers looks for it
     from transformers import AutoModel
 
     model, info = (model_class or AutoModel).from_pretrained(
