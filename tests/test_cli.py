@@ -94,7 +94,7 @@ def test_an_error_names_the_row_and_writes_nothing(rows, clip_folder, capsys):
         (["--out", "scores.txt"], "must end in one of"),
         (["--candidate-key", "caption"], "candidate_key ('caption') is no column; there are id, clip, text"),
         (["--every-n-seconds", "1", "--every-n-frames", "1"], "exclude each other"),
-        (["--start-key", "from"], "segment column 'from' is no column"),
+        (["--start-key", "from"], "start_key ('from') is no column"),
         (["--metrics", "bleu"], "metrics (['bleu']) must be among"),
     ],
 )
@@ -156,7 +156,7 @@ def test_ctrl_c_ends_cleanly(rows, clip_folder, tmp_path):
     frames = np.zeros((2500, 64, 64, 3), np.uint8)
     write_clip(tmp_path / "long.mp4", frames)
     table = tmp_path / "long.jsonl"
-    table.write_text("".join(json.dumps({"clip": "long.mp4", "text": f"a {i}", "from": i}) + "\n" for i in range(60)))
+    table.write_text("".join(json.dumps({"clip": "long.mp4", "text": f"a {i}", "from": i, "truth": None}) + "\n" for i in range(60)))
     out = tmp_path / "scores.jsonl"
     sampling = ["--frame-sampling-method", "all", "--max-frames", "2500", "--start-key", "from"]
     options = [*keys(clip_folder), *sampling, "--progress"]

@@ -94,6 +94,8 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
         ("t.json", '{"a": 1}', "it holds dict, not a list of rows"),
         ("t.parquet", "no parquet", "cannot be read as parquet"),
         ("t.csv", "", "has no rows"),
+        ("t.csv", "a,b\n1,2,3\n", "line 2 has 3 cells, the header 2"),
+        ("t.csv", "a,a\n1,2\n", "column names must differ, got ['a', 'a']"),
     ],
 )
 def test_what_is_no_table_is_told_plainly(tmp_path, name, content, words):
@@ -106,6 +108,9 @@ def test_what_is_no_table_is_told_plainly(tmp_path, name, content, words):
 def test_the_folder_must_be_there(tmp_path):
     with pytest.raises(InputError, match=re.escape("is not there; make it first")):
         write_table(tmp_path / "none" / "t.json", {"a": [1]})
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(InputError, match=re.escape("it is a folder; name a file in it")):
+        write_table(tmp_path / "folder.json", {"a": [1]})
 
 
 def test_json_is_strict(tmp_path):

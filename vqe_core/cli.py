@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import os
 import signal
 import sys
@@ -96,6 +97,7 @@ def _score(options: dict[str, Any]) -> int:
     report = score_table(metric, rows, out, options)
     for name, value in report.scores.items():
         print(f"{name:28s} {value:8.4f}")
+    print(f"signature: {json.dumps(report.signature)}")
     print(f"{report.num_rows} rows, {report.num_failed} failed; written to {out}")
     return 0
 

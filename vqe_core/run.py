@@ -10,7 +10,7 @@ from typing import Any
 from vqe_core import registry
 from vqe_core.errors import InputError
 from vqe_core.scorers.results import report_to_columns
-from vqe_core.tables import check_format, read_table, write_table
+from vqe_core.tables import check_writable, read_table, write_table
 from vqe_core.types import ScoreReport
 
 
@@ -32,7 +32,7 @@ def score_table(
         InputError: a table that cannot be read or written, or lacks a column the options name.
         VqeError: as the scorer.
     """
-    check_format(Path(out))
+    check_writable(Path(out))
     scorer = registry.load("scorer", metric)(**options)
     columns = read_table(rows)
     taken = [name for name in columns if scorer.writes_column(name)]

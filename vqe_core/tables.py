@@ -51,9 +51,7 @@ def write_table(
         InputError: an ending that is not known, or a folder that is not there.
     """
     path = Path(path)
-    suffix = check_format(path)
-    if not path.parent.is_dir():
-        raise InputError(f"cannot write {str(path)!r}: folder {str(path.parent)!r} is not there; make it first")
+    suffix = check_writable(path)
     plain = {name: [_plain(value) for value in column] for name, column in columns.items()}
     if suffix == ".parquet":
         write_whole(path, lambda temporary: _write_parquet(temporary, plain, signature))
@@ -72,6 +70,19 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> str:
+    """The ending of ``path`` if a table can be written there.
+
+    Raises:
+        InputError: an ending that is not known, no such folder, or a folder of this name.
+    """
+    if not path.parent.is_dir():
+        raise InputError(f"cannot write {str(path)!r}: folder {str(path.parent)!r} is not there; make it first")
+    if path.is_dir():
+        raise InputError(f"cannot write {str(path)!r}: it is a folder; name a file in it")
+    return check_format(path)
 
 
 def check_format(path: Path) -> str:
@@ -102,7 +113,7 @@ def _from_rows(rows: Sequence[Any]) -> Columns:
 
 def _read_jsonl(path: Path) -> Columns:
     rows = []
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
                 try:
@@ -121,8 +132,16 @@ def _read_json(path: Path) -> Columns:
 
 def _read_csv(path: Path) -> Columns:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
-        rows = [{name: _from_csv(cell) for name, cell in row.items()} for row in reader]
+        reader = csv.reader(file, strict=True)
+        names = next(reader, [])
+        if len(set(names)) < len(names):
+            raise ValueError(f"column names must differ, got {names}")
+        rows = []
+        for cells in reader:
+            if len(cells) > len(names):
+                raise ValueError(f"line {reader.line_num} has {len(cells)} cells, the header {len(names)}")
+            if cells:
+                rows.append(dict(zip(names, map(_from_csv, cells), strict=False)))
     return _from_rows(rows)
 
 

@@ -125,8 +125,9 @@ class FrameTable:
         )
 
 
-# Containers round times to their own ticks (1 ms in Matroska), so times closer than this are the same time.
-TIME_TOLERANCE = 1e-3
+# Containers round times to their own ticks, Matroska to the nearest 1 ms: times closer than half of that are the same.
+# Not more: at 30000/1001 fps a frame may begin 1 ms after a whole second, and is not on display at it.
+TIME_TOLERANCE = 6e-4
 
 
 class Frame(NamedTuple):

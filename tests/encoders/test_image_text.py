@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 
 from tests import tiny
 from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
-from vqe_core.errors import InputError, ModelError
+from vqe_core.errors import InputError, ModelError, ModelNotFoundError
 from vqe_core.scorers.emscore import EMScore
 
 FAMILIES = {
@@ -153,6 +153,23 @@ def test_other_families_and_half_saved_models_are_refused(tmp_path, clip_folder)
     )
     with pytest.raises(ModelError, match=re.escape("lacks 1 weights of its model (text_projection.weight")):
         load_image_text_encoder(str(half))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda folder: (folder / "tokenizer.json").unlink(), "has no vocabulary (tokenizer.json"),
+        (lambda folder: (folder / "config.json").write_text("{"), "is no JSON"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"cut off"), "cannot be loaded"),
+    ],
+)
+def test_incomplete_and_damaged_folders_are_told_plainly(tmp_path, clip_folder, change, words):
+    import shutil
+
+    folder = Path(shutil.copytree(clip_folder, tmp_path / "model"))
+    change(folder)
+    with pytest.raises((ModelError, ModelNotFoundError), match=re.escape(words)):
+        load_image_text_encoder(str(folder))
 
 
 @pytest.mark.parametrize(("option", "words"), [({"device": "cuda:99"}, "device ('cuda:99') cannot be used here")])

@@ -55,6 +55,7 @@ def test_the_digest_changes_with_any_weight():
         (lambda: fit_idf([], end_id=END), "idf needs at least one caption to count words in, got none"),
         (lambda: idf_from_mapping({}), "idf mapping is empty"),
         (lambda: idf_from_mapping({"cat": 1.0}), "idf mapping has key 'cat'; keys must be token ids (int)"),
+        (lambda: idf_from_mapping({5: None}), "idf weight of token 5 (None) must be a number"),
         (lambda: IdfTable({5: math.nan}, unseen=1.0), "idf weight of token 5 (nan) must be finite and not negative"),
         (lambda: idf_from_json("[]"), "not a saved idf file"),
         (lambda: idf_from_json('{"weights": {"a": 1}, "unseen": 1, "num_captions": 1}'), "not a saved idf file"),

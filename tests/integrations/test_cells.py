@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vqe_core.errors import InputTypeError
+from vqe_core.errors import InputTypeError, VqeError
 from vqe_core.integrations.cells import (
     MARK,
     decode_media,
@@ -21,6 +21,7 @@ from vqe_core.integrations.cells import (
     encode_text,
     encode_texts,
 )
+from vqe_core.media import as_media_source
 
 
 def no_spill(data: bytes, suffix: str) -> str:
@@ -74,8 +75,15 @@ def test_media_paths_stay_paths_and_the_rest_is_spilled(tmp_path):
     assert again.fps == 5
 
 
-def test_an_unusable_video_is_named_later_by_its_row():
-    assert decode_media(encode_media(7, no_spill)) == 7
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [(7, "bad_type"), (np.zeros((2, 8, 8, 3)), "bad_input"), (np.zeros((0, 8, 8, 3), np.uint8), "no_frames")],
+)
+def test_what_is_wrong_with_a_video_reaches_its_row(value, code):
+    again = decode_media(encode_media(value, no_spill))
+    with pytest.raises(VqeError) as caught:
+        as_media_source(value)
+    assert (type(again), again.code, str(again)) == (type(caught.value), code, str(caught.value))
 
 
 def test_open_decoders_are_refused_with_the_way_out():

@@ -157,6 +157,11 @@ def test_columns_and_rows_may_lack_videos_or_references(metric, clip_folder):
         "EMScore(X,V,X*)_cogr": [True, False, False],
     }
     assert both["samples"]["status"] == ["ok"] * 3
+    assert both["samples"]["message"] == [
+        "",
+        "no video in this row: EMScore(X,V), EMScore(X,V,X*) left out",
+        "no references in this row: EMScore(X,X*), EMScore(X,V,X*) left out",
+    ]
     text_only = metric.compute(predictions=["a cat"], references=["a cat"], clip_model_path=clip_folder)
     assert text_only["EMScore(X,X*)_full_F"] == pytest.approx(1.0, abs=1e-6)
     assert not any(key.startswith("EMScore(X,V)") for key in text_only)
@@ -306,6 +311,33 @@ def test_spilled_inputs_are_removed(metric, clip_folder):
         metric.compute(predictions=["a"], videos=[noise(0, 2)], clip_model_path=clip_folder, metrics=["bleu"])
     assert not list(Path(metric.data_dir).glob("spill-*"))
     assert not list(Path(metric.data_dir).glob("*.arrow"))
+
+
+def test_two_metrics_side_by_side_keep_their_own_rows(tmp_path, clip_folder):
+    one, two = (evaluate.load("metrics/emscore", cache_dir=str(tmp_path)) for _ in range(2))
+    clips = [noise(0, 3), noise(1, 3)]
+    alone = [one.compute(predictions=["a cat"], videos=[clip], clip_model_path=clip_folder) for clip in clips]
+    for module, clip in zip((one, two), clips, strict=True):
+        module.add(prediction="a cat", videos=clip)
+    for module, expected in zip((one, two), alone, strict=True):
+        assert module.compute(clip_model_path=clip_folder) == expected
+    combined = evaluate.combine({"a": one, "b": two})
+    combined.add_batch(predictions=["a cat"], references=None, videos=[clips[0]])
+    result = combined.compute(clip_model_path=clip_folder)
+    assert result["a_EMScore(X,V)_cogr"] == result["b_EMScore(X,V)_cogr"] == alone[0]["EMScore(X,V)_cogr"]
+
+
+def test_a_misspelt_option_does_not_use_up_the_rows(metric, clip_folder):
+    metric.add(prediction="a cat", reference="a cat")
+    with pytest.raises(TypeError, match="metric"):
+        metric.compute(metric="cogr", clip_model_path=clip_folder)
+    assert metric.compute(clip_model_path=clip_folder)["num_rows"] == 1
+
+
+def test_a_video_that_no_score_type_needs_is_not_opened(metric, clip_folder):
+    arguments = {"predictions": ["a cat"], "references": ["a cat"], "videos": ["none.mp4"]}
+    result = metric.compute(**arguments, score_types="EMScore(X,X*)", clip_model_path=clip_folder)
+    assert result["num_failed"] == 0
 
 
 def test_python_and_evaluate_give_the_same(metric, clip_folder):

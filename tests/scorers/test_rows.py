@@ -65,8 +65,6 @@ def test_videos_of_a_table_get_their_folder_and_segment(tmp_path):
     assert (videos[2].data, videos[2].start) == (b"bytes", None)
     assert isinstance(videos[3], VqeError)
     assert video_column(columns, "other", None, None, None) is None
-    with pytest.raises(InputError, match=re.escape("segment column 'from' is no column; there are v, s, e")):
-        video_column(columns, "v", "from", None, None)
 
 
 def test_a_segment_that_cannot_be_is_the_rows_error(tmp_path):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vqe_core.demo import model_folder
-from vqe_core.errors import InputError, InputTypeError, ModelNotFoundError
+from vqe_core.errors import InputError, InputTypeError, ModelError, ModelNotFoundError
 
 DEFAULT_MODEL = "openai/clip-vit-base-patch32"
 
@@ -66,7 +66,10 @@ class Checkpoint:
     @property
     def config(self) -> dict[str, Any]:
         """The content of config.json."""
-        content: dict[str, Any] = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        try:
+            content: dict[str, Any] = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ModelError(f"config.json of {self.name!r} is no JSON ({error}); fetch or save it again") from error
         return content
 
 
@@ -104,6 +107,11 @@ def find_checkpoint(name: str) -> Checkpoint:
 def _split_name(name: str) -> tuple[str, str | None]:
     if name in OPENAI_NAMES:
         return OPENAI_NAMES[name], PINNED_REVISIONS.get(OPENAI_NAMES[name])
+    if name.split("@")[0].startswith("RN") and "/" not in name:
+        raise ModelNotFoundError(
+            f"clip_model_path ({name!r}): the ResNet models of OpenAI have no Hugging Face form; use one of "
+            f"{', '.join(OPENAI_NAMES)}"
+        )
     repository, _, revision = name.partition("@")
     parts = repository.split("/")
     if not name or len(parts) > 2 or name[0] in "./~" or not all(parts):

@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from vqe_core.choices import LongText
-from vqe_core.errors import InputError
+from vqe_core.errors import InputError, ModelNotFoundError
+
+# Without one of these transformers makes up an empty tokenizer, and every text gets the same ids.
+VOCABULARIES = (
+    *("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model"),
+    "sentencepiece.bpe.model",
+)
 
 # Neighbouring windows share a fifth of their words, so that no phrase is seen only cut in two.
 OVERLAP = 0.2
@@ -95,6 +101,11 @@ def load_tokenizer(folder: Path, positions: int) -> Tokenizer:
     """The checkpoint's tokenizer; the context is the smaller of its own limit and the model's ``positions``."""
     from transformers import AutoTokenizer
 
+    if not any((folder / name).is_file() for name in VOCABULARIES):
+        raise ModelNotFoundError(
+            f"model folder {str(folder)!r} has no vocabulary ({', '.join(VOCABULARIES)}), so texts cannot be read; "
+            "save the tokenizer beside the model, or fetch the checkpoint again"
+        )
     inner = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     limit = inner.model_max_length
     context = min(int(limit), positions) if limit else positions

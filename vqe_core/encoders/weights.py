@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.preprocess import torchvision_works
@@ -19,6 +23,9 @@ def resolve_device(device: str) -> str:
     Raises:
         InputError: the device is not on this machine.
     """
+    if not isinstance(device, str | torch.device):
+        raise InputError(f"device ({device!r}) must be 'auto' or the name of a torch device, for example 'cpu'")
+    device = str(device)
     if device == "auto":
         if torch.cuda.is_available():
             return "cuda"
@@ -30,16 +37,30 @@ def resolve_device(device: str) -> str:
     return device
 
 
-def resolve_dtype(dtype: str) -> torch.dtype:
+def resolve_dtype(dtype: str | torch.dtype) -> torch.dtype:
     """``"auto"`` is float32 on every device, whatever the checkpoint's own: the same numbers everywhere.
 
     Raises:
         InputError: unknown name.
     """
-    name = "float32" if dtype == "auto" else dtype
+    name = "float32" if dtype == "auto" else str(dtype).removeprefix("torch.")
     if name not in DTYPES:
         raise InputError(f"dtype ({dtype!r}) must be one of auto, {', '.join(DTYPES)}")
     return DTYPES[name]
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Loading takes seconds and its bars appear in pipes too; the setting is the user's again afterwards."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def load_model(checkpoint: Checkpoint, dtype: torch.dtype, device: str, *, model_class: Any = None) -> Any:
@@ -56,15 +77,27 @@ def load_model(checkpoint: Checkpoint, dtype: torch.dtype, device: str, *, model
     torchvision_works()  # hides a broken one before transformers looks for it
     from transformers import AutoModel
 
-    model, info = (model_class or AutoModel).from_pretrained(
-        checkpoint.folder,
-        dtype=dtype,
-        use_safetensors=checkpoint.safe,
-        weights_only=True,
-        trust_remote_code=False,
-        local_files_only=True,
-        output_loading_info=True,
-    )
+    try:
+        with _no_bars():
+            model, info = (model_class or AutoModel).from_pretrained(
+                checkpoint.folder,
+                dtype=dtype,
+                use_safetensors=checkpoint.safe,
+                weights_only=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+    except pickle.UnpicklingError as error:
+        raise ModelError(
+            f"checkpoint {checkpoint.name!r} holds more than weights in its .bin, which may be code, and is not "
+            "loaded; save the model as safetensors"
+        ) from error
+    except (SafetensorError, EOFError, OSError, RuntimeError, ValueError) as error:
+        raise ModelError(
+            f"checkpoint {checkpoint.name!r} in {str(checkpoint.folder)!r} cannot be loaded ({error}); its files are "
+            "damaged or do not belong together: fetch or save it again"
+        ) from error
     missing = sorted(key for key in info["missing_keys"] if "position_ids" not in key)
     mismatched = sorted(str(key) for key in info.get("mismatched_keys", ()))
     if missing or mismatched:

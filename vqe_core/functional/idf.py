@@ -14,6 +14,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
@@ -104,9 +105,11 @@ def idf_from_mapping(mapping: Mapping[int, float]) -> IdfTable:
     """
     if not mapping:
         raise InputError("idf mapping is empty; give {token id: weight}, or idf=False for equal weights")
-    for token_id in mapping:
-        if not isinstance(token_id, int) or isinstance(token_id, bool):
+    for token_id, weight in mapping.items():
+        if not isinstance(token_id, Integral) or isinstance(token_id, bool):
             raise InputError(f"idf mapping has key {token_id!r}; keys must be token ids (int)")
+        if not isinstance(weight, Real):
+            raise InputError(f"idf weight of token {token_id} ({weight!r}) must be a number")
     return IdfTable({int(k): float(v) for k, v in mapping.items()}, unseen=float(max(mapping.values())))
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vqe_core import errors
 from vqe_core.errors import InputTypeError, VqeError
 from vqe_core.media import as_audio_source, as_media_source
 from vqe_core.scorers.rows import is_missing, is_several_videos
@@ -75,15 +76,15 @@ def encode_audio(value: Any, spill: Spill) -> str | None:
 
 
 def _encode(value: Any, as_source: Callable[[Any], Any], spill: Spill) -> str | None:
-    """What cannot be a source is marked, for the row check to name."""
+    """What cannot be a source is kept as its error, for the row check to raise."""
     if is_missing(value):
         return None
     if isinstance(value, str | os.PathLike):
         return os.fspath(value)
     try:
         source = as_source(value)
-    except VqeError:
-        return encode_text(value) or ""
+    except VqeError as error:
+        return MARK + json.dumps({"error": {"kind": type(error).__name__, "message": str(error), "code": error.code}})
     spilled = _spilled_sound(source, spill) if isinstance(source, AudioSamples) else _spilled(source, spill)
     return MARK + json.dumps({"media": spilled})
 
@@ -111,10 +112,13 @@ def _spilled(source: MediaSource, spill: Spill) -> dict[str, Any]:
 
 
 def decode_media(cell: str | None) -> Any:
-    """A path, a source, samples, a list of them, None, or the unusable value for the row check to name."""
+    """A path, a source, samples, a list of them, None, or the error of what can be none of these."""
     if cell is None or not cell.startswith(MARK):
         return cell
     content = json.loads(cell[len(MARK) :])
+    if "error" in content:
+        error = content["error"]
+        return getattr(errors, error["kind"])(error["message"], code=error["code"])
     if "several" in content:
         return [decode_media(item) for item in content["several"]]
     if "media" not in content:

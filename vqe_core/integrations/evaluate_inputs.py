@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -34,6 +35,7 @@ class OptionalInputs:
         """Score the rows given here, or added before. Optional columns may be left out or be None."""
         given = {"predictions": predictions, "references": references}
         inputs = {name: kwargs.pop(name, given.get(name)) for name in self.columns}
+        self.scorer(**kwargs)  # a wrong option is told before the rows added so far are used up
         try:
             if any(column is not None for column in inputs.values()):
                 self.add_batch(**inputs)
@@ -41,7 +43,7 @@ class OptionalInputs:
                 raise InputError(f"no rows to score; give {', '.join(self.required)}, or call add or add_batch first")
             outcome = super().compute(**kwargs)  # type: ignore[misc]
         finally:
-            shutil.rmtree(self._spill_folder(), ignore_errors=True)
+            self._remove_spilled()
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -93,8 +95,17 @@ class OptionalInputs:
         return getattr(self, "writer", None) is not None
 
     def _spill_folder(self) -> Path:
-        # One folder an experiment: its ranks share it, others do not, so it can be removed after compute.
-        return Path(self.data_dir) / f"spill-{self.experiment_id}"  # type: ignore[attr-defined]
+        """A folder of this object alone; the ranks of one distributed run share theirs, as rank 0 reads them all."""
+        data_dir, experiment = Path(self.data_dir), self.experiment_id  # type: ignore[attr-defined]
+        if self.num_process > 1:  # type: ignore[attr-defined]
+            return data_dir / f"spill-{experiment}"
+        if getattr(self, "_spill_name", None) is None:
+            self._spill_name = f"spill-{uuid.uuid4().hex}"
+        return data_dir / self._spill_name
+
+    def _remove_spilled(self) -> None:
+        if self.process_id == 0:  # type: ignore[attr-defined]
+            shutil.rmtree(self._spill_folder(), ignore_errors=True)
 
     def _spill(self, data: bytes, suffix: str) -> str:
         """Write ``data`` once, named by its content, so that equal videos of two rows stay one video."""
@@ -112,5 +123,6 @@ class OptionalInputs:
         state = dict(self.__dict__)
         if state.get("writer") is not None:
             raise TypeError("rows were added; call compute before pickling this metric")
+        state.pop("_spill_name", None)  # a copy spills to a folder of its own
         unused = ("filelock", "rendez_vous_lock", "filelocks", "file_paths", "data", "buf_writer")
         return {**state, **{name: None for name in unused if name in state}}

@@ -37,7 +37,7 @@ def stack_frames(value: Any) -> np.ndarray:
     if isinstance(value, (list, tuple)):
         if not value:
             raise InputTypeError("videos: an empty list is not a video; give frames, a path or bytes")
-        value = _stack_list(value)
+        value = _nested_numbers(value) if isinstance(value[0], (list, tuple)) else _stack_list(value)
     frames = _as_array(value)
     _check_frames(frames)
     return np.ascontiguousarray(frames)
@@ -64,8 +64,24 @@ def _stack_list(items: list[Any] | tuple[Any, ...]) -> np.ndarray:
     return np.stack(arrays)
 
 
+def _nested_numbers(value: Any) -> np.ndarray:
+    """Nested lists of whole numbers in 0..255, as tables keep arrays, to uint8."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise InputError(f"videos: nested lists of a video must be of one shape ({error})") from error
+    if array.dtype.kind in "iu" and array.size and array.min() >= 0 and array.max() <= 255:
+        return array.astype(np.uint8)
+    return array
+
+
 def _as_array(value: Any) -> np.ndarray:
-    return value.detach().cpu().numpy() if is_tensor(value) else np.asarray(value)
+    if not is_tensor(value):
+        return np.asarray(value)
+    try:
+        return value.detach().cpu().numpy()
+    except TypeError as error:  # numpy has no bfloat16
+        raise InputError(f"videos: frames must be uint8 in 0..255, got a tensor of {value.dtype}") from error
 
 
 def _check_frames(frames: np.ndarray) -> None:

@@ -125,8 +125,8 @@ def _from_mapping(value: Mapping[str, Any], base_dir: str | None) -> MediaSource
 
 def _number(value: Mapping[str, Any], key: str) -> float | None:
     number = value.get(key)
-    if number is None:
-        return None
+    if number is None or (isinstance(number, (float, np.floating)) and np.isnan(number)):
+        return None  # tables put NaN where there is no number
     if isinstance(number, bool) or not isinstance(number, (int, float, np.number)):
         raise InputTypeError(f"videos: {key} ({number!r}) must be a number")
     return float(number)

@@ -44,7 +44,8 @@ class EveryNSecondsSampler:
                 "give their fps ({'frames': ..., 'fps': ...}) or use every_n_frames"
             )
         tolerance = _tolerance(table.timestamps)
-        steps = math.ceil((table.end - table.start - tolerance) / self.every_n_seconds)
+        # The end is a rounded start plus a rounded duration, so it may be off by twice as much.
+        steps = math.ceil((table.end - table.start - 2 * tolerance) / self.every_n_seconds)
         if steps > _MAX_SAMPLES:
             raise InputError(
                 f"every_n_seconds ({self.every_n_seconds}) asks for {steps} samples of a video of "

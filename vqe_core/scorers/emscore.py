@@ -22,13 +22,21 @@ from vqe_core.scorers.row_embeddings import EmbeddedRow, embed_rows
 from vqe_core.scorers.rows import (
     CaptionRow,
     as_columns,
+    check_keys,
     is_missing,
     read_rows,
     report_failures,
     video_column,
 )
 from vqe_core.scorers.sampling import sampler_from_options
-from vqe_core.scorers.score_types import SCORE_TYPES, available_score_types, chosen_names, nothing_to_score
+from vqe_core.scorers.score_types import (
+    SCORE_TYPES,
+    available_score_types,
+    chosen_names,
+    left_out,
+    needed_columns,
+    nothing_to_score,
+)
 from vqe_core.types import ScoreReport
 
 DEFAULT_FRAME_NUM = 10  # Shi et al., CVPR 2022, section 4: 10 frames, evenly spread
@@ -39,7 +47,7 @@ class EMScore(EMScoreOptions):
     """EMScore with fixed options.
 
     The object is itself the function for ``datasets.map(scorer, batched=True)``; it holds options only, so it
-    pickles to a few hundred bytes and hashes the same before and after its model loads.
+    pickles to a few hundred bytes, and its fingerprint is the same before and after its model loads.
 
     Args: see ``EMScoreOptions``.
 
@@ -91,7 +99,7 @@ class EMScore(EMScoreOptions):
             captions: usually all references of the data set.
             path: also save the weights there, for ``idf=path``.
         """
-        table = fit_captions(captions, self._encoder())
+        table = fit_captions(captions, self._encoder(), self.long_text)
         if path is not None:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(idf_to_json(table))
@@ -137,6 +145,7 @@ class EMScore(EMScoreOptions):
         Raises:
             InputError: a column that is needed is not there.
         """
+        check_keys(self, columns)
         if self.candidate_key not in columns:
             raise InputError(
                 f"candidate_key ({self.candidate_key!r}) is no column; there are {', '.join(map(str, columns))}"
@@ -164,6 +173,7 @@ class EMScore(EMScoreOptions):
         return self._score_columns(columns, available_score_types(self.score_types, given))
 
     def _score_columns(self, columns: Mapping[str, list[Any] | None], score_types: tuple[str, ...]) -> ScoreReport:
+        columns = needed_columns(columns, score_types)
         rows = [
             row if isinstance(row, VqeError) else nothing_to_score(row, score_types) or row
             for row in read_rows(columns["predictions"] or [], columns["references"], columns["videos"])
@@ -172,7 +182,7 @@ class EMScore(EMScoreOptions):
             report_failures({i: row for i, row in enumerate(rows) if isinstance(row, VqeError)}, len(rows), "raise")
         encoder = self._encoder()
         good = [row for row in rows if isinstance(row, CaptionRow)]
-        idf = resolve_idf(self.idf, encoder, good)
+        idf = resolve_idf(self.idf, encoder, good, self.long_text)
         scorer = RowScorer(score_types, self.metrics, self.multi_reference, self.frame_aggregation, idf)
         embedded = embed_rows(rows, self.sampler, encoder, self)
         outcomes = [self._outcome(row, scorer) for row in embedded]
@@ -197,6 +207,7 @@ class EMScore(EMScoreOptions):
         notes = row.notes
         if scorer.weights_vanish(row.candidate, *row.references):
             notes += ("idf weighs every word of a caption 0; equal weights used",)
+        notes += left_out(row.video is not None, bool(row.references), scorer.score_types)
         frames = None
         if self.return_all_frames and row.video is not None:
             frames = scorer.score_frames(row.candidate, row.references, row.video)

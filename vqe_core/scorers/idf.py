@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vqe_core.choices import LongText
 from vqe_core.encoders import ImageTextEncoder
 from vqe_core.errors import InputError, InputTypeError, ModelError
 from vqe_core.functional.idf import IdfTable, fit_idf, idf_from_json, idf_from_mapping
@@ -22,20 +23,24 @@ def check_idf(idf: Any) -> None:
         )
 
 
-def fit_captions(captions: Iterable[Any], encoder: ImageTextEncoder) -> IdfTable:
+def fit_captions(captions: Iterable[Any], encoder: ImageTextEncoder, long_text: LongText = "windows") -> IdfTable:
     """Weights from captions: strings, or lists of strings, None for a row without.
 
-    A long caption counts as one document with all its tokens.
+    A long caption counts as one document with the tokens that the model reads of it.
     """
     if isinstance(captions, str):
         raise InputTypeError(f"captions ({captions!r}) must be a list of strings, got one string; wrap it in [ ]")
     texts = [text for entry in captions for text in check_references(entry, "captions")]
     tokenizer = encoder.tokenizer
-    documents = [[i for window in tokenizer.split(text).windows for i in window] for text in texts]
+    # Captions that are too long where that is an error are not scored, but what they say still counts.
+    policy: LongText = "truncate" if long_text == "truncate" else "windows"
+    documents = [[i for window in tokenizer.split(text, policy).windows for i in window] for text in texts]
     return fit_idf(documents, end_id=encoder.end_id, tokenizer=tokenizer.digest())
 
 
-def resolve_idf(idf: Any, encoder: ImageTextEncoder, rows: Sequence[CaptionRow]) -> IdfTable | None:
+def resolve_idf(
+    idf: Any, encoder: ImageTextEncoder, rows: Sequence[CaptionRow], long_text: LongText = "windows"
+) -> IdfTable | None:
     """The table the ``idf`` option stands for, None for equal weights.
 
     Raises:
@@ -47,8 +52,8 @@ def resolve_idf(idf: Any, encoder: ImageTextEncoder, rows: Sequence[CaptionRow])
     if idf is True:
         references = [text for row in rows for text in row.references]
         captions = references or [row.candidate for row in rows]
-        return fit_captions(captions, encoder) if captions else None
-    table = _given_table(idf, encoder)
+        return fit_captions(captions, encoder, long_text) if captions else None
+    table = _given_table(idf, encoder, long_text)
     if table.tokenizer and table.tokenizer != encoder.tokenizer.digest():
         raise ModelError(
             f"idf was fitted with another tokenizer (digest {table.tokenizer}, this model has "
@@ -57,13 +62,13 @@ def resolve_idf(idf: Any, encoder: ImageTextEncoder, rows: Sequence[CaptionRow])
     return table
 
 
-def _given_table(idf: Any, encoder: ImageTextEncoder) -> IdfTable:
+def _given_table(idf: Any, encoder: ImageTextEncoder, long_text: LongText) -> IdfTable:
     if isinstance(idf, IdfTable):
         return idf
     if isinstance(idf, Mapping):
         return idf_from_mapping(idf)
     if isinstance(idf, list | tuple):
-        return fit_captions(idf, encoder)
+        return fit_captions(idf, encoder, long_text)
     path = Path(idf)
     if not path.is_file():
         raise InputError(

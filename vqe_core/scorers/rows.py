@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from vqe_core.choices import OnError
 from vqe_core.errors import InputError, InputTypeError, RowsFailedError, VqeError
@@ -49,8 +52,10 @@ def _as_list(name: str, column: Any) -> list[Any]:
 
 
 def is_missing(value: Any) -> bool:
-    """None, or the NaN that tables put where there is nothing."""
-    return value is None or (isinstance(value, float) and math.isnan(value))
+    """None, or what tables put where there is nothing: NaN, and pandas' own NA and NaT."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, float | np.floating) and math.isnan(value)
 
 
 def is_several_videos(value: Any) -> bool:
@@ -125,17 +130,18 @@ def read_rows(
     return rows
 
 
+def check_keys(options: Any, columns: Mapping[str, Any]) -> None:
+    """Raise InputError if an option names a column that is not there; defaults may be absent."""
+    for field in dataclasses.fields(options):
+        key = getattr(options, field.name)
+        if field.name.endswith("_key") and key != field.default and key not in columns:
+            raise InputError(f"{field.name} ({key!r}) is no column; there are {', '.join(map(str, columns))}")
+
+
 def video_column(
     columns: Mapping[str, Any], video_key: str, start_key: str | None, end_key: str | None, base_dir: str | None
 ) -> list[Any] | None:
-    """The videos of a table, each with its segment and its path made absolute; None without such a column.
-
-    Raises:
-        InputError: a segment column is named that is not there.
-    """
-    for key in (start_key, end_key):
-        if key is not None and key not in columns:
-            raise InputError(f"segment column {key!r} is no column; there are {', '.join(map(str, columns))}")
+    """The videos of a table, each with its segment and its path made absolute; None without such a column."""
     if video_key not in columns:
         return None
     videos = list(columns[video_key])

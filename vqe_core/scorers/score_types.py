@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from vqe_core.errors import InputError
+from vqe_core.errors import InputError, InputTypeError
 from vqe_core.scorers.rows import CaptionRow
 
 VIDEO, REFERENCE, BOTH = SCORE_TYPES = ("EMScore(X,V)", "EMScore(X,X*)", "EMScore(X,V,X*)")
@@ -21,6 +21,8 @@ def chosen_names(option: str, value: Any, allowed: Sequence[str]) -> tuple[str, 
     """
     if value is None:
         return None
+    if not isinstance(value, str | Iterable):
+        raise InputTypeError(f"{option} ({value!r}) must be a name or a list of names among {', '.join(allowed)}")
     chosen = (value,) if isinstance(value, str) else tuple(value)
     if not chosen or any(item not in allowed for item in chosen):
         raise InputError(f"{option} ({value!r}) must be among {', '.join(allowed)}")
@@ -43,6 +45,21 @@ def available_score_types(requested: Sequence[str] | None, given: set[str]) -> t
     if not available:
         raise InputError("a caption is judged by something: give videos, references, or both")
     return available
+
+
+def needed_columns(columns: Mapping[str, list[Any] | None], score_types: Sequence[str]) -> dict[str, list[Any] | None]:
+    """The columns, those that no score type needs left out: a video that is not asked for is not opened."""
+    needed = {"predictions", *(name for score_type in score_types for name in NEEDED_COLUMNS[score_type])}
+    return {name: column if name in needed else None for name, column in columns.items()}
+
+
+def left_out(has_video: bool, has_references: bool, score_types: Sequence[str]) -> tuple[str, ...]:
+    """A remark for a row that lacks what some of the score types need."""
+    given = {"videos"} if has_video else set()
+    given |= {"references"} if has_references else set()
+    missing = [score_type for score_type in score_types if not given.issuperset(NEEDED_COLUMNS[score_type])]
+    lacking = "references" if has_video else "video"
+    return (f"no {lacking} in this row: {', '.join(missing)} left out",) if missing else ()
 
 
 def nothing_to_score(row: CaptionRow, score_types: Sequence[str]) -> InputError | None:

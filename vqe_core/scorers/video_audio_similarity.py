@@ -25,7 +25,7 @@ from vqe_core.scorers.av_report import SCORES, SoundOutcome, gather_rows, sound_
 from vqe_core.scorers.av_rows import SoundRow, read_sound_rows
 from vqe_core.scorers.options import VideoAudioOptions
 from vqe_core.scorers.results import RESULT_COLUMNS, report_to_columns, report_to_result
-from vqe_core.scorers.rows import as_columns, is_missing, report_failures, sound_column, video_column
+from vqe_core.scorers.rows import as_columns, check_keys, is_missing, report_failures, sound_column, video_column
 from vqe_core.types import ScoreReport
 
 
@@ -128,6 +128,7 @@ class VideoAudioSimilarity(VideoAudioOptions):
 
     def inputs_from(self, columns: Mapping[str, Any], base_dir: str | None = None) -> dict[str, Any]:
         """The arguments of ``score`` from a table, by the ``*_key`` options; ``base_dir`` is where paths start."""
+        check_keys(self, columns)
         if self.video_key not in columns:
             raise InputError(f"video_key ({self.video_key!r}) is no column; there are {', '.join(map(str, columns))}")
         optional = {"audio_descriptions": self.description_key, "groups": self.group_key}
