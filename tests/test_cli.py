@@ -152,11 +152,12 @@ def test_a_reader_that_goes_away_is_no_traceback():
     assert "Traceback" not in ran.stderr
 
 
-def test_ctrl_c_ends_cleanly(rows, clip_folder, tmp_path):
+def test_ctrl_c_ends_cleanly(clip_folder, tmp_path):
     frames = np.zeros((2500, 64, 64, 3), np.uint8)
     write_clip(tmp_path / "long.mp4", frames)
     table = tmp_path / "long.jsonl"
-    table.write_text("".join(json.dumps({"clip": "long.mp4", "text": f"a {i}", "from": i, "truth": None}) + "\n" for i in range(60)))
+    rows = [{"clip": "long.mp4", "text": f"a {i}", "from": i, "truth": None} for i in range(60)]
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
     out = tmp_path / "scores.jsonl"
     sampling = ["--frame-sampling-method", "all", "--max-frames", "2500", "--start-key", "from"]
     options = [*keys(clip_folder), *sampling, "--progress"]
