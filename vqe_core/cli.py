@@ -95,7 +95,8 @@ def _score(options: dict[str, Any]) -> int:
     from vqe_core.run import score_table
 
     report = score_table(metric, rows, out, options)
-    for name, value in report.scores.items():
+    numbers = {name: value for name, value in report.calibration.items() if isinstance(value, float)}
+    for name, value in {**report.scores, **numbers}.items():
         print(f"{name:28s} {value:8.4f}")
     print(f"signature: {json.dumps(report.signature)}")
     print(f"{report.num_rows} rows, {report.num_failed} failed; written to {out}")

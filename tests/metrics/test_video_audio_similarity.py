@@ -228,6 +228,84 @@ def test_an_audio_spectrogram_transformer_tags_with_its_own_labels(metric, clip_
     assert 0 < len(result["samples"]["tags"][0]) <= 5
 
 
+@pytest.mark.parametrize("answer", ["a \ud800", "", 5, None])
+def test_what_a_describer_says_is_checked(metric, models, answer):
+    class Describer:
+        sampling_rate = None
+
+        def signature(self) -> dict[str, str]:
+            return {}
+
+        def describe(self, waveforms: Any) -> list[Any]:
+            return [answer] * len(waveforms)
+
+    result = metric.compute(
+        videos=[noise(0)] * 2, audios=[sound(0)] * 2, describer=Describer(), per_sample=True, on_error="skip", **models
+    )
+    assert result["samples"]["status"] == ["bad_description"] * 2
+
+
+def test_equal_sounds_are_described_once_and_a_failing_describer_is_the_rows_error(metric, models):
+    asked = []
+
+    def describe(waveform: np.ndarray, sampling_rate: int) -> str:
+        asked.append(len(waveform))
+        if len(asked) > 1:
+            raise OSError("no more")
+        return "a dog"
+
+    result = metric.compute(
+        videos=[noise(i) for i in range(3)],
+        audios=[sound(0), sound(0), sound(1)],
+        describer=describe,
+        per_sample=True,
+        on_error="skip",
+        **models,
+    )
+    assert len(asked) == 2
+    assert [status == "ok" for status in result["samples"]["status"]] == [True, True, False]
+
+
+def test_a_described_clip_has_a_profile(metric, clip_folder, tmp_path):
+    path = video(tmp_path / "a.mp4", 0, seconds=2.0)
+    result = metric.compute(
+        videos=[path], audio_descriptions=["a dog"], hf_clip=clip_folder, return_profile=True, hop=0.5
+    )
+    assert len(result["profile"][0]["times"]) >= 2
+
+
+def test_a_sound_file_runs_beside_the_whole_video(metric, models, tmp_path):
+    path = str(write_clip(tmp_path / "a.mp4", noise(0, 40), seconds_of_sound=0.0))
+    wave = np.concatenate([sound(1)["array"], sound(2)["array"]])  # two seconds each
+    soundfile.write(tmp_path / "a.wav", wave, RATE, subtype="FLOAT")
+    segment = {"path": path, "start": 2.0, "end": 4.0}
+    forms: list[Any] = [str(tmp_path / "a.wav"), {"path": str(tmp_path / "a.wav"), "start": 2.0, "end": 4.0}, sound(2)]
+    result = metric.compute(videos=[segment] * 3, audios=forms, method="tags", per_sample=True, **models)
+    scores = result["samples"]["similarity"]
+    assert scores == pytest.approx([scores[0]] * 3, abs=1e-5)
+
+
+def test_a_short_sound_in_a_long_silence_is_heard(metric, models):
+    quiet = np.zeros(RATE * 60, np.float32)
+    quiet[: RATE // 2] = 0.02 * np.sin(np.arange(RATE // 2) / 5)
+    silent_windows = np.zeros(RATE * 4, np.float32)
+    result = metric.compute(
+        videos=[noise(0)] * 2,
+        audios=[{"array": array, "sampling_rate": RATE} for array in (quiet, silent_windows)],
+        method="tags",
+        per_sample=True,
+        on_error="skip",
+        **models,
+    )
+    assert result["samples"]["status"] == ["ok", "silent"]
+
+
+def test_when_every_row_fails_the_numbers_are_nan_and_there(metric, models):
+    result = metric.compute(videos=["none.mp4"], method="tags", on_error="skip", **models)
+    assert result["num_failed"] == 1
+    assert all(math.isnan(result[name]) for name in ("similarity", "auc", "gap", "p_value"))
+
+
 def test_spaces_that_differ_are_refused_by_name(metric, clip_folder):
     with pytest.raises(ModelError, match=re.escape("so comparison 'joint' cannot use it")):
         metric.compute(videos=[noise(0)], audios=[sound(0)], hf_clip=clip_folder, method="joint")
@@ -289,7 +367,7 @@ def test_groups_are_no_mismatches_of_each_other(metric, clip_folder):
     texts = ["a dog", "a dog", "a cat", "a house"]
     same_text = metric.compute(**arguments, audio_descriptions=texts)
     assert same_text["chance"]["median_rank"] == 2.0  # three sounds
-    grouped = metric.compute(**arguments, audio_descriptions=texts, groups=["x", "x", "y", "y"])
+    grouped = metric.compute(**arguments, audio_descriptions=texts, groups=np.array([1, 1, 2, 2]))
     assert grouped["chance"]["median_rank"] == 1.5
 
 
@@ -342,6 +420,8 @@ def test_a_profile_says_when_picture_and_sound_fit(metric, models, tmp_path):
         ({"reduce_mode": "sum"}, "reduce_mode ('sum') must be one of avg, max, min"),
         ({"any_or_all": "some"}, "any_or_all ('some') must be one of any, all"),
         ({"min_percentile": 2}, "min_percentile (2) must be between 0 and 1"),
+        ({"min_score": "a"}, "min_score ('a') must be a number, or None for no bound"),
+        ({"hop": 1e-6}, "hop (1e-06 s) cuts a sound of 2.0 s into more than 10000 windows"),
         ({"window": 0}, "window (0) must be a positive finite number of seconds"),
         ({"labels": "dog"}, "labels ('dog') must be a list of words for sounds"),
         ({"api_url": "http://127.0.0.1:1/v1"}, "needs model_name; name the model that the endpoint serves"),

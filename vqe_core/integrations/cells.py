@@ -29,6 +29,8 @@ def encode_text(value: Any, spill: Spill | None = None) -> str | None:
     """One text cell: strings as they are, anything else marked so that the row check can name it."""
     if is_missing(value):
         return None
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, str) and not value.startswith(MARK) and value.isprintable():
         return value
     return MARK + json.dumps({"value": value}, default=_described)
@@ -83,9 +85,9 @@ def _encode(value: Any, as_source: Callable[[Any], Any], spill: Spill) -> str | 
         return os.fspath(value)
     try:
         source = as_source(value)
+        spilled = _spilled_sound(source, spill) if isinstance(source, AudioSamples) else _spilled(source, spill)
     except VqeError as error:
         return MARK + json.dumps({"error": {"kind": type(error).__name__, "message": str(error), "code": error.code}})
-    spilled = _spilled_sound(source, spill) if isinstance(source, AudioSamples) else _spilled(source, spill)
     return MARK + json.dumps({"media": spilled})
 
 
@@ -106,7 +108,7 @@ def _spilled(source: MediaSource, spill: Spill) -> dict[str, Any]:
     else:
         raise InputTypeError(
             f"{source.name} is an open decoder, which evaluate cannot store; "
-            "give its path or bytes, or use vqe_core.EMScore(...).compute, which takes decoders"
+            "give its path or bytes, or use the compute method of vqe_core's own class, which takes decoders"
         )
     return content
 

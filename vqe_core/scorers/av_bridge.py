@@ -106,7 +106,7 @@ class DescriptionBridge:
     direction: Tensor = field(repr=False)
     window: float
     sampling_rate: int
-    longest: float = float("inf")
+    longest: float = 3600.0  # a text has no longest window; an hour is the most that is decoded
     frames_per_window: int = FRAMES
 
     @property

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vqe_core.errors import InputError
 from vqe_core.functional.bank import ReferenceBank, bank_percentile
-from vqe_core.functional.calibration import calibrate
+from vqe_core.functional.calibration import ChanceLevels, calibrate
 from vqe_core.scorers.av_pairs import Comparison
 from vqe_core.scorers.av_report import SoundOutcome
 from vqe_core.scorers.rows import is_missing
@@ -46,7 +46,8 @@ def measure(
     percentiles = [math.nan] * len(outcomes)
     good = [i for i, outcome in enumerate(outcomes) if outcome.error is None]
     if not good:
-        return {}, percentiles
+        unknown = {**dict.fromkeys(NUMBERS, math.nan), "chance": dict.fromkeys(ChanceLevels._fields, math.nan)}
+        return unknown if of_call else {}, percentiles
     visual = torch.stack([outcomes[i].visual for i in good])
     sound = torch.stack([outcomes[i].sound for i in good])
     numbers: dict[str, Any] = {}
@@ -54,7 +55,7 @@ def measure(
     if of_call:
         numbers, of_rows = calibrate_call(visual, sound, _groups(columns.get("groups"), good, sound), method, seed)
     if bank is not None:
-        of_rows = bank_percentiles(visual, sound, bank, method.space)
+        of_rows = bank_percentiles(visual, sound, bank, bank_space(method))
     for i, value in zip(good, of_rows, strict=False):
         percentiles[i] = value
     return numbers, percentiles
@@ -112,6 +113,11 @@ def bank_percentiles(visual: Tensor, sound: Tensor, bank: ReferenceBank, space: 
     """
     own = torch.nn.functional.cosine_similarity(visual, sound, dim=-1)
     return bank_percentile(own, bank.mismatched_scores(visual, space)).percentile.tolist()
+
+
+def bank_space(method: Comparison) -> str:
+    """Space of a bank: how the sounds were made counts too, tags and descriptions share a model but no scale."""
+    return f"{method.name} of {method.space}"
 
 
 def save_bank(bank: ReferenceBank, path: str | os.PathLike[str]) -> None:

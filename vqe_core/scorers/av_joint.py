@@ -14,7 +14,7 @@ from vqe_core.errors import VqeError
 from vqe_core.media import MediaLimits, TableMismatchError, Video, open_video
 from vqe_core.samplers import FrameSampler
 from vqe_core.scorers.av_pairs import PairResult, SoundPair, attempt
-from vqe_core.scorers.av_sound import heard_during, read_sound, with_clock
+from vqe_core.scorers.av_sound import heard_during, read_sound, sound_offset, with_clock
 from vqe_core.scorers.av_windows import Windowing, profile_entry
 from vqe_core.scorers.options import VideoAudioOptions
 
@@ -44,7 +44,8 @@ class ByJointSpace:
 
     def _compare(self, video: Video, sound: Any, pair: SoundPair, notes: tuple[str, ...]) -> PairResult:
         table = video.table
-        heard = heard_during(sound, table.start, table.end, own_track=pair.audio is None)
+        offset = -sound.start if notes else sound_offset(pair.video, pair.audio, table.start)
+        heard = heard_during(sound, table.start, table.end, offset=offset)
         windows = self.windowing.embed(video, heard, self.encoder)
         similarities = windows.similarity().diagonal()[windows.measured]
         visual, audio = windows.visual[windows.measured].mean(dim=0), windows.audio[windows.measured].mean(dim=0)

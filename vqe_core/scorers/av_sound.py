@@ -18,6 +18,7 @@ from vqe_core.types import AudioSamples, MediaSource
 # A sound and a video may differ by this much before the row says so.
 MAX_UNCOVERED = 1.0  # seconds
 MAX_UNCOVERED_SHARE = 0.05
+MAX_WINDOWS = 10_000  # of one sound: nearly three hours, second by second
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,31 @@ def read_sound(video: MediaSource, audio: SoundSource | None) -> AudioSamples:
     return read_audio(video if audio is None else audio)
 
 
-def heard_during(samples: AudioSamples, start: float, end: float, *, own_track: bool) -> HeardSound:
+def sound_offset(video: MediaSource, audio: SoundSource | None, start: float) -> float:
+    """Seconds to add to a sound's clock to put it on the clock of the video's frames.
+
+    A video's own track is on that clock already. A sound file runs beside the whole video file: its 0 s is the
+    file's beginning, also where a segment of the video is compared. Samples without a file begin with what is
+    compared.
+
+    Args:
+        video, audio: the pair; None for the video's own track.
+        start: seconds, where what is compared of the video begins.
+    """
+    if audio is None:
+        return 0.0
+    whole_file = isinstance(audio, AudioSamples) or video.start is None
+    return start if whole_file else 0.0
+
+
+def heard_during(samples: AudioSamples, start: float, end: float, *, offset: float) -> HeardSound:
     """The part of a sound that is heard while the video is seen, as mono.
 
     Args:
-        samples: as decoded. A video's own track is on the clock of its frames; any other sound is taken to begin
-            with the video.
+        samples: as decoded.
         start, end: seconds, what the video covers; equal where its frames have no clock, and then the whole
             sound belongs to it.
-        own_track: whether it is the video's own.
+        offset: seconds, see ``sound_offset``.
 
     Raises:
         MediaError: ``silent``, ``too_short`` or ``non_finite_audio``.
@@ -53,16 +70,21 @@ def heard_during(samples: AudioSamples, start: float, end: float, *, own_track: 
     """
     notes = list(samples.warnings)
     if end > start:
-        if not own_track:
-            samples = replace(samples, start=samples.start + start)
+        samples = replace(samples, start=samples.start + offset)
         span = common_span(start, end, audio_start=samples.start, audio_end=samples.end)
         notes += _remark(span.end - span.start, end - start, samples.duration)
         samples = slice_seconds(samples, span.start, span.end)
     problem = audio_status(samples)
-    if problem is not None:
+    # A short sound in a long silence has a low level as a whole; silence is judged second by second.
+    if problem is not None and not (problem[0] == "silent" and _loud_somewhere(samples)):
         code, message = problem
         raise MediaError(message, code=code)
     return HeardSound(to_mono(samples), tuple(notes))
+
+
+def _loud_somewhere(samples: AudioSamples) -> bool:
+    mono, second = to_mono(samples).waveform, samples.sampling_rate
+    return any(not is_silent(mono[:, first : first + second]) for first in range(0, mono.shape[1], second))
 
 
 def _remark(common: float, video: float, sound: float) -> list[str]:
@@ -91,6 +113,11 @@ def sound_windows(
     """
     if window > longest:
         raise InputError(f"window ({window} s) must be at most {longest} s, the most that the model hears at once")
+    if heard.samples.duration / hop > MAX_WINDOWS:
+        raise InputError(
+            f"hop ({hop} s) cuts a sound of {heard.samples.duration:.1f} s into more than {MAX_WINDOWS} windows; "
+            "use a longer one"
+        )
     samples = resample(heard.samples, sampling_rate)
     times = window_bounds(samples.start, samples.end, window=window, hop=hop)
     most = round(longest * sampling_rate)  # resampling may round a sample more
@@ -99,8 +126,15 @@ def sound_windows(
 
 
 def loud_windows(waveforms: list[np.ndarray]) -> Tensor:
-    """bool (S,): which windows hold a sound."""
-    return torch.tensor([not is_silent(waveform[None]) for waveform in waveforms])
+    """bool (S,): which windows hold a sound.
+
+    Raises:
+        MediaError: none does, code ``silent``.
+    """
+    loud = torch.tensor([not is_silent(waveform[None]) for waveform in waveforms])
+    if not bool(loud.any()):
+        raise MediaError("every window of the sound is silent: below -60 dBFS", code="silent")
+    return loud
 
 
 def with_clock(video: MediaSource, sound: Callable[[], AudioSamples]) -> tuple[MediaSource, tuple[str, ...]]:

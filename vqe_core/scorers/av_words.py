@@ -14,7 +14,7 @@ from vqe_core.encoders import ImageTextEncoder
 from vqe_core.encoders.audio_protocols import JointEncoder
 from vqe_core.errors import InputError, VqeError
 from vqe_core.functional.similarity import cosine_matrix
-from vqe_core.media import MediaLimits, open_video, source_identity
+from vqe_core.media import MediaLimits, open_video, resample, source_identity
 from vqe_core.samplers import FrameSampler
 from vqe_core.scorers.av_bridge import DescriptionBridge, TagBridge
 from vqe_core.scorers.av_pairs import PairResult, SoundPair, attempt
@@ -23,12 +23,14 @@ from vqe_core.scorers.av_sound import (
     heard_during,
     loud_windows,
     read_sound,
+    sound_offset,
     sound_windows,
     with_clock,
 )
 from vqe_core.scorers.av_windows import Windowing, profile_entry
 from vqe_core.scorers.options import VideoAudioOptions
-from vqe_core.types import TimedEmbeddings
+from vqe_core.scorers.rows import check_text
+from vqe_core.types import AudioSamples, TimedEmbeddings
 
 PROFILE_WINDOW = 1.0  # seconds; a description has no window of its own
 
@@ -134,8 +136,7 @@ class ByDescription(FrameComparison):
         texts: list[Any] = [pair.description for pair in pairs]
         asked = [i for i, text in enumerate(texts) if text is None and isinstance(sounds[i], HeardSound)]
         if self.describer is not None and asked:
-            waveforms = [self._at_rate(sounds[i]) for i in asked]
-            for i, answer in zip(asked, self.describer.describe(waveforms), strict=True):
+            for i, answer in zip(asked, self._ask(self.describer, [sounds[i] for i in asked]), strict=True):
                 texts[i] = answer
         missing = InputError(
             "audio_descriptions (None) must say what is heard, or give a describer; leave the row out otherwise",
@@ -143,11 +144,23 @@ class ByDescription(FrameComparison):
         )
         return [missing if text is None else text for text in texts]
 
-    def _at_rate(self, sound: HeardSound) -> Any:
-        from vqe_core.media import resample
-
-        rate = self.describer.sampling_rate if self.describer is not None else None
-        return sound.samples if rate is None else resample(sound.samples, rate)
+    @staticmethod
+    def _ask(describer: Describer, sounds: Sequence[HeardSound]) -> list[str | VqeError]:
+        """A description of each sound; equal sounds are described once, as an answer may cost money."""
+        keys = [(sound.samples.sampling_rate, sound.samples.waveform.tobytes()) for sound in sounds]
+        first: dict[Any, AudioSamples] = {}
+        for key, sound in zip(keys, sounds, strict=True):
+            first.setdefault(key, sound.samples)
+        rate = describer.sampling_rate
+        waveforms = [samples if rate is None else resample(samples, rate) for samples in first.values()]
+        try:
+            answers = list(describer.describe(waveforms))
+            if len(answers) != len(waveforms):
+                raise ValueError(f"{len(answers)} answers for {len(waveforms)} sounds")
+        except Exception as error:  # anyone may write a describer
+            answers = [InputError(f"the describer failed: {error}", code="describer_failed")] * len(waveforms)
+        checked = dict(zip(first, map(_checked_description, answers), strict=True))
+        return [checked[key] for key in keys]
 
     def signature(self) -> dict[str, Any]:
         """Of the model, and of the describer where there is one."""
@@ -192,9 +205,19 @@ class ByTags(FrameComparison):
         return {**self.bridge.signature(), "labels": digest}
 
 
+def _checked_description(answer: Any) -> str | VqeError:
+    if isinstance(answer, VqeError):
+        return answer
+    try:
+        return check_text(answer, "description")
+    except VqeError as error:
+        return InputError(str(error), code="bad_description")
+
+
 def _hear(pair: SoundPair, frames: TimedEmbeddings | VqeError) -> HeardSound:
     """A pair's sound over the span of its frames; what was wrong with the frames comes first."""
     if isinstance(frames, VqeError):
         raise frames
     sound = read_sound(pair.video, pair.audio)
-    return heard_during(sound, frames.start, frames.end, own_track=pair.audio is None)
+    offset = sound_offset(pair.video, pair.audio, frames.start)
+    return heard_during(sound, frames.start, frames.end, offset=offset)

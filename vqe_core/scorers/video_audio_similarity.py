@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, ClassVar
 
 import torch
@@ -18,7 +19,7 @@ from vqe_core.functional.bank import ReferenceBank, make_bank
 from vqe_core.media import audio_versions
 from vqe_core.samplers import FrameSampler, check_count, sampler_spec
 from vqe_core.samplers.protocol import check_positive
-from vqe_core.scorers.av_calibration import load_bank, measure, save_bank
+from vqe_core.scorers.av_calibration import bank_space, load_bank, measure, save_bank
 from vqe_core.scorers.av_models import comparison_for, frame_sampler
 from vqe_core.scorers.av_pairs import Comparison, SoundPair
 from vqe_core.scorers.av_report import SCORES, SoundOutcome, gather_rows, sound_report
@@ -64,6 +65,10 @@ class VideoAudioSimilarity(VideoAudioOptions):
         for option in ("window", "hop"):
             if getattr(self, option) is not None:
                 check_positive(option, getattr(self, option), "seconds")
+        for option in ("min_score", "max_score", "min_percentile"):
+            value = getattr(self, option)
+            if value is not None and not (isinstance(value, Real) and math.isfinite(value)):
+                raise InputError(f"{option} ({value!r}) must be a number, or None for no bound")
         if self.min_percentile is not None and not 0 <= self.min_percentile <= 1:
             raise InputError(f"min_percentile ({self.min_percentile!r}) must be between 0 and 1")
         if self.trust_remote_code:
@@ -161,17 +166,19 @@ class VideoAudioSimilarity(VideoAudioOptions):
         known = [outcome.sound for outcome in outcomes if outcome.error is None]
         if not known:
             raise InputError("none of these clips has a sound that can be compared; see on_error='raise'")
-        bank = make_bank(torch.stack(known), method.space)
+        bank = make_bank(torch.stack(known), bank_space(method))
         if path is not None:
             save_bank(bank, path)
         return replace(self, reference_bank=bank)
 
-    def _compare(self, columns: Mapping[str, Any]) -> tuple[list[SoundOutcome], Comparison]:
+    def _compare(self, columns: Mapping[str, Any], *, of_call: bool = True) -> tuple[list[SoundOutcome], Comparison]:
         rows = read_sound_rows(columns["videos"], columns["audios"], columns["audio_descriptions"])
         errors = {i: row for i, row in enumerate(rows) if isinstance(row, VqeError)}
         if self.on_error == "raise":
             report_failures(errors, len(rows), "raise")
-        given = not all(map(is_missing, columns["audio_descriptions"] or []))
+        descriptions = columns["audio_descriptions"]
+        # Of a data set the column decides, not its values: every batch must be compared by one method.
+        given = descriptions is not None and not (of_call and all(map(is_missing, descriptions)))
         method = comparison_for(self, given or self.describer is not None or self.api_url is not None)
         pairs = [
             SoundPair(i, video, row.audio, row.description)
@@ -185,11 +192,11 @@ class VideoAudioSimilarity(VideoAudioOptions):
         return outcomes, method
 
     def _score_columns(self, columns: Mapping[str, Any], *, of_call: bool) -> ScoreReport:
-        outcomes, method = self._compare(columns)
+        outcomes, method = self._compare(columns, of_call=of_call)
         bank = load_bank(self.reference_bank)
         numbers, percentiles = measure(outcomes, columns, method, bank=bank, of_call=of_call, seed=self.seed)
         unknown = any(o.error is None and math.isnan(p) for o, p in zip(outcomes, percentiles, strict=True))
-        if self.min_percentile is not None and unknown:
+        if self.min_percentile is not None and unknown and self.on_error == "raise":
             raise InputError(
                 f"min_percentile ({self.min_percentile}) needs other sounds to compare with, and there are none in "
                 "this call; give more rows, or a reference_bank from fit_bank"
