@@ -91,6 +91,19 @@ def test_idf_without_references_counts_the_predictions(metric, clip_folder):
         check(result, row, {"EMScore(X,V)": oracle.against_video(clip_folder, caption, clip, weigh)}, EXACT)
 
 
+def test_idf_counts_the_references_also_where_none_is_compared(metric, clip_folder):
+    arguments = {
+        "predictions": CAPTIONS,
+        "videos": [noise(i, 4) for i in range(3)],
+        "references": REFERENCES,
+        "idf": True,
+    }
+    every = metric.compute(**arguments, clip_model_path=clip_folder)
+    video_only = metric.compute(**arguments, score_types="EMScore(X,V)", clip_model_path=clip_folder)
+    assert video_only["signature"]["idf"] == every["signature"]["idf"]
+    assert video_only["EMScore(X,V)_full_F"] == every["EMScore(X,V)_full_F"]
+
+
 def test_a_caption_that_just_fits_the_context(metric, clip_folder):
     caption = " ".join(["cat dog man"] * 25)  # 75 words of one token each, start and end
     assert len(oracle.caption_vectors(clip_folder, caption)[0]) == 77

@@ -173,7 +173,8 @@ class EMScore(EMScoreOptions):
         return self._score_columns(columns, available_score_types(self.score_types, given))
 
     def _score_columns(self, columns: Mapping[str, list[Any] | None], score_types: tuple[str, ...]) -> ScoreReport:
-        columns = needed_columns(columns, score_types)
+        # With idf=True words are counted in the references, also where no score type compares with them.
+        columns = needed_columns(columns, score_types, also={"references"} if self.idf is True else set())
         rows = [
             row if isinstance(row, VqeError) else nothing_to_score(row, score_types) or row
             for row in read_rows(columns["predictions"] or [], columns["references"], columns["videos"])

@@ -48,8 +48,8 @@ def available_score_types(requested: Sequence[str] | None, given: set[str]) -> t
 
 
 def needed_columns(columns: Mapping[str, list[Any] | None], score_types: Sequence[str]) -> dict[str, list[Any] | None]:
-    """The columns, those that no score type needs left out: a video that is not asked for is not opened."""
-    needed = {"predictions", *(name for score_type in score_types for name in NEEDED_COLUMNS[score_type])}
+    """The columns, those left out that neither a score type needs nor ``also`` names: no video is opened in vain."""
+    needed = {"predictions", *also, *(name for score_type in score_types for name in NEEDED_COLUMNS[score_type])}
     return {name: column if name in needed else None for name, column in columns.items()}
 
 
