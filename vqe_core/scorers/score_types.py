@@ -47,7 +47,9 @@ def available_score_types(requested: Sequence[str] | None, given: set[str]) -> t
     return available
 
 
-def needed_columns(columns: Mapping[str, list[Any] | None], score_types: Sequence[str]) -> dict[str, list[Any] | None]:
+def needed_columns(
+    columns: Mapping[str, list[Any] | None], score_types: Sequence[str], also: set[str]
+) -> dict[str, list[Any] | None]:
     """The columns, those left out that neither a score type needs nor ``also`` names: no video is opened in vain."""
     needed = {"predictions", *also, *(name for score_type in score_types for name in NEEDED_COLUMNS[score_type])}
     return {name: column if name in needed else None for name, column in columns.items()}
