@@ -425,6 +425,8 @@ def test_a_profile_says_when_picture_and_sound_fit(metric, models, tmp_path):
         ({"window": 0}, "window (0) must be a positive finite number of seconds"),
         ({"labels": "dog"}, "labels ('dog') must be a list of words for sounds"),
         ({"api_url": "http://127.0.0.1:1/v1"}, "needs model_name; name the model that the endpoint serves"),
+        ({"api_url": "http://user:key@localhost/v1", "model_name": "m"}, "api_url"),
+        ({"labels": 5}, "labels (5) must be a list of words for sounds"),
         ({"bogus": 1}, "unexpected keyword argument 'bogus'"),
         ({"frame_num": 0}, "frame_num (0) must be a whole number of at least 1"),
         ({"window": 99.0}, "window (99.0 s) must be at most"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from vqe_core import registry
@@ -67,7 +67,7 @@ def comparison_for(options: VideoAudioOptions, described: bool) -> Comparison:
     image_text = _image_text_encoder(options)
     frames = (image_text, frame_sampler(options), _windowing(options, FRAMES), options)
     if method == "description":
-        return ByDescription(*frames, describer=_describer(options))
+        return ByDescription(*frames, describer=describer_for(options))
     tagger = load_tagger(_tagger_name(options), options.device, options.dtype, argument="hf_clap")
     bridge = TagBridge.build(tagger, image_text, check_labels(options.labels), options.batch_size)
     return ByTags(*frames, bridge=bridge)
@@ -81,7 +81,11 @@ def check_labels(labels: Any) -> Sequence[str] | None:
     """
     if labels is None:
         return None
-    if isinstance(labels, str) or not all(isinstance(label, str) and label.strip() for label in labels):
+    if (
+        isinstance(labels, str)
+        or not isinstance(labels, Iterable)
+        or not all(isinstance(label, str) and label.strip() for label in labels)
+    ):
         raise InputTypeError(f"labels ({labels!r}) must be a list of words for sounds, for example ['rain', 'a dog']")
     if not labels:
         raise InputError("labels is empty; name the sounds to tell apart, or leave it out for the model's own")
@@ -127,7 +131,13 @@ def _tagger_name(options: VideoAudioOptions) -> Any:
     return options.hf_clip if brings_one else DEFAULT_TAGGER
 
 
-def _describer(options: VideoAudioOptions) -> Describer | None:
+def describer_for(options: VideoAudioOptions) -> Describer | None:
+    """What puts sounds into words, None where the options name nothing.
+
+    Raises:
+        InputError: an address without a model, or one that holds a key or no host.
+        InputTypeError: neither a function nor a describer.
+    """
     if options.describer is not None:
         return as_describer(options.describer)
     if options.api_url is None:
@@ -135,5 +145,6 @@ def _describer(options: VideoAudioOptions) -> Describer | None:
     from vqe_core.describers.endpoint import EndpointDescriber
 
     if options.model_name is None:
-        raise InputError(f"api_url ({options.api_url!r}) needs model_name; name the model that the endpoint serves")
+        # The address is not repeated: it may hold what should not be printed.
+        raise InputError("api_url needs model_name; name the model that the endpoint serves")
     return EndpointDescriber(api_url=options.api_url, model_name=options.model_name, progress=options.progress)

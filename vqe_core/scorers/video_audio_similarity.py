@@ -20,7 +20,7 @@ from vqe_core.media import audio_versions
 from vqe_core.samplers import FrameSampler, check_count, sampler_spec
 from vqe_core.samplers.protocol import check_positive
 from vqe_core.scorers.av_calibration import bank_space, load_bank, measure, save_bank
-from vqe_core.scorers.av_models import comparison_for, frame_sampler
+from vqe_core.scorers.av_models import check_labels, comparison_for, describer_for, frame_sampler
 from vqe_core.scorers.av_pairs import Comparison, SoundPair
 from vqe_core.scorers.av_report import SCORES, SoundOutcome, gather_rows, sound_report
 from vqe_core.scorers.av_rows import SoundRow, read_sound_rows
@@ -76,7 +76,8 @@ class VideoAudioSimilarity(VideoAudioOptions):
                 f"trust_remote_code ({self.trust_remote_code!r}) must be False: code from a checkpoint is never run, "
                 "as it could do anything on this machine; use a model whose classes transformers has"
             )
-        _ = self.sampler  # built once here, so that a wrong option is told at once
+        # Built once here, so that a wrong option is told at once.
+        _ = self.sampler, describer_for(self), check_labels(self.labels)
 
     @property
     def sampler(self) -> FrameSampler:
