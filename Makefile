@@ -18,7 +18,7 @@ demo: $(VENV)/.installed
 	$(BIN)/vqe demo --out demo_out
 
 test: lint types
-	$(BIN)/python -m pytest -q --numprocesses=2 --dist=loadfile
+	$(BIN)/python -m pytest -q --numprocesses=2 --dist=worksteal
 
 test-slow: $(VENV)/.installed-slow
 	$(BIN)/python -m pytest -q -m slow tests

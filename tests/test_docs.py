@@ -26,13 +26,17 @@ def blocks(document: Path) -> list[tuple[str, str]]:
 def test_every_snippet_runs(document, tmp_path):
     (tmp_path / "metrics").symlink_to(ROOT / "metrics")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    script = []
+    script: list[str] = []
     for language, code in blocks(document):
         if language == "bash":
             script += [line for line in code.splitlines() if line and not line.startswith(NOT_HERE)]
         else:
-            path = tmp_path / f"snippet_{len(script)}.py"
-            path.write_text(code, encoding="utf-8")
+            # Snippets in a row share a process, as a reader's session does.
+            path = tmp_path / f"snippets_{len(script)}.py"
+            if script and script[-1].endswith(".py"):
+                path = Path(script.pop().split(" ", 1)[1])
+            with path.open("a", encoding="utf-8") as file:
+                file.write(code)
             script.append(f"{sys.executable} {path}")
     assert script, "a document without a snippet that runs"
     for command in script:
