@@ -409,6 +409,8 @@ def test_a_profile_says_when_picture_and_sound_fit(metric, models, tmp_path):
     assert profile["similarity"] == diagonal
     assert profile["worst"]["similarity"] == min(diagonal)
     assert profile["mean"] == pytest.approx(np.mean(diagonal), abs=1e-6)
+    assert (profile["max"], profile["min"]) == pytest.approx((max(diagonal), min(diagonal)), abs=1e-6)
+    assert min(map(min, profile["matrix"])) - 1e-3 <= profile["avh"] <= 1
     assert profile["best_lag"] in profile["lags"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -14,7 +14,13 @@ from torch import Tensor
 from vqe_core.embed import FrameViews
 from vqe_core.encoders.audio_protocols import JointEncoder
 from vqe_core.functional.profile import av_profile, temporal_contrast
-from vqe_core.functional.reductions import pooled_similarity, reduce_windows, window_match
+from vqe_core.functional.reductions import (
+    WindowReduction,
+    avh_similarity,
+    pooled_similarity,
+    reduce_windows,
+    window_match,
+)
 from vqe_core.functional.similarity import cosine_matrix
 from vqe_core.media import Video
 from vqe_core.samplers import FrameSampler, cap_positions
@@ -114,8 +120,10 @@ def profile_entry(windows: WindowedEmbeddings, hop: float | None) -> dict[str, A
     step = hop or float(windows.times[0, 1] - windows.times[0, 0])
     profile, contrast = av_profile(matrix, windows.times, step), temporal_contrast(matrix)
     worst, match = profile.worst, window_match(matrix)
-    reductions = {mode: float(reduce_windows(matrix, mode)) for mode in ("mean", "median", "bottomk")}
-    pooled = float(pooled_similarity(windows.visual[windows.measured], windows.audio[windows.measured]))
+    reductions = {mode: float(reduce_windows(matrix, mode)) for mode in get_args(WindowReduction)}
+    audio = windows.audio[windows.measured]
+    pooled = float(pooled_similarity(windows.visual[windows.measured], audio))
+    whole_sound = float(avh_similarity(windows.visual, audio.mean(dim=0)))
     return {
         "times": windows.times.tolist(),
         "similarity": _plain(profile.diagonal),
@@ -126,6 +134,7 @@ def profile_entry(windows: WindowedEmbeddings, hop: float | None) -> dict[str, A
         "lag_similarity": _plain(profile.lag_similarity),
         **reductions,
         "pooled": pooled,
+        "avh": whole_sound,
         "precision": float(match.precision),
         "recall": float(match.recall),
         "f1": float(match.f1),
