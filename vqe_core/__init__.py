@@ -17,7 +17,6 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "EMScore": "vqe_core.scorers.emscore",
     "VideoAudioSimilarity": "vqe_core.scorers.video_audio_similarity",
-    "evaluate_inputs": "vqe_core.integrations",
     "MediaSource": "vqe_core.types",
     "ScoreReport": "vqe_core.types",
     "VqeError": "vqe_core.errors",
@@ -25,11 +24,11 @@ _PUBLIC = {
     "MediaError": "vqe_core.errors",
     "ModelNotFoundError": "vqe_core.errors",
 }
-__all__ = ["__version__", *_PUBLIC]
+__all__ = ["__version__", "evaluate_inputs", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "evaluate_inputs":
+    if name == "evaluate_inputs":  # a module, for the metric scripts
         return importlib.import_module("vqe_core.integrations.evaluate_inputs")
     if name in _PUBLIC:
         return getattr(importlib.import_module(_PUBLIC[name]), name)

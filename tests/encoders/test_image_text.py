@@ -12,7 +12,7 @@ import torch
 from torch.nn.functional import normalize
 
 from tests import tiny
-from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
+from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder, unload_encoders
 from vqe_core.errors import InputError, ModelError, ModelNotFoundError
 from vqe_core.scorers.emscore import EMScore
 
@@ -132,7 +132,10 @@ def test_a_half_precision_checkpoint_runs_in_float32(tmp_path, clip_folder):
 
 
 def test_an_encoder_is_loaded_once(clip_folder):
-    assert load_image_text_encoder(clip_folder) is load_image_text_encoder(clip_folder)
+    first = load_image_text_encoder(clip_folder)
+    assert load_image_text_encoder(clip_folder) is first
+    unload_encoders()
+    assert load_image_text_encoder(clip_folder) is not first
 
 
 def test_other_families_and_half_saved_models_are_refused(tmp_path, clip_folder):

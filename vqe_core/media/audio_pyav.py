@@ -19,8 +19,7 @@ from vqe_core.media.audio_blocks import SampleBlocks
 from vqe_core.media.audio_limits import AudioLimits
 from vqe_core.media.audio_signal import slice_seconds
 from vqe_core.media.audio_timeline import Timeline
-from vqe_core.media.container import _open_container as open_container
-from vqe_core.media.container import media_errors
+from vqe_core.media.container import media_errors, open_container, readable_packets
 from vqe_core.media.limits import MediaLimits
 from vqe_core.types import AudioSamples, MediaSource
 
@@ -159,19 +158,10 @@ class _Track:
                 yield (None if frame.pts is None or base is None else float(frame.pts * base)), frame
 
     def _packets(self) -> Iterator[av.Packet[AudioStream] | None]:
-        packets = self.container.demux(self.stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.FFmpegError:
-                # What follows cannot be reached; what the decoder still holds can.
-                self.bad_packets += 1
-                packet = None
-            if packet is not None and packet.size == 0:
-                continue
-            yield packet
-            if packet is None:
-                return
+        return readable_packets(self.container, self.stream, self._count_bad_packet)
+
+    def _count_bad_packet(self) -> None:
+        self.bad_packets += 1
 
     def _nothing(self) -> MediaError:
         if self.bad_packets:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -62,7 +63,7 @@ def open_stream(source: MediaSource, limits: MediaLimits) -> Iterator[tuple[Inpu
     Raises:
         MediaError: any code; nothing else leaves the block.
     """
-    with media_errors(source.name), _open_container(source, limits) as container:
+    with media_errors(source.name), open_container(source, limits) as container:
         stream = _video_stream(container, source)
         context = stream.codec_context
         check_size(context.width, context.height, limits, source.name)
@@ -94,7 +95,7 @@ def presentation_time(item: VideoFrame | av.Packet[VideoStream], stream: VideoSt
     return item.pts * base.numerator / base.denominator
 
 
-def _open_container(source: MediaSource, limits: MediaLimits) -> InputContainer:
+def open_container(source: MediaSource, limits: MediaLimits) -> InputContainer:
     protocols = limits.protocols if source.data is None else "none"
     options = {
         "max_pixels": str(limits.max_pixels),
@@ -151,3 +152,26 @@ def _video_stream(container: InputContainer, source: MediaSource) -> VideoStream
     if any(stream.codec_context is None for stream in container.streams.video):
         detail = "its video codec is unknown"
     raise MediaError(f"{source.name!r} has no video that can be decoded; {detail}", code="no_video_stream")
+
+
+def readable_packets(container: Any, stream: Any, on_damage: Callable[[], None]) -> Iterator[Any]:
+    """The packets of a stream that have content, then None, the signal to empty the decoder.
+
+    Args:
+        container: open for reading.
+        stream: one of its streams.
+        on_damage: called where the file cannot be read on; frames still inside the decoder can be had.
+    """
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            on_damage()
+            packet = None
+        # A packet without content is that signal too, so a stray one must not reach the decoder.
+        if packet is not None and packet.size == 0:
+            continue
+        yield packet
+        if packet is None:
+            return

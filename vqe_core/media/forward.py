@@ -13,7 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vqe_core.errors import MediaError
-from vqe_core.media.container import check_size, presentation_time
+from vqe_core.media.container import check_size, presentation_time, readable_packets
 from vqe_core.media.display_times import display_times, last_duration
 from vqe_core.media.limits import MediaLimits
 from vqe_core.media.pixels import clockwise_rotation, picture_warnings
@@ -70,20 +70,10 @@ class ForwardDecode:
             yield from frames
 
     def _packets(self) -> Iterator[av.Packet[VideoStream] | None]:
-        packets = self.container.demux(self.stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.FFmpegError:
-                # The rest of the file cannot be reached; frames still inside the decoder can.
-                self.bad_packets += 1
-                packet = None
-            # A packet without content is the signal to empty the decoder, so a stray one must not reach it.
-            if packet is not None and packet.size == 0:
-                continue
-            yield packet
-            if packet is None:
-                return
+        return readable_packets(self.container, self.stream, self._count_bad_packet)
+
+    def _count_bad_packet(self) -> None:
+        self.bad_packets += 1
 
 
 def _png_size(packet: av.Packet[VideoStream] | None) -> tuple[int, int] | None:
