@@ -29,10 +29,17 @@ PE_AV = ["timm>=1.0.23"]  # the picture tower of PE-AV
 SERVING = ["transformers[serving]"]  # a local server to test the endpoint describer against; large, so not in TEST
 PLOTS = ["matplotlib>=3.8"]  # pictures for notebooks and the app; the report draws without it
 APP = ["gradio>=6.7", *PLOTS]  # Spaces; older releases have known holes
+OPENVINO = ["openvino>=2025.0"]  # the fastest encoder on a CPU; one wheel, no compiler
+SQL = ["sqlalchemy>=2"]  # rows from and scores to a database, by any URL it knows
+TRAINING = ["accelerate>=1.1"]  # what the trainers of transformers run on
 TORCHCODEC = ["torchcodec"]  # only to hand over its decoder objects; needs a system FFmpeg
 # pytest-xdist: two cores, half the wait; hypothesis: properties over examples
-TEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6", *PE_AV, *PLOTS]
-DEV = [*TEST, "ruff>=0.17,<0.18", "mypy>=1.15", "build"]  # ruff is pinned by minor: its formatting moves
+TEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6", *PE_AV, *APP, *OPENVINO, *SQL, *TRAINING]
+TEST += ["psycopg[binary]>=3"]  # a real PostgreSQL behind SQLAlchemy
+TEST += ["playwright>=1.50"]  # drives a real browser against the app; the browser itself is the system's
+TEST += ["nbclient", "ipykernel"]  # run the notebooks as Jupyter does
+BENCH = ["opencv-python-headless"]  # how the published code reads videos: the baseline to beat
+DEV = [*TEST, *BENCH, "ruff>=0.17,<0.18", "mypy>=1.15", "build"]  # ruff is pinned by minor: its formatting moves
 
 setup(
     name="vqe-core",
@@ -51,9 +58,13 @@ setup(
         "pe-av": PE_AV,
         "serving": SERVING,
         "torchcodec": TORCHCODEC,
+        "openvino": OPENVINO,
+        "sql": SQL,
+        "training": TRAINING,
+        "bench": BENCH,
         "test": TEST,
         "dev": DEV,
-        "all": [*APP, *PE_AV, *DEV],
+        "all": [*APP, *PE_AV, *OPENVINO, *SQL, *TRAINING],
     },
     entry_points={"console_scripts": ["vqe = vqe_core.cli:main"]},
 )
