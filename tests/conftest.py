@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,11 @@ def shared_media() -> Path:
     if not (folder / "rows.jsonl").is_file():
         pytest.skip("no real clips beside the checkout (../shared/media)")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory) -> Iterator[None]:
+    """The command caches by default; a test run neither reads nor fills the user's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VQE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"types", "registry", "builtin"},
     {"functional"},
     {"media", "samplers", "demo"},
-    {"encoders", "describers"},
+    {"encoders", "describers", "cache"},
     {"embed"},
     {"scorers"},
     {"tables", "run", "integrations", "report", "plots"},

@@ -17,7 +17,7 @@ from vqe_core.scorers.options import COMMAND_OPTIONS
 
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130  # 130: what a shell reports for Ctrl-C
 SWITCHES = {"bool", "bool | None"}
-NUMBERS = {"int": int, "int | None": int, "float | None": float}
+NUMBERS = {"int": int, "int | None": int, "float": float, "float | None": float}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,8 +55,16 @@ def _parser() -> argparse.ArgumentParser:
         metric = metrics.add_parser(name, help=summary, description=summary)
         metric.add_argument("rows", metavar="ROWS", help="jsonl, json, csv or parquet; media paths relative to it")
         metric.add_argument("--out", required=True, metavar="FILE", help="table to write, the format by its ending")
+        metric.add_argument(
+            "--no-cache", action="store_true", default=argparse.SUPPRESS, help="neither look up nor store embeddings"
+        )
         _add_options(metric, options)
         metric.set_defaults(command=_score, metric=name)
+
+    cache = commands.add_parser("cache", help="look at, empty or check the stored embeddings")
+    cache.add_argument("action", choices=("info", "clear", "verify"), metavar="ACTION", help="info, clear or verify")
+    cache.add_argument("--cache-dir", metavar="DIR", help="folder (default: VQE_CACHE_DIR, or the system's)")
+    cache.set_defaults(command=_cache)
 
     listing = commands.add_parser("list", help="list metrics, samplers, encoders and readers")
     listing.set_defaults(command=_list)
@@ -91,6 +99,13 @@ def _score(options: dict[str, Any]) -> int:
     metric, rows, out = (options.pop(name) for name in ("metric", "rows", "out"))
     if options.get("idf") in ("true", "false"):
         options["idf"] = options["idf"] == "true"
+    from vqe_core.cache.place import default_cache_dir
+
+    # On by default here: a command is often run again, with another option or after one clip was mended.
+    if options.pop("no_cache", False):
+        options["cache_dir"] = None
+    else:
+        options.setdefault("cache_dir", str(default_cache_dir()))
     _quiet_libraries()
     from vqe_core.run import score_table
 
@@ -111,6 +126,12 @@ def _demo(options: dict[str, Any]) -> int:
 
     print(format_table(run_demo(Path(options["out"]))))
     return 0
+
+
+def _cache(options: dict[str, Any]) -> int:
+    from vqe_core.cache.command import run_cache_command
+
+    return run_cache_command(options["action"], options["cache_dir"])
 
 
 def _list(options: dict[str, Any]) -> int:

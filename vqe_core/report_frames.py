@@ -14,6 +14,7 @@ from vqe_core.errors import VqeError
 from vqe_core.media import as_media_source, open_video
 from vqe_core.report_evidence import WordEvidence, read_words, word_evidence
 from vqe_core.scorers.emscore import EMScore
+from vqe_core.scorers.session import embed_settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +46,8 @@ def look_at_video(scorer: EMScore, video: Any, captions: Sequence[str]) -> SeenV
     """
     source = as_media_source(video)
     encoder = load_image_text_encoder(scorer.clip_model_path, scorer.device, scorer.dtype)
-    size = scorer.batch_size
-    seen = embed_videos(
-        {0: source}, scorer.sampler, encoder, max_frames=scorer.max_frames, batch_size=size, progress=False
-    )[0]
+    settings = embed_settings(scorer)
+    seen = embed_videos({0: source}, scorer.sampler, encoder, settings)[0]
     if isinstance(seen, VqeError):
         raise seen
     opened = open_video(source)
@@ -56,7 +55,7 @@ def look_at_video(scorer: EMScore, video: Any, captions: Sequence[str]) -> SeenV
     positions = np.searchsorted(opened.table.indices, numbers)
     frames = np.stack([frame.pixels for frame in opened.frames(positions)])[where]
     evidence = {}
-    for text, embedded in embed_texts(captions, encoder, long_text=scorer.long_text, batch_size=size).items():
+    for text, embedded in embed_texts(captions, encoder, settings, long_text=scorer.long_text).items():
         if isinstance(embedded, VqeError):
             raise embedded
         if embedded.tokens is not None:

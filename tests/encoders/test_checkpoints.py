@@ -141,7 +141,7 @@ def test_a_missing_model_is_told_before_anything_is_decoded(monkeypatch):
     def decoded(*arguments: Any) -> None:
         raise AssertionError("a video was opened before the model was found")
 
-    monkeypatch.setattr("vqe_core.embed.open_video", decoded)
+    monkeypatch.setattr("vqe_core.embed.videos.open_video", decoded)
     import numpy as np
 
     with pytest.raises(ModelNotFoundError):

@@ -11,6 +11,7 @@ from vqe_core.media.audio_reader import audio_versions, read_audio
 from vqe_core.media.audio_signal import audio_status, check_finite, is_silent, resample, slice_seconds, to_mono
 from vqe_core.media.audio_source import as_audio_source
 from vqe_core.media.checks import check_file
+from vqe_core.media.content import content_digest
 from vqe_core.media.identity import source_identity
 from vqe_core.media.limits import MediaLimits
 from vqe_core.media.reader import TableMismatchError, VideoReader
@@ -29,6 +30,7 @@ __all__ = [
     "audio_versions",
     "check_file",
     "check_finite",
+    "content_digest",
     "is_silent",
     "open_video",
     "read_audio",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from vqe_core.describers import Describer
-from vqe_core.embed import FrameViews, embed_texts, embed_videos, show_progress
+from vqe_core.embed import DecodeCrew, EmbedSettings, embed_texts, embed_videos, progress_bar
 from vqe_core.encoders import ImageTextEncoder
 from vqe_core.encoders.audio_protocols import JointEncoder
 from vqe_core.errors import InputError, VqeError
@@ -30,8 +31,10 @@ from vqe_core.scorers.av_sound import (
 from vqe_core.scorers.av_windows import Windowing, profile_entry
 from vqe_core.scorers.options import VideoAudioOptions
 from vqe_core.scorers.rows import check_text
+from vqe_core.scorers.session import embed_settings
 from vqe_core.types import AudioSamples, TimedEmbeddings
 
+CHUNK_PAIRS = 256  # whose embeddings and sounds are held at one time
 PROFILE_WINDOW = 1.0  # seconds; a description has no window of its own
 
 
@@ -51,24 +54,31 @@ class FrameComparison:
     windowing: Windowing
     options: VideoAudioOptions
 
-    @property
-    def views(self) -> FrameViews:
-        """Flipped copies that are compared beside each frame."""
-        return self.windowing.views
+    @cached_property
+    def settings(self) -> EmbedSettings:
+        """How frames are embedded."""
+        return embed_settings(self.options, self.windowing.views)
 
-    def embed_frames(self, pairs: Sequence[SoundPair]) -> list[TimedEmbeddings | VqeError]:
-        """Frames of each pair's video; each distinct video is embedded once."""
-        sources = {source_identity(pair.video): pair.video for pair in pairs}
-        embedded = embed_videos(
-            sources,
-            self.sampler,
-            self.encoder,
-            max_frames=self.options.max_frames,
-            batch_size=self.options.batch_size,
-            progress=self.options.progress,
-            views=self.views,
-        )
-        return [embedded[source_identity(pair.video)] for pair in pairs]
+    def compare(self, pairs: Sequence[SoundPair]) -> list[PairResult | VqeError]:
+        """Compare each pair, some at a time; one that fails gives its error."""
+        settings, results = self.settings, list[PairResult | VqeError]()
+        with (
+            DecodeCrew.of(settings, [pair.video for pair in pairs]) as crew,
+            progress_bar("videos", len(pairs), self.options.progress) as bar,
+        ):
+            for start in range(0, len(pairs), CHUNK_PAIRS):
+                chunk = pairs[start : start + CHUNK_PAIRS]
+                sources = {source_identity(pair.video): pair.video for pair in chunk}
+                frames = embed_videos(sources, self.sampler, self.encoder, settings, crew=crew)
+                results += self.compare_embedded(chunk, [frames[source_identity(pair.video)] for pair in chunk])
+                bar.update(len(chunk))
+        return results
+
+    def compare_embedded(
+        self, pairs: Sequence[SoundPair], embedded: Sequence[TimedEmbeddings | VqeError]
+    ) -> list[PairResult | VqeError]:
+        """Compare pairs whose frames are embedded; the part in which the methods differ."""
+        raise NotImplementedError
 
     def result(self, frames: TimedEmbeddings, direction: Tensor, notes: tuple[str, ...], **words: Any) -> PairResult:
         """Cosine of each frame with the sound's direction."""
@@ -101,17 +111,17 @@ class ByDescription(FrameComparison):
     name: ClassVar[str] = "description"
     describer: Describer | None
 
-    def compare(self, pairs: Sequence[SoundPair]) -> list[PairResult | VqeError]:
+    def compare_embedded(
+        self, pairs: Sequence[SoundPair], embedded: Sequence[TimedEmbeddings | VqeError]
+    ) -> list[PairResult | VqeError]:
         """Compare each pair; one that fails gives its error."""
-        embedded = self.embed_frames(pairs)
         sounds = [
             attempt(_hear, pair, frames) if self._needs_sound(pair) else None
             for pair, frames in zip(pairs, embedded, strict=True)
         ]
         descriptions = self._descriptions(pairs, sounds)
-        options = self.options
         known = [text for text in descriptions if isinstance(text, str)]
-        texts = embed_texts(known, self.encoder, long_text="windows", batch_size=options.batch_size)
+        texts = embed_texts(known, self.encoder, self.settings, long_text="windows")
 
         def one(pair: SoundPair, frames: Any, sound: Any, description: str | VqeError) -> PairResult:
             for part in (frames, sound, description):
@@ -175,11 +185,11 @@ class ByTags(FrameComparison):
     name: ClassVar[str] = "tags"
     bridge: TagBridge
 
-    def compare(self, pairs: Sequence[SoundPair]) -> list[PairResult | VqeError]:
+    def compare_embedded(
+        self, pairs: Sequence[SoundPair], embedded: Sequence[TimedEmbeddings | VqeError]
+    ) -> list[PairResult | VqeError]:
         """Compare each pair; one that fails gives its error."""
-        embedded = self.embed_frames(pairs)
-        bar = show_progress(zip(pairs, embedded, strict=True), "sounds", len(pairs), self.options.progress)
-        return [attempt(self._one, pair, frames) for pair, frames in bar]
+        return [attempt(self._one, pair, frames) for pair, frames in zip(pairs, embedded, strict=True)]
 
     def _one(self, pair: SoundPair, frames: TimedEmbeddings | VqeError) -> PairResult:
         heard = _hear(pair, frames)

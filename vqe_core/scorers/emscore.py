@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
 from vqe_core.errors import InputError, ModelError, VqeError
 from vqe_core.functional.emscore import FINE_GRAINED_METRICS, METRICS
 from vqe_core.functional.idf import idf_to_json
-from vqe_core.samplers import FrameSampler, check_count, sampler_spec
+from vqe_core.samplers import FrameSampler, sampler_spec
 from vqe_core.scorers.emscore_rows import RowScorer
 from vqe_core.scorers.idf import check_idf, fit_captions, resolve_idf
 from vqe_core.scorers.options import EMScoreOptions
@@ -37,6 +37,7 @@ from vqe_core.scorers.score_types import (
     needed_columns,
     nothing_to_score,
 )
+from vqe_core.scorers.session import check_running
 from vqe_core.types import ScoreReport
 
 DEFAULT_FRAME_NUM = 10  # Shi et al., CVPR 2022, section 4: 10 frames, evenly spread
@@ -76,8 +77,7 @@ class EMScore(EMScoreOptions):
         check_choice("frame_aggregation", self.frame_aggregation, FrameAggregation)
         check_choice("long_text", self.long_text, LongText)
         check_choice("on_error", self.on_error, OnError)
-        for option in ("batch_size", "max_frames"):
-            check_count(option, getattr(self, option))
+        check_running(self)
         check_idf(self.idf)
         _ = self.sampler  # built once here, so that a wrong option is told at once
 
@@ -185,12 +185,15 @@ class EMScore(EMScoreOptions):
         good = [row for row in rows if isinstance(row, CaptionRow)]
         idf = resolve_idf(self.idf, encoder, good, self.long_text)
         scorer = RowScorer(score_types, self.metrics, self.multi_reference, self.frame_aggregation, idf)
-        embedded = embed_rows(rows, self.sampler, encoder, self)
-        outcomes = [self._outcome(row, scorer) for row in embedded]
+        outcomes = [RowOutcome()] * len(rows)
+        readers: set[str] = set()
+        for i, row in embed_rows(rows, self.sampler, encoder, self):
+            outcomes[i] = self._outcome(row, scorer)
+            if isinstance(row, EmbeddedRow) and row.video is not None:
+                readers.add(row.video.reader)
         report_failures({i: o.error for i, o in enumerate(outcomes) if o.error is not None}, len(rows), self.on_error)
-        return assemble_report(
-            outcomes, scorer.keys, self._signature(encoder, scorer, embedded), self.return_all_frames
-        )
+        signature = self._signature(encoder, scorer, readers)
+        return assemble_report(outcomes, scorer.keys, signature, self.return_all_frames)
 
     def _encoder(self) -> ImageTextEncoder:
         encoder = load_image_text_encoder(self.clip_model_path, self.device, self.dtype)
@@ -214,8 +217,7 @@ class EMScore(EMScoreOptions):
             frames = scorer.score_frames(row.candidate, row.references, row.video)
         return RowOutcome(scorer.score(row.candidate, row.references, row.video), notes, frames)
 
-    def _signature(self, encoder: ImageTextEncoder, scorer: RowScorer, rows: Sequence[Any]) -> dict[str, Any]:
-        readers = {row.video.reader for row in rows if isinstance(row, EmbeddedRow) and row.video is not None}
+    def _signature(self, encoder: ImageTextEncoder, scorer: RowScorer, readers: Iterable[str]) -> dict[str, Any]:
         return {
             "metric": self.name,
             "version": __version__,

@@ -30,6 +30,11 @@ class SharedOptions:
     dtype: str = option("auto", "auto (float32), float32, bfloat16 or float16")
     per_sample: bool = option(False, "add 'samples': one list a column, an entry a row", python_only=True)
     on_error: OnError = option("raise", "rows that cannot be scored: raise, warn or skip")
+    cache_dir: Any = option(None, "folder of stored embeddings, shared by metrics and processes (default: none)")
+    isolate: bool | None = option(
+        None, "decode in worker processes that a bad file cannot take along (default: where many files are decoded)"
+    )
+    row_timeout: float = option(120.0, "seconds that a worker process may decode for one row")
     progress: bool | None = option(None, "progress bars: true, false, or on a terminal only (default)")
     video_key: str = option("video_path", "column of the videos")
     start_key: str | None = option(None, "column of where each row's segment starts, in seconds (default: none)")

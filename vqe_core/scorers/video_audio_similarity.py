@@ -17,7 +17,7 @@ from vqe_core.embed import FrameViews
 from vqe_core.errors import InputError, VqeError
 from vqe_core.functional.bank import ReferenceBank, make_bank
 from vqe_core.media import audio_versions
-from vqe_core.samplers import FrameSampler, check_count, sampler_spec
+from vqe_core.samplers import FrameSampler, sampler_spec
 from vqe_core.samplers.protocol import check_positive
 from vqe_core.scorers.av_calibration import bank_space, load_bank, measure, save_bank
 from vqe_core.scorers.av_models import check_labels, comparison_for, describer_for, frame_sampler
@@ -27,6 +27,7 @@ from vqe_core.scorers.av_rows import SoundRow, read_sound_rows
 from vqe_core.scorers.options import VideoAudioOptions
 from vqe_core.scorers.results import RESULT_COLUMNS, report_to_columns, report_to_result
 from vqe_core.scorers.rows import as_columns, check_keys, is_missing, report_failures, sound_column, video_column
+from vqe_core.scorers.session import check_running
 from vqe_core.types import ScoreReport
 
 
@@ -60,8 +61,7 @@ class VideoAudioSimilarity(VideoAudioOptions):
         for option, allowed in (("method", Method), ("reduce_mode", ReduceMode), ("any_or_all", AnyOrAll)):
             check_choice(option, getattr(self, option), allowed)
         check_choice("on_error", self.on_error, OnError)
-        for option in ("batch_size", "max_frames"):
-            check_count(option, getattr(self, option))
+        check_running(self)
         for option in ("window", "hop"):
             if getattr(self, option) is not None:
                 check_positive(option, getattr(self, option), "seconds")

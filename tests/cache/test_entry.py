@@ -1,0 +1,79 @@
+"""Entries prove what they hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from vqe_core.cache.entry import DamagedEntryError, Entry, entry_from_bytes, entry_to_bytes
+
+ENTRY = Entry(
+    {"values": np.arange(12, dtype=np.float32).reshape(3, 4), "indices": np.array([0, 5, 9])},
+    {"notes": ["the file is damaged: 3 of 5"], "start": 0.25},
+)
+
+
+def same(one: Entry, other: Entry) -> bool:
+    if one.arrays.keys() != other.arrays.keys() or one.notes != other.notes:
+        return False
+    return all(
+        one.arrays[name].dtype == other.arrays[name].dtype and np.array_equal(one.arrays[name], other.arrays[name])
+        for name in one.arrays
+    )
+
+
+def test_an_entry_comes_back_as_it_was():
+    key, entry = entry_from_bytes(entry_to_bytes("the key", ENTRY))
+    assert key == "the key"
+    assert same(entry, ENTRY)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    arrays.arrays(X),
+    st.text(),
+    st.lists(st.text(st.characters(codec="utf-8"))),
+)
+def test_any_array_and_text_come_back(values, key, notes):
+    back_key, back = entry_from_bytes(entry_to_bytes(key, Entry({"values": values}, {"notes": notes})))
+    assert (back_key, back.notes["notes"]) == (key, notes)
+    assert back.arrays["values"].tobytes() == values.tobytes()
+    assert back.arrays["values"].shape == values.shape
+
+
+def test_a_strided_array_is_stored_by_its_values():
+    strided = np.arange(20, dtype=np.float32).reshape(4, 5)[::2, 1::2]
+    _, back = entry_from_bytes(entry_to_bytes("k", Entry({"values": strided})))
+    assert np.array_equal(back.arrays["values"], strided)
+
+
+def test_no_flipped_bit_is_ever_read_as_another_value():
+    data = entry_to_bytes("the key", ENTRY)
+    damaged = 0
+    for position in range(len(data)):
+        for bit in range(8):
+            altered = bytearray(data)
+            altered[position] ^= 1 << bit
+            try:
+                key, entry = entry_from_bytes(bytes(altered))
+            except DamagedEntryError:
+                damaged += 1
+                continue
+            # Only in what carries nothing, such as blanks that fill up the header.
+            assert key == "the key" and same(entry, ENTRY), f"bit {bit} of byte {position}"
+    assert damaged > 0.9 * 8 * len(data)
+
+
+@pytest.mark.parametrize("length", [0, 1, 7, 8, 9, 60, -1])
+def test_a_cut_off_entry_is_damaged(length):
+    with pytest.raises(DamagedEntryError):
+        entry_from_bytes(entry_to_bytes("the key", ENTRY)[:length])
+
+
+@pytest.mark.parametrize("data", [b"", b"\0" * 4096, b"PK\3\4" * 100, bytes(range(256)) * 20])
+def test_what_is_no_entry_is_damaged(data):
+    with pytest.raises(DamagedEntryError):
+        entry_from_bytes(data)

@@ -1,0 +1,221 @@
+"""Videos to embeddings: the same numbers whether looked up or made, whoever decodes, whatever stands beside."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.clips import noise_frames, write_clip
+from tests.media.test_damage import damaged_clip
+from vqe_core.cache import EmbeddingCache
+from vqe_core.embed import EmbedSettings, FrameViews, embed_texts, embed_videos
+from vqe_core.encoders import load_image_text_encoder
+from vqe_core.errors import MediaError, VqeError
+from vqe_core.media import open_video
+from vqe_core.samplers.every_n_frames import EveryNFramesSampler
+from vqe_core.samplers.uniform import UniformSampler
+from vqe_core.types import MediaSource, TimedEmbeddings
+
+
+class CountingEncoder:
+    """The encoder, noting how many pictures and texts it embeds."""
+
+    def __init__(self, inner):
+        self._inner = inner
+        self.pictures = self.texts = 0
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    def embed_images(self, images):
+        self.pictures += len(images)
+        return self._inner.embed_images(images)
+
+    def embed_texts(self, texts, **options):
+        self.texts += len(texts)
+        return self._inner.embed_texts(texts, **options)
+
+
+@pytest.fixture
+def encoder(clip_folder) -> CountingEncoder:
+    return CountingEncoder(load_image_text_encoder(clip_folder))
+
+
+@pytest.fixture
+def sources(tmp_path) -> dict[str, MediaSource]:
+    """Five clips of 7, 9, 11 ... frames, and an array."""
+    found = {}
+    for i in range(5):
+        path = tmp_path / f"{i}.mp4"
+        write_clip(path, noise_frames(7 + 2 * i, seed=i))
+        found[str(i)] = MediaSource(path=str(path))
+    return {**found, "array": MediaSource(frames=noise_frames(4, seed=9))}
+
+
+def equal(one: TimedEmbeddings | VqeError, other: TimedEmbeddings | VqeError) -> bool:
+    assert isinstance(one, TimedEmbeddings) and isinstance(other, TimedEmbeddings)
+    plain = ("notes", "reader", "start", "end")
+    return (
+        torch.equal(one.values, other.values)
+        and np.array_equal(one.indices, other.indices)
+        and (one.timestamps is None) == (other.timestamps is None)
+        and (one.timestamps is None or np.array_equal(one.timestamps, other.timestamps))
+        and all(getattr(one, name) == getattr(other, name) for name in plain)
+    )
+
+
+def test_cold_warm_and_uncached_are_bit_equal_and_warm_embeds_nothing(encoder, sources, tmp_path):
+    settings = EmbedSettings(batch_size=8, views=FrameViews(horizontal_flip=True))
+    plain = embed_videos(sources, UniformSampler(6), encoder, settings)
+    cached = replace(settings, cache=EmbeddingCache(tmp_path / "cache"))
+    cold = embed_videos(sources, UniformSampler(6), encoder, cached)
+    assert encoder.pictures > 0
+    encoder.pictures = 0
+    warm = embed_videos(sources, UniformSampler(6), encoder, cached)
+    assert encoder.pictures == 0
+    assert list(plain) == list(cold) == list(warm) == list(sources)
+    for key in sources:
+        assert equal(plain[key], cold[key]) and equal(cold[key], warm[key])
+
+
+def test_an_entry_is_found_by_content_not_by_name(encoder, sources, tmp_path):
+    settings = EmbedSettings(cache=EmbeddingCache(tmp_path / "cache"))
+    embed_videos({"a": sources["1"]}, UniformSampler(3), encoder, settings)
+    encoder.pictures = 0
+    data = Path(str(sources["1"].path)).read_bytes()
+    (tmp_path / "copy.mp4").write_bytes(data)
+    again = {"path": MediaSource(path=str(tmp_path / "copy.mp4")), "bytes": MediaSource(data=data)}
+    embed_videos(again, UniformSampler(3), encoder, settings)
+    assert encoder.pictures == 0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"sampler": UniformSampler(4)},
+        {"sampler": EveryNFramesSampler(3)},
+        {"settings": {"max_frames": 2}},
+        {"settings": {"views": FrameViews(vertical_flip=True)}},
+        {"source": {"start": 0.2}},
+        {"source": {"end": 0.5}},
+    ],
+    ids=str,
+)
+def test_whatever_changes_the_numbers_misses(encoder, sources, tmp_path, other):
+    settings = EmbedSettings(cache=EmbeddingCache(tmp_path / "cache"))
+    embed_videos({0: sources["4"]}, UniformSampler(3), encoder, settings)
+    encoder.pictures = 0
+    changed = replace(settings, **other.get("settings", {}))
+    source = replace(sources["4"], **other.get("source", {}))
+    found = embed_videos({0: source}, other.get("sampler", UniformSampler(3)), encoder, changed)
+    assert encoder.pictures > 0
+    fresh = embed_videos({0: source}, other.get("sampler", UniformSampler(3)), encoder, replace(changed, cache=None))
+    assert equal(found[0], fresh[0])
+
+
+def test_another_model_or_dtype_misses(clip_folder, tmp_path, sources):
+    from tests.tiny import tiny_clip
+
+    settings = EmbedSettings(cache=EmbeddingCache(tmp_path / "cache"))
+    models = [
+        (clip_folder, "float32"),
+        (clip_folder, "bfloat16"),
+        (str(tiny_clip(tmp_path / "other", seed=5)), "float32"),
+    ]
+    for folder, dtype in models:
+        counting = CountingEncoder(load_image_text_encoder(folder, dtype=dtype))
+        embed_videos({0: sources["0"]}, UniformSampler(3), counting, settings)
+        embed_texts(["a dog"], counting, settings, long_text="windows")
+        assert (counting.pictures, counting.texts) == (3, 1)
+
+
+def test_a_changed_file_misses_even_at_its_old_size_and_time(encoder, tmp_path):
+    settings = EmbedSettings(cache=EmbeddingCache(tmp_path / "cache"))
+    path = tmp_path / "x.mp4"
+    write_clip(path, noise_frames(6, seed=0))
+    first = embed_videos({0: MediaSource(path=str(path))}, UniformSampler(3), encoder, settings)[0]
+    stat, size = path.stat(), path.stat().st_size
+    write_clip(path, noise_frames(6, seed=1))
+    path.write_bytes(path.read_bytes().ljust(size, b"\0")[: max(size, path.stat().st_size)])
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    second = embed_videos({0: MediaSource(path=str(path))}, UniformSampler(3), encoder, settings)[0]
+    assert not equal(first, second)
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_stored(encoder, tmp_path):
+    path = tmp_path / "x.mp4"
+    write_clip(path, noise_frames(6, seed=0))
+    cache = EmbeddingCache(tmp_path / "cache")
+
+    class Changing(CountingEncoder):
+        def embed_images(self, images):
+            path.write_bytes(path.read_bytes() + b"\0")
+            return super().embed_images(images)
+
+    embed_videos({0: MediaSource(path=str(path))}, UniformSampler(3), Changing(encoder), EmbedSettings(cache=cache))
+    assert cache.upkeep.info().entries == 0
+
+
+def test_failures_keep_their_place_and_are_not_stored(encoder, sources, tmp_path):
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(bytes(range(256)) * 20)
+    missing = MediaSource(path=str(tmp_path / "none.mp4"))
+    mixed = {"0": sources["0"], "bad": MediaSource(path=str(bad)), "1": sources["1"], "none": missing}
+    cache = EmbeddingCache(tmp_path / "cache")
+    told = []
+    settings = EmbedSettings(cache=cache, batch_size=3)
+    results = embed_videos(mixed, UniformSampler(3), encoder, settings, on_outcome=lambda key, _: told.append(key))
+    assert [type(results[key]) is TimedEmbeddings for key in mixed] == [True, False, True, False]
+    assert [error.code for error in results.values() if isinstance(error, MediaError)] == ["decode_error", "not_found"]
+    assert sorted(told) == sorted(mixed)
+    assert cache.upkeep.info().entries == 2
+    alone = embed_videos({"0": sources["0"]}, UniformSampler(3), encoder, EmbedSettings(batch_size=3))
+    assert equal(alone["0"], results["0"])
+
+
+def test_a_damaged_video_is_sampled_from_what_decodes(encoder):
+    """Frames that were embedded before the damage was met do not count twice."""
+    together = {"damaged": MediaSource(data=damaged_clip()), "whole": MediaSource(frames=noise_frames(4))}
+    settings = EmbedSettings(batch_size=5)
+    results = embed_videos(together, EveryNFramesSampler(1), encoder, settings)
+    damaged, whole = results["damaged"], results["whole"]
+    assert isinstance(damaged, TimedEmbeddings) and isinstance(whole, TimedEmbeddings)
+    decoded = open_video(together["damaged"]).decoded()
+    frames = np.stack([frame.pixels for frame in decoded.frames(np.arange(len(decoded.table)))])
+    by_hand = embed_videos({0: MediaSource(frames=frames)}, EveryNFramesSampler(1), encoder, settings)[0]
+    assert isinstance(by_hand, TimedEmbeddings)
+    assert torch.allclose(damaged.values, by_hand.values, atol=1e-5)
+    assert damaged.notes == decoded.table.warnings != ()
+    assert len(whole) == 4
+
+
+def test_texts_are_stored_with_their_windows_and_remarks(encoder, tmp_path):
+    settings = EmbedSettings(cache=EmbeddingCache(tmp_path / "cache"))
+    texts = ["a dog", "a cat " * 60, "狗在跑 🐶"]
+    cold = embed_texts(texts, encoder, settings, long_text="windows")
+    assert encoder.texts == 3
+    warm = embed_texts([*texts, "a dog"], encoder, settings, long_text="windows")
+    assert encoder.texts == 3
+    for text in texts:
+        assert torch.equal(cold[text].tokens, warm[text].tokens)
+        assert torch.equal(cold[text].pooled, warm[text].pooled)
+        assert (cold[text].token_ids, cold[text].notes) == (warm[text].token_ids, warm[text].notes)
+    embed_texts(texts, encoder, settings, long_text="truncate")
+    assert encoder.texts == 6
+
+
+def test_a_batch_is_never_larger_than_asked_and_filled_across_videos(encoder, sources):
+    sizes = []
+
+    class Sizes(CountingEncoder):
+        def embed_images(self, images):
+            sizes.append(len(images))
+            return super().embed_images(images)
+
+    embed_videos(sources, UniformSampler(4), Sizes(encoder), EmbedSettings(batch_size=10))
+    assert sizes == [10, 10, 4]

@@ -1,0 +1,76 @@
+"""One entry as bytes: safetensors with the key, remarks and a checksum of all of it inside."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from vqe_core.errors import VqeError
+
+_PREFIX = 8  # safetensors: bytes that hold the length of the header
+
+
+class DamagedEntryError(VqeError, ValueError):
+    """An entry is not what was written: cut off, altered, or under another key's name."""
+
+    code = "damaged_entry"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is stored.
+
+    Attributes:
+        arrays: by name.
+        notes: plain values (JSON) beside them.
+    """
+
+    arrays: Mapping[str, np.ndarray] = field(repr=False)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def entry_to_bytes(key_text: str, entry: Entry) -> bytes:
+    """The entry as a safetensors file that can prove what it holds."""
+    notes = json.dumps(entry.notes, sort_keys=True)
+    # safetensors would write the memory of a strided array as it lies.
+    arrays = {name: np.ascontiguousarray(array) for name, array in entry.arrays.items()}
+    metadata = {"key": key_text, "notes": notes, "checksum": _checksum(key_text, notes, arrays)}
+    return save(arrays, metadata)
+
+
+def entry_from_bytes(data: bytes) -> tuple[str, Entry]:
+    """The key's text and the entry.
+
+    Raises:
+        DamagedEntryError: the bytes are not exactly what was written.
+    """
+    try:
+        length = int.from_bytes(data[:_PREFIX], "little")
+        metadata = json.loads(data[_PREFIX : _PREFIX + length].decode("utf-8"))["__metadata__"]
+        arrays = load(data)
+        key_text, notes, checksum = metadata["key"], metadata["notes"], metadata["checksum"]
+        whole = checksum == _checksum(key_text, notes, arrays)
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError) as error:
+        raise DamagedEntryError(f"{type(error).__name__}: {error}") from error
+    if not whole:
+        raise DamagedEntryError("its checksum does not fit its content")
+    return key_text, Entry(arrays, json.loads(notes))
+
+
+def _checksum(key_text: str, notes: str, arrays: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for text in (key_text, notes):
+        digest.update(f"{len(text)}:".encode())
+        digest.update(text.encode("utf-8", "surrogatepass"))
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name}:{array.dtype.str}:{array.shape}:".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

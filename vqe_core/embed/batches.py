@@ -1,0 +1,77 @@
+"""Batches of pictures, filled across videos."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from vqe_core.encoders import ImageTextEncoder
+
+
+class ImageBatcher:
+    """Embeds pictures in batches of one size, in the order given, while the next ones are being read.
+
+    One batch is embedded at a time, on a thread of its own, and one more waits: what is held does not grow.
+    """
+
+    def __init__(self, encoder: ImageTextEncoder, batch_size: int) -> None:
+        self._encoder, self._batch_size = encoder, batch_size
+        self._filling: list[tuple[Hashable, Tensor]] = []
+        self._running: tuple[list[Hashable], Future[Tensor]] | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vqe-encode")
+        self._rows: dict[Hashable, list[Tensor]] = {}
+
+    def __enter__(self) -> ImageBatcher:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def add(self, key: Hashable, image: Tensor) -> None:
+        """Take one prepared picture of the video ``key``; waits while a batch before it is embedded."""
+        # Only models that take pictures of any size see more than one shape.
+        if self._filling and self._filling[0][1].shape != image.shape:
+            self._submit()
+        self._filling.append((key, image))
+        if len(self._filling) == self._batch_size:
+            self._submit()
+
+    def flush(self) -> None:
+        """Embed what is left."""
+        if self._filling:
+            self._submit()
+        self._collect()
+
+    def count(self, key: Hashable) -> int:
+        """How many pictures of a video are embedded so far."""
+        return len(self._rows.get(key, ()))
+
+    def take(self, key: Hashable) -> Tensor:
+        """The embeddings of a video, float32 (N, D), in the order its pictures were added; all must be embedded."""
+        return torch.stack(self._rows.pop(key))
+
+    def discard(self, key: Hashable) -> None:
+        """Forget a video that failed half-way."""
+        self._collect()
+        self._filling = [(other, image) for other, image in self._filling if other != key]
+        self._rows.pop(key, None)
+
+    def _submit(self) -> None:
+        images = torch.stack([image for _, image in self._filling])
+        keys = [key for key, _ in self._filling]
+        self._filling = []
+        self._collect()
+        self._running = (keys, self._thread.submit(self._encoder.embed_images, images))
+
+    def _collect(self) -> None:
+        if self._running is None:
+            return
+        keys, future = self._running
+        self._running = None
+        for key, row in zip(keys, future.result(), strict=True):
+            self._rows.setdefault(key, []).append(row)

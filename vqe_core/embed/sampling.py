@@ -1,0 +1,102 @@
+"""One video to the model inputs of its sampled frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vqe_core.embed.settings import EmbedSettings
+from vqe_core.media import TableMismatchError, Video
+from vqe_core.samplers.cap import cap_positions
+from vqe_core.types import FrameTable, TimedEmbeddings
+
+if TYPE_CHECKING:
+    from vqe_core.encoders import ImageTextEncoder
+    from vqe_core.samplers import FrameSampler
+
+
+@dataclass(frozen=True)
+class FrameRecipe:
+    """Which frames of a video are embedded, and in what form.
+
+    Attributes:
+        sampler: which frames.
+        encoder: prepares pictures; ``embed_images`` is not called here.
+        settings: of the call.
+    """
+
+    sampler: FrameSampler
+    encoder: ImageTextEncoder
+    settings: EmbedSettings
+
+    def read(self, video: Video) -> Iterator[Tensor | SampledVideo | Restart]:
+        """Model inputs of the distinct sampled frames, one at a time, then what joins their embeddings.
+
+        A damaged file, whose packets promise what is not there, gives a ``Restart`` and then its frames again, from
+        what really decodes.
+        """
+        try:
+            yield from self._read(video)
+        except TableMismatchError:
+            yield Restart()
+            yield from self._read(video.decoded())
+
+    def _read(self, video: Video) -> Iterator[Tensor | SampledVideo]:
+        views = self.settings.views
+        if self.sampler.needs_differences:
+            video = video.with_differences()
+        positions, note = cap_positions(self.sampler.select(video.table), self.settings.max_frames)
+        distinct, where = np.unique(positions, return_inverse=True)
+        for frame in video.frames(distinct):
+            for pixels in views.of(frame.pixels):
+                yield self.encoder.prepare_image(pixels)
+        where = (where[:, None] * views.count + np.arange(views.count)).ravel()
+        notes = (*video.table.warnings, note) if note else video.table.warnings
+        reader = f"{video.reader.name} {video.reader.version}"
+        yield SampledVideo(video.table, np.repeat(positions, views.count), where, notes, reader)
+
+
+class Restart:
+    """The pictures so far do not count."""
+
+
+@dataclass(frozen=True, eq=False)
+class SampledVideo:
+    """What turns embeddings of distinct frames into those of the video.
+
+    Attributes:
+        table: of the video.
+        positions: int (N,), of the sampled frames in the table.
+        where: int (N,), which distinct picture each sampled frame is.
+        notes: remarks for the row.
+        reader: what decoded them, with versions.
+    """
+
+    table: FrameTable
+    positions: np.ndarray
+    where: np.ndarray
+    notes: tuple[str, ...]
+    reader: str
+
+    @property
+    def num_distinct(self) -> int:
+        """M."""
+        return int(self.where.max()) + 1
+
+    def embeddings(self, distinct: Tensor) -> TimedEmbeddings:
+        """Of the distinct pictures, float32 (M, D) -> of the sampled frames."""
+        table = self.table
+        return TimedEmbeddings(
+            values=distinct[torch.from_numpy(self.where)],
+            timestamps=table.timestamps[self.positions] if table.has_clock else None,
+            indices=table.indices[self.positions],
+            notes=self.notes,
+            reader=self.reader,
+            start=table.start if table.has_clock else 0.0,
+            end=table.end if table.has_clock else 0.0,
+        )

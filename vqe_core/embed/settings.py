@@ -1,0 +1,32 @@
+"""How sources become embeddings: what a host decides once a call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from vqe_core.cache import EmbeddingCache
+from vqe_core.embed.views import FrameViews
+from vqe_core.media import MediaLimits
+
+
+@dataclass(frozen=True)
+class EmbedSettings:
+    """Settings of one call.
+
+    Attributes:
+        max_frames: most distinct frames of one video; more are thinned evenly, which the notes say.
+        batch_size: frames or texts a forward pass.
+        limits: bounds on what is decoded.
+        views: flipped copies to embed beside each frame, right after it.
+        cache: where embeddings are looked up and stored; None: nowhere.
+        isolate: decode in worker processes; None: where many videos are to be decoded.
+        row_timeout: seconds that a worker process may take for one row.
+    """
+
+    max_frames: int = 512
+    batch_size: int = 32
+    limits: MediaLimits = field(default_factory=MediaLimits)
+    views: FrameViews = field(default_factory=FrameViews)
+    cache: EmbeddingCache | None = None
+    isolate: bool | None = None
+    row_timeout: float = 120.0

@@ -1,0 +1,69 @@
+"""Frame embeddings as cache entries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from vqe_core.cache import CacheKey, Entry
+from vqe_core.embed.sampling import FrameRecipe
+from vqe_core.errors import VqeError
+from vqe_core.media import content_digest, reader_for
+from vqe_core.samplers import sampler_spec
+from vqe_core.types import MediaSource, TimedEmbeddings
+
+
+def frames_key(source: MediaSource, recipe: FrameRecipe) -> CacheKey | None:
+    """What the frames of a video are stored under; None for what has no content to tell it by, such as a decoder."""
+    try:
+        content = content_digest(source)
+    except VqeError:
+        return None  # reading it tells what is wrong
+    if content is None:
+        return None
+    reader = reader_for(source, recipe.settings.limits)
+    return CacheKey("frames", {**source_parts(source, content), **recipe_parts(recipe), "reader": _named(reader)})
+
+
+def source_parts(source: MediaSource, content: str) -> dict[str, Any]:
+    """The part of a key that tells a source."""
+    return {"content": content, "fps": source.fps, "start": source.start, "end": source.end}
+
+
+def recipe_parts(recipe: FrameRecipe) -> dict[str, Any]:
+    """The part of a key that tells how frames are chosen and embedded."""
+    return {
+        "sampler": sampler_spec(recipe.sampler),
+        "max_frames": recipe.settings.max_frames,
+        "views": recipe.settings.views.names,
+        "encoder": recipe.encoder.signature(),
+    }
+
+
+def _named(reader: Any) -> str:
+    return f"{reader.name} {reader.version}"
+
+
+def entry_of_frames(frames: TimedEmbeddings) -> Entry:
+    """The entry that ``frames_of_entry`` reads."""
+    arrays = {"values": frames.values.numpy(), "indices": frames.indices}
+    if frames.timestamps is not None:
+        arrays["timestamps"] = frames.timestamps
+    notes = {"notes": list(frames.notes), "reader": frames.reader, "start": frames.start, "end": frames.end}
+    return Entry(arrays, notes)
+
+
+def frames_of_entry(entry: Entry) -> TimedEmbeddings:
+    """The embeddings as they were stored, bit for bit."""
+    timestamps = entry.arrays.get("timestamps")
+    return TimedEmbeddings(
+        values=torch.from_numpy(entry.arrays["values"]),
+        timestamps=None if timestamps is None else np.asarray(timestamps),
+        indices=entry.arrays["indices"],
+        notes=tuple(entry.notes["notes"]),
+        reader=entry.notes["reader"],
+        start=entry.notes["start"],
+        end=entry.notes["end"],
+    )

@@ -1,0 +1,141 @@
+"""Videos to embeddings of their sampled frames: looked up, or decoded and encoded side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import torch
+
+from vqe_core.cache import CacheKey
+from vqe_core.embed.batches import ImageBatcher
+from vqe_core.embed.crew import DecodeCrew
+from vqe_core.embed.lanes import OrderedLanes
+from vqe_core.embed.sampling import FrameRecipe, Restart, SampledVideo
+from vqe_core.embed.settings import EmbedSettings
+from vqe_core.embed.stored_frames import entry_of_frames, frames_key, frames_of_entry
+from vqe_core.errors import VqeError
+from vqe_core.media import Video, open_video, source_identity
+from vqe_core.types import MediaSource, TimedEmbeddings
+
+if TYPE_CHECKING:
+    from vqe_core.encoders import ImageTextEncoder
+    from vqe_core.samplers import FrameSampler
+
+Key = TypeVar("Key", bound=Hashable)
+Embedded = TimedEmbeddings | VqeError
+
+MOST_LANES = 8  # more decode faster than any one model encodes
+
+
+def embed_videos(
+    sources: Mapping[Key, MediaSource],
+    sampler: FrameSampler,
+    encoder: ImageTextEncoder,
+    settings: EmbedSettings,
+    *,
+    crew: DecodeCrew | None = None,
+    on_outcome: Callable[[Key, Embedded], None] | None = None,
+) -> dict[Key, Embedded]:
+    """Embed the sampled frames of each video.
+
+    Frames are shrunk to model input as they are decoded, several videos are read at once, and batches are filled
+    across videos in the order of ``sources``, while the batch before is being embedded.
+
+    Args:
+        sources: distinct videos by key.
+        sampler: which frames.
+        encoder: pictures to embeddings.
+        settings: of the call.
+        crew: who decodes, for hosts that call again and again. Default: one for this call.
+        on_outcome: called with each video as soon as its embeddings or its error are known, for bars and for hosts
+            that stop at the first failure.
+
+    Returns:
+        Embeddings, or the error, of each key.
+    """
+    recipe = FrameRecipe(sampler, encoder, settings)
+    results: dict[Key, Embedded] = {}
+    missing: list[_Job[Key]] = []
+
+    def note(key: Key, outcome: Embedded) -> None:
+        results[key] = outcome
+        if on_outcome is not None:
+            on_outcome(key, outcome)
+
+    for key, source in sources.items():
+        job = _Job(key, source, source_identity(source), None if settings.cache is None else frames_key(source, recipe))
+        entry = settings.cache.get(job.stored_under) if settings.cache and job.stored_under else None
+        if entry is None:
+            missing.append(job)
+        else:
+            note(key, frames_of_entry(entry))
+    if missing:
+        own = DecodeCrew.of(settings, [job.source for job in missing]) if crew is None else nullcontext(crew)
+        with own as hands:
+            for job, outcome in _embed(missing, recipe, hands):
+                note(job.key, outcome)
+    return {key: results[key] for key in sources}
+
+
+@dataclass(frozen=True)
+class _Job(Generic[Key]):
+    """A video to be decoded; ``identity`` tells later whether its file is still the one that was looked at."""
+
+    key: Key
+    source: MediaSource
+    identity: str
+    stored_under: CacheKey | None
+
+
+def _embed(jobs: Sequence[_Job[Key]], recipe: FrameRecipe, crew: DecodeCrew) -> Iterator[tuple[_Job[Key], Embedded]]:
+    """Each job with its outcome, failures as soon as they are known."""
+    settings, pending = recipe.settings, dict[int, SampledVideo]()
+    with (
+        OrderedLanes(
+            len(jobs),
+            lambda i, worker: recipe.read(_open(jobs[i].source, settings, worker)),
+            lanes=min(MOST_LANES, torch.get_num_threads()),
+            worker=crew.worker,
+            waiting=settings.batch_size,
+        ) as reading,
+        ImageBatcher(recipe.encoder, settings.batch_size) as batcher,
+    ):
+        for i in range(len(jobs)):
+            try:
+                pending[i] = _collect(i, reading, batcher)
+            except VqeError as error:
+                batcher.discard(i)
+                yield jobs[i], error
+            yield from _finished(jobs, pending, batcher, settings)
+        batcher.flush()
+        yield from _finished(jobs, pending, batcher, settings)
+
+
+def _collect(i: int, reading: OrderedLanes[Any], batcher: ImageBatcher) -> SampledVideo:
+    for item in reading.items(i):
+        if isinstance(item, Restart):
+            batcher.discard(i)
+        elif isinstance(item, SampledVideo):
+            sampled = item
+        else:
+            batcher.add(i, item)
+    return sampled
+
+
+def _finished(
+    jobs: Sequence[_Job[Key]], pending: dict[int, SampledVideo], batcher: ImageBatcher, settings: EmbedSettings
+) -> Iterator[tuple[_Job[Key], Embedded]]:
+    """Jobs whose pictures are all embedded; they are stored at once, so that little is lost by a kill."""
+    for i in [i for i, sampled in pending.items() if batcher.count(i) == sampled.num_distinct]:
+        frames, job = pending.pop(i).embeddings(batcher.take(i)), jobs[i]
+        # A file that changed while it was read would be stored under the digest of what it was.
+        if settings.cache and job.stored_under and source_identity(job.source) == job.identity:
+            settings.cache.put(job.stored_under, entry_of_frames(frames))
+        yield job, frames
+
+
+def _open(source: MediaSource, settings: EmbedSettings, worker: Any) -> Video:
+    return open_video(source, settings.limits)
