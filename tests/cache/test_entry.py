@@ -33,7 +33,7 @@ def test_an_entry_comes_back_as_it_was():
 
 @settings(deadline=None, max_examples=50)
 @given(
-    arrays.arrays(X),
+    arrays.arrays(np.float32, arrays.array_shapes(max_dims=3, min_side=0), elements=st.floats(width=32)),
     st.text(),
     st.lists(st.text(st.characters(codec="utf-8"))),
 )
