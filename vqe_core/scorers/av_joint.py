@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 from torch import Tensor
 
+from vqe_core.cache import CacheKey, EmbeddingCache, open_cache
 from vqe_core.embed import show_progress
 from vqe_core.encoders.audio_protocols import JointEncoder
 from vqe_core.errors import VqeError
-from vqe_core.media import MediaLimits, TableMismatchError, Video, open_video
+from vqe_core.media import MediaLimits, TableMismatchError, Video, open_video, reader_for
 from vqe_core.samplers import FrameSampler
 from vqe_core.scorers.av_pairs import PairResult, SoundPair, attempt
 from vqe_core.scorers.av_sound import heard_during, read_sound, sound_offset, with_clock
-from vqe_core.scorers.av_windows import Windowing, profile_entry
+from vqe_core.scorers.av_stored import entry_of_windows, looked_up, pair_parts, windows_of_entry
+from vqe_core.scorers.av_windows import WindowedEmbeddings, Windowing, profile_entry
 from vqe_core.scorers.options import VideoAudioOptions
+from vqe_core.types import AudioSamples
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,31 +37,60 @@ class ByJointSpace:
         bar = show_progress(pairs, "videos", len(pairs), self.options.progress)
         return [attempt(self._one, pair) for pair in bar]
 
-    def _one(self, pair: SoundPair) -> PairResult:
-        sound = read_sound(pair.video, pair.audio)
-        source, notes = with_clock(pair.video, lambda: sound)
-        video = open_video(source, MediaLimits())
-        try:
-            return self._compare(video, sound, pair, notes)
-        except TableMismatchError:
-            return self._compare(video.decoded(), sound, pair, notes)
+    @cached_property
+    def _cache(self) -> EmbeddingCache | None:
+        return open_cache(self.options.cache_dir)
 
-    def _compare(self, video: Video, sound: Any, pair: SoundPair, notes: tuple[str, ...]) -> PairResult:
-        table = video.table
-        offset = -sound.start if notes else sound_offset(pair.video, pair.audio, table.start)
-        heard = heard_during(sound, table.start, table.end, offset=offset)
-        windows = self.windowing.embed(video, heard, self.encoder)
+    def _one(self, pair: SoundPair) -> PairResult:
+        windows, notes, reader = looked_up(
+            self._cache,
+            self._key(pair),
+            lambda: self._embed(pair),
+            lambda made: entry_of_windows(*made),
+            windows_of_entry,
+        )
         similarities = windows.similarity().diagonal()[windows.measured]
         visual, audio = windows.visual[windows.measured].mean(dim=0), windows.audio[windows.measured].mean(dim=0)
         return PairResult(
             similarities,
             visual,
             audio,
-            reader=f"{video.reader.name} {video.reader.version}",
+            reader=reader,
             logit=float(self.encoder.logits(visual[None], audio[None])[0, 0]),
             profile=profile_entry(windows, self.windowing.hop) if self.options.return_profile else None,
-            notes=(*notes, *table.warnings, *heard.notes),
+            notes=notes,
         )
+
+    def _key(self, pair: SoundPair) -> CacheKey | None:
+        parts = pair_parts(pair) if self._cache is not None else None
+        if parts is None:
+            return None
+        reader = reader_for(pair.video)
+        how = {
+            **self.windowing.parts(),
+            "encoder": self.encoder.signature(),
+            "reader": f"{reader.name} {reader.version}",
+        }
+        return CacheKey("windows", {**parts, **how})
+
+    def _embed(self, pair: SoundPair) -> tuple[WindowedEmbeddings, tuple[str, ...], str]:
+        """The windows of a pair, remarks on them, and what decoded the pictures."""
+        sound = read_sound(pair.video, pair.audio)
+        source, notes = with_clock(pair.video, lambda: sound)
+        video = open_video(source, MediaLimits())
+        try:
+            return self._embed_video(video, sound, pair, notes)
+        except TableMismatchError:
+            return self._embed_video(video.decoded(), sound, pair, notes)
+
+    def _embed_video(
+        self, video: Video, sound: AudioSamples, pair: SoundPair, notes: tuple[str, ...]
+    ) -> tuple[WindowedEmbeddings, tuple[str, ...], str]:
+        table = video.table
+        offset = -sound.start if notes else sound_offset(pair.video, pair.audio, table.start)
+        heard = heard_during(sound, table.start, table.end, offset=offset)
+        windows = self.windowing.embed(video, heard, self.encoder)
+        return windows, (*notes, *table.warnings, *heard.notes), f"{video.reader.name} {video.reader.version}"
 
     def logits(self, visual: Tensor, sound: Tensor) -> Tensor:
         """The model's own: (N, D), (M, D) -> (N, M)."""

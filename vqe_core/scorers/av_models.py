@@ -18,10 +18,11 @@ from vqe_core.samplers import FrameSampler
 from vqe_core.samplers.middle import MiddleSampler
 from vqe_core.samplers.uniform import UniformSampler
 from vqe_core.scorers.av_bridge import FRAMES, TagBridge
+from vqe_core.scorers.av_description import ByDescription
 from vqe_core.scorers.av_joint import ByJointSpace
 from vqe_core.scorers.av_pairs import Comparison
+from vqe_core.scorers.av_tags import ByTags
 from vqe_core.scorers.av_windows import Windowing
-from vqe_core.scorers.av_words import ByDescription, ByTags
 from vqe_core.scorers.options import VideoAudioOptions
 from vqe_core.scorers.sampling import sampler_from_options
 

@@ -23,7 +23,7 @@ from vqe_core.functional.reductions import (
 )
 from vqe_core.functional.similarity import cosine_matrix
 from vqe_core.media import Video
-from vqe_core.samplers import FrameSampler, cap_positions
+from vqe_core.samplers import FrameSampler, cap_positions, sampler_spec
 from vqe_core.scorers.av_sound import HeardSound, loud_windows, sound_windows
 
 
@@ -64,6 +64,16 @@ class Windowing:
     sampler: FrameSampler
     max_frames: int
     views: FrameViews
+
+    def parts(self) -> dict[str, Any]:
+        """Plain values that tell it from others, for a cache key."""
+        return {
+            "window": self.window,
+            "hop": self.hop,
+            "sampler": sampler_spec(self.sampler),
+            "max_frames": self.max_frames,
+            "views": self.views.names,
+        }
 
     def embed(self, video: Video, heard: HeardSound, encoder: JointEncoder) -> WindowedEmbeddings:
         """Embed the windows of the sound, and of the picture at the same times.

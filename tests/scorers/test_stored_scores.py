@@ -1,0 +1,130 @@
+"""Scores are the same, bit for bit, whether embeddings are made or looked up, and in one chunk or many."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.clips import noise_frames
+from vqe_core import EMScore, VideoAudioSimilarity
+from vqe_core.cache import EmbeddingCache
+from vqe_core.demo.clips import make_clip, write_clip
+from vqe_core.errors import InputError
+
+WORDS = ["a red square", "a blue circle", "two green circles", "a circle moves left", "a red square then a circle"]
+
+
+def plain(result) -> str:
+    """All of a result as text; floats keep every bit."""
+    return json.dumps(result, sort_keys=True, default=repr)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory) -> list[str]:
+    folder = tmp_path_factory.mktemp("clips")
+    paths = [folder / f"{seed}.mp4" for seed in range(4)]
+    for seed, path in enumerate(paths):
+        write_clip(make_clip(seed), path)
+    return [str(path) for path in paths]
+
+
+def test_emscore_cold_warm_and_uncached_are_bit_equal(clips, tmp_path):
+    rows = {
+        "predictions": WORDS,
+        "videos": [*clips, None],
+        "references": [["a square", "a red thing"], None, ["circles"], "a circle", "a square and a circle"],
+    }
+    options = {"clip_model_path": "toy", "per_sample": True, "return_all_frames": True, "idf": True}
+    results = [EMScore(**options).compute(**rows)]
+    results += [EMScore(**options, cache_dir=str(tmp_path / "cache")).compute(**rows) for _ in range(2)]
+    assert plain(results[0]) == plain(results[1]) == plain(results[2])
+    assert EmbeddingCache(tmp_path / "cache").upkeep.info().entries == 4 + len({*WORDS, "a square", "a red thing",
+        "circles", "a circle", "a square and a circle"})  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [{"method": "tags"}, {"method": "joint"}, {"method": "description"}], ids=str)
+@pytest.mark.parametrize("profile", [False, True])
+def test_video_audio_cold_warm_and_uncached_are_bit_equal(clips, tmp_path, options, profile):
+    described = ["a bell", "a drum", "a whistle", "a bell"] if options["method"] == "description" else None
+    options = {"hf_clip": "toy", "per_sample": True, "return_profile": profile, **options}
+    rows = {"videos": clips, "audio_descriptions": described}
+    results = [VideoAudioSimilarity(**options).compute(**rows)]
+    results += [VideoAudioSimilarity(**options, cache_dir=tmp_path / "cache").compute(**rows) for _ in range(2)]
+    assert plain(results[0]) == plain(results[1]) == plain(results[2])
+
+
+def test_another_sound_beside_the_same_video_misses(clips, tmp_path):
+    def similarity(audio, cache):
+        scorer = VideoAudioSimilarity(hf_clip="toy", method="joint", cache_dir=cache)
+        return scorer.compute(videos=[clips[0]], audios=[audio])["similarity"]
+
+    tone = np.sin(np.arange(48_000) * 0.05).astype(np.float32)
+    sounds = [{"array": tone * gain, "sampling_rate": 16_000} for gain in (0.9, 0.1)] + [None, clips[1]]
+    cached = [similarity(sound, tmp_path / "cache") for sound in sounds]
+    assert cached == [similarity(sound, None) for sound in sounds]
+
+
+def test_both_metrics_share_frames(clips, tmp_path):
+    options = {"cache_dir": tmp_path / "cache", "frame_num": 4}
+    EMScore(clip_model_path="toy", **options).compute(predictions=WORDS[:4], videos=clips)
+    entries = EmbeddingCache(tmp_path / "cache").upkeep.info().entries
+    scorer = VideoAudioSimilarity(hf_clip="toy", method="description", **options)
+    scorer.compute(videos=clips, audio_descriptions=WORDS[:4])
+    assert EmbeddingCache(tmp_path / "cache").upkeep.info().entries == entries
+
+
+def test_rows_in_chunks_score_as_rows_together(clips, monkeypatch):
+    """Nine rows over four videos out of order, a failing one among them, in chunks of two."""
+    order = [0, 1, 0, 2, 3, 1, 0, 2]
+    rows = {
+        "predictions": [*[WORDS[i] for i in order], WORDS[4]],
+        "videos": [*[clips[i] for i in order], "missing.mp4"],
+        "references": [None, ["a square"], None, None, "a circle", None, None, None, None],
+    }
+    scorer = EMScore(clip_model_path="toy", per_sample=True, on_error="skip", idf=WORDS, batch_size=4)
+    together = scorer.compute(**rows)["samples"]
+    monkeypatch.setattr("vqe_core.scorers.row_embeddings.CHUNK_ROWS", 2)
+    in_chunks = scorer.compute(**rows)["samples"]
+    assert in_chunks["status"] == together["status"] == ["ok"] * 8 + ["not_found"]
+    for name, column in together.items():
+        if isinstance(column[0], float):
+            assert in_chunks[name] == pytest.approx(column, abs=1e-5, nan_ok=True)
+
+
+def test_sounds_in_chunks_score_as_sounds_together(clips, monkeypatch):
+    scorer = VideoAudioSimilarity(hf_clip="toy", method="tags", per_sample=True)
+    together = scorer.compute(videos=clips)
+    monkeypatch.setattr("vqe_core.scorers.av_frames.CHUNK_PAIRS", 1)
+    in_chunks = scorer.compute(videos=clips)
+    assert in_chunks["samples"]["similarity"] == pytest.approx(together["samples"]["similarity"], abs=1e-5)
+    assert in_chunks["samples"]["tags"] == together["samples"]["tags"]
+
+
+def test_a_video_of_many_rows_is_decoded_once_over_all_chunks(monkeypatch):
+    import vqe_core.embed.videos
+
+    opened = []
+    original = vqe_core.embed.videos.open_video
+    monkeypatch.setattr(
+        "vqe_core.embed.videos.open_video",
+        lambda source, *rest, **more: opened.append(source) or original(source, *rest, **more),
+    )
+    monkeypatch.setattr("vqe_core.scorers.row_embeddings.CHUNK_ROWS", 2)
+    videos = [noise_frames(4, seed=i % 2) for i in range(7)]
+    EMScore(clip_model_path="toy").compute(predictions=["a red square"] * 7, videos=videos)
+    assert len(opened) == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("cache_dir", 3, r"cache_dir \(3\) must be the path of a folder, or None for no cache"),
+        ("row_timeout", 0, r"row_timeout \(0\) must be a positive finite number of seconds"),
+    ],
+)
+def test_wrong_ways_to_run_are_told_at_once(option, value, message):
+    for scorer in (EMScore, VideoAudioSimilarity):
+        with pytest.raises(InputError, match=message):
+            scorer(**{option: value})

@@ -1,0 +1,101 @@
+"""Frames of a whole video against one direction for its sound: what the ways by words share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor
+
+from vqe_core.embed import DecodeCrew, EmbedSettings, embed_videos, progress_bar
+from vqe_core.encoders import ImageTextEncoder
+from vqe_core.encoders.audio_protocols import JointEncoder
+from vqe_core.errors import VqeError
+from vqe_core.functional.similarity import cosine_matrix
+from vqe_core.media import MediaLimits, open_video, source_identity
+from vqe_core.samplers import FrameSampler
+from vqe_core.scorers.av_pairs import PairResult, SoundPair
+from vqe_core.scorers.av_sound import HeardSound, heard_during, read_sound, sound_offset, with_clock
+from vqe_core.scorers.av_windows import Windowing, profile_entry
+from vqe_core.scorers.options import VideoAudioOptions
+from vqe_core.scorers.session import embed_settings
+from vqe_core.types import TimedEmbeddings
+
+CHUNK_PAIRS = 256  # whose embeddings and sounds are held at one time
+
+
+@dataclass(frozen=True, eq=False)
+class FrameComparison:
+    """Frames of the whole video against one direction for the sound: what description and tags share.
+
+    Attributes:
+        encoder: image-text model.
+        sampler: which frames.
+        windowing: for profiles.
+        options: of the metric.
+    """
+
+    encoder: ImageTextEncoder
+    sampler: FrameSampler
+    windowing: Windowing
+    options: VideoAudioOptions
+
+    @cached_property
+    def settings(self) -> EmbedSettings:
+        """How frames are embedded."""
+        return embed_settings(self.options, self.windowing.views)
+
+    def compare(self, pairs: Sequence[SoundPair]) -> list[PairResult | VqeError]:
+        """Compare each pair, some at a time; one that fails gives its error."""
+        settings, results = self.settings, list[PairResult | VqeError]()
+        with (
+            DecodeCrew.of(settings, [pair.video for pair in pairs]) as crew,
+            progress_bar("videos", len(pairs), self.options.progress) as bar,
+        ):
+            for start in range(0, len(pairs), CHUNK_PAIRS):
+                chunk = pairs[start : start + CHUNK_PAIRS]
+                sources = {source_identity(pair.video): pair.video for pair in chunk}
+                frames = embed_videos(sources, self.sampler, self.encoder, settings, crew=crew)
+                results += self.compare_embedded(chunk, [frames[source_identity(pair.video)] for pair in chunk])
+                bar.update(len(chunk))
+        return results
+
+    def compare_embedded(
+        self, pairs: Sequence[SoundPair], embedded: Sequence[TimedEmbeddings | VqeError]
+    ) -> list[PairResult | VqeError]:
+        """Compare pairs whose frames are embedded; the part in which the methods differ."""
+        raise NotImplementedError
+
+    def result(self, frames: TimedEmbeddings, direction: Tensor, notes: tuple[str, ...], **words: Any) -> PairResult:
+        """Cosine of each frame with the sound's direction."""
+        similarities = cosine_matrix(frames.values, direction[None])[:, 0]
+        visual = frames.values.mean(dim=0)
+        return PairResult(similarities, visual, direction, frames.reader, notes=(*frames.notes, *notes), **words)
+
+    def profile(self, pair: SoundPair, heard: HeardSound, bridge: JointEncoder) -> dict[str, Any] | None:
+        """The windows of one pair, where profiles are asked for."""
+        if not self.options.return_profile:
+            return None
+        source, _ = with_clock(pair.video, lambda: heard.samples)
+        windows = self.windowing.embed(open_video(source, MediaLimits()), heard, bridge)
+        return profile_entry(windows, self.windowing.hop)
+
+    def logits(self, visual: Tensor, sound: Tensor) -> Tensor:
+        """Mean over the frames of their cosine with the sound's direction: (N, D), (M, D) -> (N, M)."""
+        return visual @ sound.T
+
+    @property
+    def space(self) -> str:
+        """The image-text model's."""
+        return self.encoder.space
+
+
+def hear(pair: SoundPair, frames: TimedEmbeddings | VqeError) -> HeardSound:
+    """A pair's sound over the span of its frames; what was wrong with the frames comes first."""
+    if isinstance(frames, VqeError):
+        raise frames
+    sound = read_sound(pair.video, pair.audio)
+    offset = sound_offset(pair.video, pair.audio, frames.start)
+    return heard_during(sound, frames.start, frames.end, offset=offset)

@@ -1,0 +1,79 @@
+"""Sound by way of its tags: weighted labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from vqe_core.cache import CacheKey, Entry
+from vqe_core.errors import VqeError
+from vqe_core.scorers.av_bridge import TagBridge, Tags
+from vqe_core.scorers.av_frames import FrameComparison, hear
+from vqe_core.scorers.av_pairs import PairResult, SoundPair, attempt
+from vqe_core.scorers.av_sound import HeardSound, loud_windows, sound_windows
+from vqe_core.scorers.av_stored import looked_up, pair_parts
+from vqe_core.types import TimedEmbeddings
+
+
+@dataclass(frozen=True, eq=False)
+class ByTags(FrameComparison):
+    """Frames against the sound's weighted labels."""
+
+    name: ClassVar[str] = "tags"
+    bridge: TagBridge
+
+    def compare_embedded(
+        self, pairs: Sequence[SoundPair], embedded: Sequence[TimedEmbeddings | VqeError]
+    ) -> list[PairResult | VqeError]:
+        """Compare each pair; one that fails gives its error."""
+        return [attempt(self._one, pair, frames) for pair, frames in zip(pairs, embedded, strict=True)]
+
+    def _one(self, pair: SoundPair, frames: TimedEmbeddings | VqeError) -> PairResult:
+        if isinstance(frames, VqeError):
+            raise frames
+        heard = hear(pair, frames) if self.options.return_profile else None
+        tags, notes = looked_up(
+            self.settings.cache,
+            self._key(pair, frames),
+            lambda: self._tag(hear(pair, frames) if heard is None else heard),
+            lambda made: Entry({}, {"tags": made[0], "notes": made[1]}),
+            lambda entry: (
+                tuple((label, weight) for label, weight in entry.notes["tags"]),
+                tuple(entry.notes["notes"]),
+            ),
+        )
+        profile = None if heard is None else self.profile(pair, heard, self.bridge)
+        return self.result(frames, self.bridge.direction(tags), notes, tags=tags, profile=profile)
+
+    def _tag(self, heard: HeardSound) -> tuple[Tags, tuple[str, ...]]:
+        windowing, bridge = self.windowing, self.bridge
+        window = windowing.window or min(bridge.window, bridge.longest)
+        _, waveforms = sound_windows(
+            heard,
+            sampling_rate=bridge.sampling_rate,
+            window=window,
+            hop=windowing.hop or window,
+            longest=bridge.longest,
+        )
+        return bridge.tag(waveforms, loud_windows(waveforms)), heard.notes
+
+    def _key(self, pair: SoundPair, frames: TimedEmbeddings) -> CacheKey | None:
+        parts = pair_parts(pair) if self.settings.cache is not None else None
+        if parts is None:
+            return None
+        how = {
+            "span": [frames.start, frames.end],
+            "window": self.windowing.window,
+            "hop": self.windowing.hop,
+            "labels": list(self.bridge.labels),
+            "tagger": self.bridge.tagger.signature(),
+        }
+        return CacheKey("tags", {**parts, **how})
+
+    def signature(self) -> dict[str, Any]:
+        """Of both models and the labels."""
+        import hashlib
+
+        digest = hashlib.sha256("\n".join(self.bridge.labels).encode()).hexdigest()[:12]
+        return {**self.bridge.signature(), "labels": digest}
