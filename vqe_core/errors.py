@@ -7,6 +7,8 @@ the row's ``status``.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class VqeError(Exception):
     """Base of all errors raised on purpose by this package."""
@@ -21,6 +23,21 @@ class VqeError(Exception):
     def __str__(self) -> str:
         # OSError (a base of some subclasses) would print its errno form otherwise.
         return str(self.args[0]) if self.args else ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Constructors of subclasses may take other arguments; errors cross processes as they are.
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _rebuilt(kind: type[VqeError], arguments: tuple[Any, ...], state: dict[str, Any]) -> VqeError:
+    # Of several built-in bases one made the memory layout, and only that one can make the object.
+    base: type[BaseException] = kind
+    while issubclass(base, VqeError):
+        base = base.__base__  # type: ignore[assignment]
+    error: VqeError = base.__new__(kind, *arguments)  # type: ignore[assignment]
+    error.args = arguments
+    error.__dict__.update(state)
+    return error
 
 
 class InputError(VqeError, ValueError):
@@ -45,6 +62,12 @@ class MediaNotFoundError(MediaError, FileNotFoundError):
     """No file at the given path."""
 
     code = "not_found"
+
+
+class WorkerStartError(VqeError, RuntimeError):
+    """The process that decodes cannot be started; ``isolate=False`` decodes in this one."""
+
+    code = "no_worker"
 
 
 class ModelNotFoundError(VqeError, OSError):

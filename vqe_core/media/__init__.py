@@ -13,6 +13,8 @@ from vqe_core.media.audio_source import as_audio_source
 from vqe_core.media.checks import check_file
 from vqe_core.media.content import content_digest
 from vqe_core.media.identity import source_identity
+from vqe_core.media.isolation.limits import WorkerLimits
+from vqe_core.media.isolation.worker import DecodeWorker
 from vqe_core.media.limits import MediaLimits
 from vqe_core.media.reader import TableMismatchError, VideoReader
 from vqe_core.media.source import as_media_source
@@ -20,10 +22,12 @@ from vqe_core.media.video import Video, open_video, reader_for, reader_versions
 
 __all__ = [
     "AudioLimits",
+    "DecodeWorker",
     "MediaLimits",
     "TableMismatchError",
     "Video",
     "VideoReader",
+    "WorkerLimits",
     "as_audio_source",
     "as_media_source",
     "audio_status",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import av
 import soundfile
@@ -19,13 +20,21 @@ from vqe_core.media.checks import check_file, check_head
 from vqe_core.media.container import media_errors
 from vqe_core.types import AudioSamples, MediaSource
 
+if TYPE_CHECKING:
+    from vqe_core.media.isolation.worker import DecodeWorker
+
 _HEAD_BYTES = 1024
 
 # 30 dB above full scale: louder samples were probably integers made floats without scaling.
 _LOUDEST = 32.0
 
 
-def read_audio(source: MediaSource | AudioSamples, *, limits: AudioLimits = DEFAULT_AUDIO_LIMITS) -> AudioSamples:
+def read_audio(
+    source: MediaSource | AudioSamples,
+    *,
+    limits: AudioLimits = DEFAULT_AUDIO_LIMITS,
+    worker: DecodeWorker | None = None,
+) -> AudioSamples:
     """Decode a sound file, or the track that a player would choose of a video, as it was recorded.
 
     Rate and channels stay native; see `to_mono` and `resample`. The clock is that of the video's frames, so a track
@@ -35,13 +44,16 @@ def read_audio(source: MediaSource | AudioSamples, *, limits: AudioLimits = DEFA
         source: from `as_audio_source`, or from `as_media_source` for a video's own track. Of its segment ``start``,
             ``end`` only that part is decoded and held to the limits. Samples are checked and passed on.
         limits: what a sound may ask for.
+        worker: the process that decodes paths and bytes. Default: this one does.
 
     Returns:
         float32 (C, T), at least one sample, all finite. ``warnings`` tell of damage.
 
     Raises:
         MediaError: ``code`` says why: ``no_audio``, ``bad_sample_rate``, ``bad_channels``, ``too_long``,
-            ``non_finite_audio``, ``decode_error``, or a code of `check_file`.
+            ``non_finite_audio``, ``decode_error``, or a code of `check_file`; with a worker also ``timeout``,
+            ``worker_crash``, ``out_of_memory``.
+        WorkerStartError: ``worker`` has no process.
     """
     if isinstance(source, AudioSamples):
         return _checked(source, f"<array {source.waveform.shape}>", limits)
@@ -49,6 +61,10 @@ def read_audio(source: MediaSource | AudioSamples, *, limits: AudioLimits = DEFA
         raise MediaError(f"{source.name} are pictures without sound; give it in audios", code="no_audio")
     if source.decoder is not None:
         return _checked(read_decoder(source, limits), source.name, limits)
+    if worker is not None:
+        from vqe_core.media.isolation.sound import read_isolated_sound
+
+        return read_isolated_sound(source, limits, worker)
     with sound_wording(source.name), media_errors(source.name):
         return _checked(_read_encoded(source, limits), source.name, limits)
 

@@ -90,6 +90,10 @@ class PyAVReader:
         if done < len(wanted):
             yield from self._forward(source, table, wanted[done:])
 
+    def decoding_all(self) -> PyAVReader:
+        """The same reader with tables made by decoding every frame."""
+        return replace(self, scan="decode")
+
     def _planned(self, source: MediaSource, table: FrameTable, wanted: np.ndarray) -> Iterator[Frame]:
         """Frames by the packet plan; stops at the first sign that the plan does not fit the file."""
         times = table.timestamps[wanted].tolist()

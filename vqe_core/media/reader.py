@@ -31,6 +31,15 @@ class VideoReader(Protocol):
         ...
 
 
+@runtime_checkable
+class RescanningReader(VideoReader, Protocol):
+    """A reader that can do without the promises of a file's packets."""
+
+    def decoding_all(self) -> VideoReader:
+        """The same reader with tables made by decoding every frame."""
+        ...
+
+
 class TableMismatchError(MediaError):
     """A frame of the table is missing or damaged. `Video.decoded` gives a table that leaves it out."""
 

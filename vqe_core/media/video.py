@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,8 +12,11 @@ from vqe_core.errors import InputError
 from vqe_core.media.differences import frame_differences
 from vqe_core.media.frames_reader import FramesReader
 from vqe_core.media.limits import DEFAULT_LIMITS, MediaLimits
-from vqe_core.media.reader import VideoReader, checked_positions
+from vqe_core.media.reader import RescanningReader, VideoReader, checked_positions
 from vqe_core.types import Frame, FrameTable, MediaSource
+
+if TYPE_CHECKING:
+    from vqe_core.media.isolation.worker import DecodeWorker
 
 
 @dataclass(frozen=True)
@@ -63,33 +67,38 @@ class Video:
 
         Its warnings say what is damaged. Only files read by PyAV have such a table; others stay as they are.
         """
-        from vqe_core.media.pyav_reader import PyAVReader
-
-        if not isinstance(self.reader, PyAVReader):
+        if not isinstance(self.reader, RescanningReader):
             return self
-        video = _opened(self.source, replace(self.reader, scan="decode"))
+        video = _opened(self.source, self.reader.decoding_all())
         if video.table.warnings:
             return video
         warnings = ("the file is damaged: its frames are not those that its packets promise",)
         return replace(video, table=replace(video.table, warnings=warnings))
 
 
-def open_video(source: MediaSource, limits: MediaLimits = DEFAULT_LIMITS) -> Video:
+def open_video(source: MediaSource, limits: MediaLimits = DEFAULT_LIMITS, worker: DecodeWorker | None = None) -> Video:
     """Look at a video: choose its reader and make its frame table, limited to its segment.
 
     Args:
         source: from `as_media_source`.
         limits: what a file may ask for.
+        worker: the process that decodes paths and bytes. Default: this one does.
 
     Raises:
         MediaError: it cannot be read; ``code`` says why.
         InputError: the segment lies outside the video, or needs a clock that bare frames do not have.
+        WorkerStartError: ``worker`` has no process.
     """
-    return _opened(source, reader_for(source, limits))
+    return _opened(source, reader_for(source, limits, worker))
 
 
-def reader_for(source: MediaSource, limits: MediaLimits = DEFAULT_LIMITS) -> VideoReader:
-    """The reader for a kind of source: ``frames``, ``torchcodec`` for open decoders, else ``pyav``."""
+def reader_for(
+    source: MediaSource, limits: MediaLimits = DEFAULT_LIMITS, worker: DecodeWorker | None = None
+) -> VideoReader:
+    """The reader for a kind of source: ``frames``, ``torchcodec`` for open decoders, else ``pyav``.
+
+    Args: see `open_video`.
+    """
     if source.frames is not None:
         return FramesReader()
     if source.decoder is not None:
@@ -98,7 +107,11 @@ def reader_for(source: MediaSource, limits: MediaLimits = DEFAULT_LIMITS) -> Vid
         return TorchcodecReader(limits=limits)
     from vqe_core.media.pyav_reader import PyAVReader
 
-    return PyAVReader(limits=limits)
+    if worker is None:
+        return PyAVReader(limits=limits)
+    from vqe_core.media.isolation.reader import IsolatedReader
+
+    return IsolatedReader(worker=worker, reader=PyAVReader(limits=limits))
 
 
 def reader_versions(sources: Iterable[MediaSource] = ()) -> dict[str, str]:
