@@ -34,7 +34,7 @@ def _rebuilt(kind: type[VqeError], arguments: tuple[Any, ...], state: dict[str, 
     base: type[BaseException] = kind
     while issubclass(base, VqeError):
         base = base.__base__  # type: ignore[assignment]
-    error: VqeError = base.__new__(kind, *arguments)  # type: ignore[assignment]
+    error: VqeError = base.__new__(kind, *arguments)
     error.args = arguments
     error.__dict__.update(state)
     return error

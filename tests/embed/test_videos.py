@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import torch
 from tests.clips import noise_frames, write_clip
 from tests.media.test_damage import damaged_clip
 from vqe_core.cache import EmbeddingCache
-from vqe_core.embed import EmbedSettings, FrameViews, embed_texts, embed_videos
+from vqe_core.embed import DecodeCrew, EmbedSettings, FrameViews, embed_texts, embed_videos
 from vqe_core.encoders import load_image_text_encoder
 from vqe_core.errors import MediaError, VqeError
 from vqe_core.media import open_video
@@ -219,3 +220,50 @@ def test_a_batch_is_never_larger_than_asked_and_filled_across_videos(encoder, so
 
     embed_videos(sources, UniformSampler(4), Sizes(encoder), EmbedSettings(batch_size=10))
     assert sizes == [10, 10, 4]
+
+
+def test_worker_processes_give_the_same_bits(encoder, sources):
+    settings = EmbedSettings(batch_size=5, isolate=False)
+    here = embed_videos(sources, UniformSampler(6), encoder, settings)
+    there = embed_videos(sources, UniformSampler(6), encoder, replace(settings, isolate=True))
+    assert all(equal(here[key], there[key]) for key in sources)
+
+
+def test_a_worker_that_is_killed_costs_its_row_and_no_other(encoder, sources, monkeypatch):
+    """The kernel's kill of a process that takes all memory looks like this."""
+    import vqe_core.embed.videos
+
+    original = vqe_core.embed.videos.open_video
+
+    def open_and_kill(source, limits, worker):
+        video = original(source, limits, worker)
+        if source is sources["2"]:
+            os.kill(worker.pid, signal.SIGKILL)
+        return video
+
+    settings = EmbedSettings(batch_size=5, isolate=True)
+    whole = embed_videos(sources, UniformSampler(6), encoder, settings)
+    monkeypatch.setattr("vqe_core.embed.videos.open_video", lambda s, limits, worker: open_and_kill(s, limits, worker))
+    hurt = embed_videos(sources, UniformSampler(6), encoder, settings)
+    assert isinstance(hurt["2"], MediaError) and hurt["2"].code == "worker_crash"
+    for key in sources.keys() - {"2"}:
+        one, other = hurt[key], whole[key]
+        assert isinstance(one, TimedEmbeddings) and isinstance(other, TimedEmbeddings)
+        assert torch.allclose(one.values, other.values, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("isolate", "files", "isolated"), [(None, 1, False), (None, 40, True), (True, 1, True), (False, 40, False)]
+)
+def test_processes_are_started_where_asked_or_where_many_files_are_read(isolate, files, isolated):
+    crew = DecodeCrew.of(EmbedSettings(isolate=isolate), [MediaSource(path="x.mp4")] * files)
+    with crew, crew.worker() as worker:
+        assert (worker is not None) == isolated
+
+
+def test_arrays_need_no_process():
+    with (
+        DecodeCrew.of(EmbedSettings(isolate=True), [MediaSource(frames=noise_frames(2))]) as crew,
+        crew.worker() as worker,
+    ):
+        assert worker is None

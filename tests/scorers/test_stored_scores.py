@@ -128,3 +128,12 @@ def test_wrong_ways_to_run_are_told_at_once(option, value, message):
     for scorer in (EMScore, VideoAudioSimilarity):
         with pytest.raises(InputError, match=message):
             scorer(**{option: value})
+
+
+@pytest.mark.parametrize("method", ["tags", "joint"])
+def test_sounds_from_worker_processes_give_the_same_bits(clips, method):
+    results = [
+        VideoAudioSimilarity(hf_clip="toy", method=method, isolate=isolate, per_sample=True).compute(videos=clips)
+        for isolate in (False, True)
+    ]
+    assert plain(results[0]) == plain(results[1])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from vqe_core.embed.settings import EmbedSettings
+from vqe_core.media import DecodeWorker, WorkerLimits
 from vqe_core.types import MediaSource
 
 ISOLATE_FROM = 16  # files to decode; below, starting a process costs more than the time it saves
@@ -18,15 +20,17 @@ class DecodeCrew:
 
     def __init__(self, isolated: bool, row_timeout: float) -> None:
         self._isolated, self._row_timeout = isolated, row_timeout
-        self._idle: list[Any] = []
+        self._idle: list[DecodeWorker] = []
         self._all = ExitStack()
         self._lock = threading.Lock()
 
     @classmethod
     def of(cls, settings: EmbedSettings, sources: Sequence[MediaSource]) -> DecodeCrew:
-        """The crew that the settings name; ``isolate=None`` decides by the number of files."""
+        """The crew that the settings name; ``isolate=None`` decides by the number of files, where there can be one."""
         files = sum(source.path is not None or source.data is not None for source in sources)
-        isolated = False if settings.isolate is None else settings.isolate
+        if settings.isolate is None and os.name != "posix":
+            return cls(False, settings.row_timeout)
+        isolated = files >= ISOLATE_FROM if settings.isolate is None else settings.isolate
         return cls(isolated and files > 0, settings.row_timeout)
 
     def __enter__(self) -> DecodeCrew:
@@ -36,13 +40,11 @@ class DecodeCrew:
         self._all.close()
 
     @contextmanager
-    def worker(self) -> Iterator[Any]:
+    def worker(self) -> Iterator[DecodeWorker | None]:
         """A worker for one thread, or None for decoding in this process."""
         if not self._isolated:
             yield None
             return
-        from vqe_core.media.isolation import DecodeWorker, WorkerLimits
-
         with self._lock:
             worker = self._idle.pop() if self._idle else None
             if worker is None:

@@ -17,7 +17,7 @@ from vqe_core.embed.sampling import FrameRecipe, Restart, SampledVideo
 from vqe_core.embed.settings import EmbedSettings
 from vqe_core.embed.stored_frames import entry_of_frames, frames_key, frames_of_entry
 from vqe_core.errors import VqeError
-from vqe_core.media import Video, open_video, source_identity
+from vqe_core.media import open_video, source_identity
 from vqe_core.types import MediaSource, TimedEmbeddings
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _embed(jobs: Sequence[_Job[Key]], recipe: FrameRecipe, crew: DecodeCrew) -> 
     with (
         OrderedLanes(
             len(jobs),
-            lambda i, worker: recipe.read(_open(jobs[i].source, settings, worker)),
+            lambda i, worker: recipe.read(open_video(jobs[i].source, settings.limits, worker=worker)),
             lanes=min(MOST_LANES, torch.get_num_threads()),
             worker=crew.worker,
             waiting=settings.batch_size,
@@ -135,7 +135,3 @@ def _finished(
         if settings.cache and job.stored_under and source_identity(job.source) == job.identity:
             settings.cache.put(job.stored_under, entry_of_frames(frames))
         yield job, frames
-
-
-def _open(source: MediaSource, settings: EmbedSettings, worker: Any) -> Video:
-    return open_video(source, settings.limits)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from vqe_core.describers import Describer
 from vqe_core.embed import embed_texts
 from vqe_core.errors import InputError, VqeError
-from vqe_core.media import resample
+from vqe_core.media import DecodeWorker, resample
 from vqe_core.scorers.av_bridge import DescriptionBridge
 from vqe_core.scorers.av_frames import FrameComparison, hear
 from vqe_core.scorers.av_pairs import PairResult, SoundPair, attempt
@@ -28,11 +28,14 @@ class ByDescription(FrameComparison):
     describer: Describer | None
 
     def compare_embedded(
-        self, pairs: Sequence[SoundPair], embedded: Sequence[TimedEmbeddings | VqeError]
+        self,
+        pairs: Sequence[SoundPair],
+        embedded: Sequence[TimedEmbeddings | VqeError],
+        worker: DecodeWorker | None,
     ) -> list[PairResult | VqeError]:
         """Compare each pair; one that fails gives its error."""
         sounds = [
-            attempt(hear, pair, frames) if self._needs_sound(pair) else None
+            attempt(hear, pair, frames, worker) if self._needs_sound(pair) else None
             for pair, frames in zip(pairs, embedded, strict=True)
         ]
         descriptions = self._descriptions(pairs, sounds)
@@ -48,7 +51,7 @@ class ByDescription(FrameComparison):
             profile = None
             if sound is not None:
                 bridge = DescriptionBridge(self.encoder, text.pooled, PROFILE_WINDOW, sound.samples.sampling_rate)
-                profile = self.profile(pair, sound, bridge)
+                profile = self.profile(pair, sound, bridge, worker)
             words = {"description": str(description), "profile": profile}
             return self.result(frames, text.pooled, notes, **words)
 

@@ -14,7 +14,7 @@ from vqe_core.encoders import ImageTextEncoder
 from vqe_core.encoders.audio_protocols import JointEncoder
 from vqe_core.errors import VqeError
 from vqe_core.functional.similarity import cosine_matrix
-from vqe_core.media import MediaLimits, open_video, source_identity
+from vqe_core.media import DecodeWorker, MediaLimits, open_video, source_identity
 from vqe_core.samplers import FrameSampler
 from vqe_core.scorers.av_pairs import PairResult, SoundPair
 from vqe_core.scorers.av_sound import HeardSound, heard_during, read_sound, sound_offset, with_clock
@@ -58,14 +58,19 @@ class FrameComparison:
                 chunk = pairs[start : start + CHUNK_PAIRS]
                 sources = {source_identity(pair.video): pair.video for pair in chunk}
                 frames = embed_videos(sources, self.sampler, self.encoder, settings, crew=crew)
-                results += self.compare_embedded(chunk, [frames[source_identity(pair.video)] for pair in chunk])
+                with crew.worker() as worker:
+                    found = [frames[source_identity(pair.video)] for pair in chunk]
+                    results += self.compare_embedded(chunk, found, worker)
                 bar.update(len(chunk))
         return results
 
     def compare_embedded(
-        self, pairs: Sequence[SoundPair], embedded: Sequence[TimedEmbeddings | VqeError]
+        self,
+        pairs: Sequence[SoundPair],
+        embedded: Sequence[TimedEmbeddings | VqeError],
+        worker: DecodeWorker | None,
     ) -> list[PairResult | VqeError]:
-        """Compare pairs whose frames are embedded; the part in which the methods differ."""
+        """Compare pairs whose frames are embedded; the part in which the methods differ. ``worker`` decodes sounds."""
         raise NotImplementedError
 
     def result(self, frames: TimedEmbeddings, direction: Tensor, notes: tuple[str, ...], **words: Any) -> PairResult:
@@ -74,12 +79,14 @@ class FrameComparison:
         visual = frames.values.mean(dim=0)
         return PairResult(similarities, visual, direction, frames.reader, notes=(*frames.notes, *notes), **words)
 
-    def profile(self, pair: SoundPair, heard: HeardSound, bridge: JointEncoder) -> dict[str, Any] | None:
+    def profile(
+        self, pair: SoundPair, heard: HeardSound, bridge: JointEncoder, worker: DecodeWorker | None
+    ) -> dict[str, Any] | None:
         """The windows of one pair, where profiles are asked for."""
         if not self.options.return_profile:
             return None
         source, _ = with_clock(pair.video, lambda: heard.samples)
-        windows = self.windowing.embed(open_video(source, MediaLimits()), heard, bridge)
+        windows = self.windowing.embed(open_video(source, MediaLimits(), worker), heard, bridge)
         return profile_entry(windows, self.windowing.hop)
 
     def logits(self, visual: Tensor, sound: Tensor) -> Tensor:
@@ -92,10 +99,10 @@ class FrameComparison:
         return self.encoder.space
 
 
-def hear(pair: SoundPair, frames: TimedEmbeddings | VqeError) -> HeardSound:
+def hear(pair: SoundPair, frames: TimedEmbeddings | VqeError, worker: DecodeWorker | None) -> HeardSound:
     """A pair's sound over the span of its frames; what was wrong with the frames comes first."""
     if isinstance(frames, VqeError):
         raise frames
-    sound = read_sound(pair.video, pair.audio)
+    sound = read_sound(pair.video, pair.audio, worker)
     offset = sound_offset(pair.video, pair.audio, frames.start)
     return heard_during(sound, frames.start, frames.end, offset=offset)

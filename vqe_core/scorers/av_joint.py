@@ -10,16 +10,17 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from vqe_core.cache import CacheKey, EmbeddingCache, open_cache
-from vqe_core.embed import show_progress
+from vqe_core.embed import DecodeCrew, show_progress
 from vqe_core.encoders.audio_protocols import JointEncoder
 from vqe_core.errors import VqeError
-from vqe_core.media import MediaLimits, TableMismatchError, Video, open_video, reader_for
+from vqe_core.media import DecodeWorker, MediaLimits, TableMismatchError, Video, open_video, reader_for
 from vqe_core.samplers import FrameSampler
 from vqe_core.scorers.av_pairs import PairResult, SoundPair, attempt
 from vqe_core.scorers.av_sound import heard_during, read_sound, sound_offset, with_clock
 from vqe_core.scorers.av_stored import entry_of_windows, looked_up, pair_parts, windows_of_entry
 from vqe_core.scorers.av_windows import WindowedEmbeddings, Windowing, profile_entry
 from vqe_core.scorers.options import VideoAudioOptions
+from vqe_core.scorers.session import embed_settings
 from vqe_core.types import AudioSamples
 
 
@@ -35,17 +36,19 @@ class ByJointSpace:
     def compare(self, pairs: Sequence[SoundPair]) -> list[PairResult | VqeError]:
         """Compare each pair; one that fails gives its error."""
         bar = show_progress(pairs, "videos", len(pairs), self.options.progress)
-        return [attempt(self._one, pair) for pair in bar]
+        crew = DecodeCrew.of(embed_settings(self.options), [pair.video for pair in pairs])
+        with crew, crew.worker() as worker:
+            return [attempt(self._one, pair, worker) for pair in bar]
 
     @cached_property
     def _cache(self) -> EmbeddingCache | None:
         return open_cache(self.options.cache_dir)
 
-    def _one(self, pair: SoundPair) -> PairResult:
+    def _one(self, pair: SoundPair, worker: DecodeWorker | None) -> PairResult:
         windows, notes, reader = looked_up(
             self._cache,
             self._key(pair),
-            lambda: self._embed(pair),
+            lambda: self._embed(pair, worker),
             lambda made: entry_of_windows(*made),
             windows_of_entry,
         )
@@ -73,11 +76,11 @@ class ByJointSpace:
         }
         return CacheKey("windows", {**parts, **how})
 
-    def _embed(self, pair: SoundPair) -> tuple[WindowedEmbeddings, tuple[str, ...], str]:
+    def _embed(self, pair: SoundPair, worker: DecodeWorker | None) -> tuple[WindowedEmbeddings, tuple[str, ...], str]:
         """The windows of a pair, remarks on them, and what decoded the pictures."""
-        sound = read_sound(pair.video, pair.audio)
+        sound = read_sound(pair.video, pair.audio, worker)
         source, notes = with_clock(pair.video, lambda: sound)
-        video = open_video(source, MediaLimits())
+        video = open_video(source, MediaLimits(), worker)
         try:
             return self._embed_video(video, sound, pair, notes)
         except TableMismatchError:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vqe_core.errors import InputError, MediaError
 from vqe_core.functional.windows import common_span, window_bounds
-from vqe_core.media import audio_status, is_silent, read_audio, resample, slice_seconds, to_mono
+from vqe_core.media import DecodeWorker, audio_status, is_silent, read_audio, resample, slice_seconds, to_mono
 from vqe_core.scorers.av_rows import SoundSource
 from vqe_core.types import AudioSamples, MediaSource
 
@@ -29,13 +29,13 @@ class HeardSound:
     notes: tuple[str, ...] = ()
 
 
-def read_sound(video: MediaSource, audio: SoundSource | None) -> AudioSamples:
-    """Decode a row's sound: the given one, or else the video's own track.
+def read_sound(video: MediaSource, audio: SoundSource | None, worker: DecodeWorker | None = None) -> AudioSamples:
+    """Decode a row's sound: the given one, or else the video's own track; in ``worker`` where there is one.
 
     Raises:
         MediaError: no sound, or one that cannot be read; ``code`` says why.
     """
-    return read_audio(video if audio is None else audio)
+    return read_audio(video if audio is None else audio, worker=worker)
 
 
 def sound_offset(video: MediaSource, audio: SoundSource | None, start: float) -> float:

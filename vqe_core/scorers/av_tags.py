@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from vqe_core.cache import CacheKey, Entry
 from vqe_core.errors import VqeError
+from vqe_core.media import DecodeWorker
 from vqe_core.scorers.av_bridge import TagBridge, Tags
 from vqe_core.scorers.av_frames import FrameComparison, hear
 from vqe_core.scorers.av_pairs import PairResult, SoundPair, attempt
@@ -24,26 +25,29 @@ class ByTags(FrameComparison):
     bridge: TagBridge
 
     def compare_embedded(
-        self, pairs: Sequence[SoundPair], embedded: Sequence[TimedEmbeddings | VqeError]
+        self,
+        pairs: Sequence[SoundPair],
+        embedded: Sequence[TimedEmbeddings | VqeError],
+        worker: DecodeWorker | None,
     ) -> list[PairResult | VqeError]:
         """Compare each pair; one that fails gives its error."""
-        return [attempt(self._one, pair, frames) for pair, frames in zip(pairs, embedded, strict=True)]
+        return [attempt(self._one, pair, frames, worker) for pair, frames in zip(pairs, embedded, strict=True)]
 
-    def _one(self, pair: SoundPair, frames: TimedEmbeddings | VqeError) -> PairResult:
+    def _one(self, pair: SoundPair, frames: TimedEmbeddings | VqeError, worker: DecodeWorker | None) -> PairResult:
         if isinstance(frames, VqeError):
             raise frames
-        heard = hear(pair, frames) if self.options.return_profile else None
+        heard = hear(pair, frames, worker) if self.options.return_profile else None
         tags, notes = looked_up(
             self.settings.cache,
             self._key(pair, frames),
-            lambda: self._tag(hear(pair, frames) if heard is None else heard),
+            lambda: self._tag(hear(pair, frames, worker) if heard is None else heard),
             lambda made: Entry({}, {"tags": made[0], "notes": made[1]}),
             lambda entry: (
                 tuple((label, weight) for label, weight in entry.notes["tags"]),
                 tuple(entry.notes["notes"]),
             ),
         )
-        profile = None if heard is None else self.profile(pair, heard, self.bridge)
+        profile = None if heard is None else self.profile(pair, heard, self.bridge, worker)
         return self.result(frames, self.bridge.direction(tags), notes, tags=tags, profile=profile)
 
     def _tag(self, heard: HeardSound) -> tuple[Tags, tuple[str, ...]]:
