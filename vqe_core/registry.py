@@ -7,6 +7,7 @@ Other packages may register through entry points of the group ``vqe_core.<kind>`
 from __future__ import annotations
 
 import importlib
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -48,5 +49,9 @@ def load(kind: str, name: str) -> Any:
 def _known(kind: str) -> dict[str, str]:
     import vqe_core.builtin  # noqa: F401  (registers the built-in components; imports nothing else)
 
-    plugins = {point.name: point.value for point in entry_points(group=f"vqe_core.{kind}")}
-    return {**plugins, **_TARGETS.get(kind, {})}
+    return {**_plugins(kind), **_TARGETS.get(kind, {})}
+
+
+@cache  # looking through all installed packages takes a tenth of a second
+def _plugins(kind: str) -> dict[str, str]:
+    return {point.name: point.value for point in entry_points(group=f"vqe_core.{kind}")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,10 +29,11 @@ _PLAIN_CODECS = {"h264", "hevc", "vp9", "av1", "mpeg1video", "mpeg2video", "mpeg
 class PacketScan:
     """What one pass over the packets found."""
 
-    times: list[float] = field(default_factory=list)
-    durations: list[float] = field(default_factory=list)
-    keyframes: list[bool] = field(default_factory=list)
-    shown: list[bool] = field(default_factory=list)  # False for packets that an edit list hides
+    # Arrays, not lists: ten hours of video are a million packets.
+    times: array[float] = field(default_factory=lambda: array("d"))
+    durations: array[float] = field(default_factory=lambda: array("d"))
+    keyframes: bytearray = field(default_factory=bytearray)  # 0 or 1
+    shown: bytearray = field(default_factory=bytearray)  # 0 for packets that an edit list hides
     first: VideoFrame | None = None
     first_time: float | None = None
     plain: bool = True
@@ -70,19 +72,19 @@ def may_plan(container: InputContainer, stream: VideoStream) -> bool:
 
 def packet_table(scan: PacketScan, stream: VideoStream) -> FrameTable | None:
     """The frame table, or None if only decoding can tell."""
-    shown = [time for time, show in zip(scan.times, scan.shown, strict=True) if show]
-    if not scan.plain or scan.first is None or not shown or not scan.keyframes[0]:
+    all_times, rows = np.array(scan.times), np.flatnonzero(np.frombuffer(scan.shown, dtype=np.uint8))
+    if not scan.plain or scan.first is None or not len(rows) or not scan.keyframes[0]:
         return None
     # Equal times cannot be told apart; pictures before the first keyframe are dropped by decoders; and
     # the first frame decoded must be the first frame counted.
-    if len(set(scan.times)) != len(scan.times) or min(scan.times) < scan.times[0] or scan.first_time != min(shown):
+    doubled = len(np.unique(all_times)) != len(all_times)
+    if doubled or all_times.min() < all_times[0] or scan.first_time != all_times[rows].min():
         return None
-    rows = np.flatnonzero(scan.shown)
-    rows = rows[np.argsort(np.array(scan.times)[rows], kind="stable")]
-    times = np.array(scan.times, dtype=np.float64)[rows]
+    rows = rows[np.argsort(all_times[rows], kind="stable")]
+    times = all_times[rows]
     return FrameTable(
         timestamps=times,
-        is_keyframe=np.array(scan.keyframes, dtype=bool)[rows],
+        is_keyframe=np.frombuffer(scan.keyframes, dtype=np.uint8)[rows].astype(bool),
         indices=np.arange(len(rows), dtype=np.int64),
         start=float(times[0]),
         end=float(times[-1]) + last_duration(times, scan.durations[rows[-1]], usual_interval(stream)),
