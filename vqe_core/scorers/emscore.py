@@ -125,15 +125,24 @@ class EMScore(EMScoreOptions):
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """Score a batch of rows of a data set: columns in, score columns with status and message out."""
+        return report_to_columns(self.score_batch(batch))
+
+    def score_batch(self, batch: Mapping[str, Any], base_dir: str | None = None) -> ScoreReport:
+        """Score a batch of rows of a data set; ``base_dir`` is where relative paths start.
+
+        Raises:
+            InputError: ``idf=True``, which would differ from batch to batch.
+            VqeError: see ``score``.
+        """
         if self.idf is True:
             raise InputError(
                 "idf=True would differ from batch to batch; fit it on the whole column first: "
                 "scorer = scorer.fit(ds['reference'])"
             )
-        columns = as_columns(**self.inputs_from(batch))
+        columns = as_columns(**self.inputs_from(batch, base_dir))
         # By the columns there are, not by their values: every batch must give the same columns.
         given = {name for name, column in columns.items() if column is not None}
-        return report_to_columns(self._score_columns(columns, available_score_types(self.score_types, given)))
+        return self._score_columns(columns, available_score_types(self.score_types, given))
 
     def inputs_from(self, columns: Mapping[str, Any], base_dir: str | None = None) -> dict[str, Any]:
         """The arguments of ``score`` from a table, by the ``*_key`` options.

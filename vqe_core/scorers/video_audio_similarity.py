@@ -124,13 +124,22 @@ class VideoAudioSimilarity(VideoAudioOptions):
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """Compare a batch of rows of a data set: columns in, score columns with status and message out."""
+        return report_to_columns(self.score_batch(batch))
+
+    def score_batch(self, batch: Mapping[str, Any], base_dir: str | None = None) -> ScoreReport:
+        """Compare a batch of rows of a data set; ``base_dir`` is where relative paths start.
+
+        Raises:
+            InputError: ``min_percentile`` without a bank, which would differ from batch to batch.
+            VqeError: see ``score``.
+        """
         if self.min_percentile is not None and self.reference_bank is None:
             raise InputError(
                 "min_percentile would differ from batch to batch; measure it against sounds that stay the same: "
                 "scorer = scorer.fit_bank(audios=...)"
             )
         # Without a bank no percentile: a batch is not the data set.
-        return report_to_columns(self._score_columns(as_columns(**self.inputs_from(batch)), of_call=False))
+        return self._score_columns(as_columns(**self.inputs_from(batch, base_dir)), of_call=False)
 
     def inputs_from(self, columns: Mapping[str, Any], base_dir: str | None = None) -> dict[str, Any]:
         """The arguments of ``score`` from a table, by the ``*_key`` options; ``base_dir`` is where paths start."""
