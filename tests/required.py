@@ -17,7 +17,7 @@ def required_package(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        _absent(f"package {name} cannot be imported ({error})")
+        absent(f"package {name} cannot be imported ({error})")
         raise
 
 
@@ -25,11 +25,12 @@ def required_program(*names: str) -> str:
     """Path of the first program there is, or a skip that names them; a failure where CI promised it."""
     found = next((path for path in map(shutil.which, names) if path), None)
     if found is None:
-        _absent(f"program {' or '.join(names)} is not on this machine")
+        absent(f"program {' or '.join(names)} is not on this machine")
     return str(found)
 
 
-def _absent(what: str) -> None:
+def absent(what: str) -> None:
+    """Skip, saying what is absent; a failure where CI promised it."""
     if os.environ.get(SWITCH) == "1":
         pytest.fail(f"{what}, and {SWITCH}=1 says it must be there", pytrace=False)
     pytest.skip(what, allow_module_level=True)

@@ -111,7 +111,7 @@ def test_a_serving_that_takes_text_only_is_refused():
         def __call__(self):
             return None
 
-    with pytest.raises(InputTypeError, match=r"sends text only .* use EndpointDescriber"):
+    with pytest.raises(InputTypeError, match=r"sends text only, .* use EndpointDescriber"):
         as_describer(APILLMServing())
 
 

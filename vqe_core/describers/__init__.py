@@ -30,19 +30,18 @@ def as_describer(value: Any) -> Describer:
     """A describer from what a user gave.
 
     Args:
-        value: a describer, returned as it is, or a function ``f(waveform, sampling_rate) -> str``.
+        value: a describer, returned as it is, a function ``f(waveform, sampling_rate) -> str``, or a serving object
+            of DataFlow that can send sounds to its model.
 
     Raises:
-        InputTypeError: neither; a serving object of DataFlow among them, which takes text only.
+        InputTypeError: none of these; servings that send text only among them.
     """
     if isinstance(value, Describer):
         return value
     if hasattr(value, "generate_from_input"):
-        raise InputTypeError(
-            f"describer ({type(value).__name__}) sends text only (generate_from_input), so the model would never "
-            "hear the sound; use EndpointDescriber(api_url=..., model_name=...) with the address of a server that "
-            "takes input_audio"
-        )
+        from vqe_core.describers.serving import describer_of_serving
+
+        return describer_of_serving(value)
     if callable(value):
         from vqe_core.describers.function import FunctionDescriber
 
