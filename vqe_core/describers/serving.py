@@ -195,7 +195,7 @@ def _refusal(serving: Any) -> str:
     options = [f"api_url={address}", f"model_name={model!r}" if model else "model_name=..."]
     options += [f"max_workers={workers}"] if isinstance(workers, int) else []
     return (
-        f"describer ({type(serving).__name__}) sends text only, or one fixed question (generate_from_input), so "
-        f"the model would never be asked about the sound; use EndpointDescriber({', '.join(options)}) of vqe_core.describers.endpoint with the address of "
-        "a server whose model takes input_audio"
+        f"describer ({type(serving).__name__}) sends text only, or one fixed question (generate_from_input), so the "
+        f"model would never be asked about the sound; use EndpointDescriber({', '.join(options)}) of "
+        "vqe_core.describers.endpoint with the address of a server whose model takes input_audio"
     )
