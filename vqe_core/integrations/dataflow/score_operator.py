@@ -52,7 +52,7 @@ class ScoreOperator(package.OperatorABC):
             written = self.results.named(self._columns(report), report.signature, self.first_columns)
         else:  # a filter before this operator may leave nothing
             self.summary = {"num_rows": 0, "num_failed": 0, "signature": {}}
-            nothing = {name: [] for name in (*self._columns_of_nothing(), "status", "message")}
+            nothing: dict[str, list[Any]] = {name: [] for name in (*self._columns_of_nothing(), "status", "message")}
             written = self.results.named(nothing, {}, self.first_columns)
         frame = frame.copy()  # a storage in memory may hand out its own
         for name, column in written.items():
