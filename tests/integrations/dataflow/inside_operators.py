@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import logging
 import pickle
 
 import numpy as np
@@ -272,3 +273,38 @@ def test_operators_are_real_pickle_small_and_describe_themselves():
         assert "初始化参数" in operator.get_desc()
         assert "初始化参数" in operator.get_desc("zh")
         assert "Initialization Parameters" in operator.get_desc("en")
+
+
+@pytest.fixture
+def log():
+    """What the operators write to DataFlow's log, as (level, words)."""
+    from dataflow import get_logger
+
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append((record.levelname, record.getMessage()))
+    get_logger().addHandler(handler)
+    yield lines
+    get_logger().removeHandler(handler)
+
+
+def test_failing_rows_are_logged_up_to_a_bound(log):
+    import pandas
+
+    rows = [{"video_path": f"nowhere_{i}.mp4", "candidate": "a circle"} for i in range(12)]
+    EMScoreEval(clip_model_path="toy").run(in_memory(pandas.DataFrame(rows)))
+    errors = [words for level, words in log if level == "ERROR"]
+    assert len(errors) == 10
+    assert errors[9].startswith("row 9: [not_found] no video file at 'nowhere_9.mp4'")
+    assert any("12 rows, 12 without scores, of which 10 are shown; signature" in words for _, words in log)
+
+
+@pytest.mark.parametrize(("bound", "warned"), [(0.9999, True), (None, False)])
+def test_a_bound_that_no_pair_of_a_joint_space_passes_is_pointed_out(bound, warned, clips, log):
+    import pandas
+
+    storage = in_memory(pandas.DataFrame({"video_path": [str(path) for path in clips]}))
+    operator = VideoAudioSimilarity(hf_clip="toy", min_score=bound)
+    operator.run(storage)
+    assert operator.summary["signature"]["method"] == "joint"
+    assert any("use min_score=None and min_percentile" in words for level, words in log if level == "WARNING") == warned
