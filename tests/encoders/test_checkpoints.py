@@ -138,7 +138,7 @@ def test_nothing_within_reach_is_one_plain_error(tmp_path):
 def test_a_missing_model_is_told_before_anything_is_decoded(monkeypatch):
     from vqe_core.scorers.emscore import EMScore
 
-    def decoded(*arguments: Any) -> None:
+    def decoded(*arguments: Any, **named: Any) -> None:
         raise AssertionError("a video was opened before the model was found")
 
     monkeypatch.setattr("vqe_core.embed.videos.open_video", decoded)

@@ -156,7 +156,8 @@ def test_decoding_stops_at_the_first_bad_video_when_asked_to_raise(clip_folder, 
 
     original = vqe_core.embed.videos.open_video
     monkeypatch.setattr(
-        "vqe_core.embed.videos.open_video", lambda source, limits: opened.append(source) or original(source, limits)
+        "vqe_core.embed.videos.open_video",
+        lambda source, *rest, **more: opened.append(source) or original(source, *rest, **more),
     )
     (tmp_path / "bad.mp4").write_bytes(bytes(range(256)) * 9)
     videos = [noise(0), str(tmp_path / "bad.mp4"), noise(1)]
