@@ -28,13 +28,15 @@ _PROGRAM = (
     "from vqe_core.media.isolation.process import main; main{arguments!r}"
 )
 
-# Decoding needs no linear algebra, whose threads would take address space by the gigabyte on large machines.
-_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+# Threads for linear algebra and memory pools of threads would take address space by the gigabyte, and decoding needs
+# neither.
+_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 
 # A stranger that was forked at the wrong moment can hold a pipe open, so the end of a worker is looked for as well.
 _LOOK_SECONDS = 1.0
 _KILL_SECONDS = 5.0
 _LAST_WORDS = 600
+_TAIL_BYTES = 2**14
 
 
 class ChildDiedError(Exception):
@@ -240,8 +242,11 @@ class ChildProcess:
         if errors is None:
             return ""
         size = os.fstat(errors).st_size
-        text = os.pread(errors, _LAST_WORDS, max(0, size - _LAST_WORDS)).decode(errors="replace").strip()
-        return f"; its last words: {text}" if text else ""
+        text = os.pread(errors, _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode(errors="replace")
+        # The report of a crash has the place first, and a long list of modules last.
+        crash = text.rfind("Fatal Python error")
+        words = (text[-_LAST_WORDS:] if crash < 0 else text[crash:][:_LAST_WORDS]).strip()
+        return f"; its last words: {words}" if words else ""
 
 
 def cannot_start(reason: str) -> WorkerStartError:

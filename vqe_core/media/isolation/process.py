@@ -48,7 +48,7 @@ def main(requests: int, replies: int, memory: int, memory_bytes: int) -> None:
         memory: of the memory that both see.
         memory_bytes: how much memory decoding may take.
     """
-    faulthandler.enable()
+    faulthandler.enable(all_threads=False)
     try:
         _serve(requests, replies, memory, memory_bytes)
     except MemoryError:
