@@ -25,10 +25,11 @@ def upright_rgb(frame: VideoFrame) -> np.ndarray:
     Returns:
         uint8 (H, W, 3) RGB, contiguous.
     """
+    # By default every frame would start, and keep, a thread for each core.
     if _has_alpha(frame):
-        pixels = _composite(frame.to_ndarray(format="rgba"))
+        pixels = _composite(frame.to_ndarray(format="rgba", threads=1))
     else:
-        pixels = frame.to_ndarray(format="rgb24")
+        pixels = frame.to_ndarray(format="rgb24", threads=1)
     return _turned(pixels, frame)
 
 

@@ -18,7 +18,8 @@ import numpy as np
 
 import vqe_core
 from vqe_core.errors import WorkerStartError
-from vqe_core.media.isolation.messages import LENGTH, MEMORY_EXIT, Placement, packed
+from vqe_core.media.isolation.belongings import Belongings
+from vqe_core.media.isolation.messages import LENGTH, MEMORY_EXIT, Placement, Reply, packed
 from vqe_core.media.isolation.shared_memory import SlotReader, forbid_shrinking, nameless_file
 
 # Interrupts go to every process of a terminal, and must not reach the worker even while it starts. Modules are found
@@ -28,13 +29,14 @@ _PROGRAM = (
     "from vqe_core.media.isolation.process import main; main{arguments!r}"
 )
 
-# Decoding needs no linear algebra, whose threads would take address space by the gigabyte on large machines.
-_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+# Threads for linear algebra and memory pools of threads would take address space by the gigabyte, and decoding needs
+# neither.
+_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 
 # A stranger that was forked at the wrong moment can hold a pipe open, so the end of a worker is looked for as well.
 _LOOK_SECONDS = 1.0
-_KILL_SECONDS = 5.0
 _LAST_WORDS = 600
+_TAIL_BYTES = 2**14
 
 
 class ChildDiedError(Exception):
@@ -43,44 +45,6 @@ class ChildDiedError(Exception):
     def __init__(self, message: str, code: str = "worker_crash") -> None:
         super().__init__(message)
         self.code = code
-
-
-class _Belongings:
-    """What must be closed at the end, also when nobody calls for it."""
-
-    def __init__(self) -> None:
-        self.owner = os.getpid()
-        self.descriptors: dict[str, int] = {}
-        self.process: subprocess.Popen[bytes] | None = None
-        _LIVING.add(self)
-
-    def end(self) -> None:
-        """Close everything and kill the process, unless it is that of the process this one was forked from."""
-        while self.descriptors:
-            os.close(self.descriptors.popitem()[1])
-        if self.process is None:
-            return
-        if self.owner == os.getpid():
-            self.process.kill()
-        try:
-            # Where the process is not a child of this one, this only tells Popen so.
-            self.process.wait(_KILL_SECONDS)
-        except subprocess.TimeoutExpired:
-            return
-        self.process = None
-
-
-_LIVING: weakref.WeakSet[_Belongings] = weakref.WeakSet()
-
-
-def _let_go() -> None:
-    for belongings in list(_LIVING):
-        belongings.end()
-
-
-# A fork that kept the pipes open would hide the death of its parent from the worker.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go)
 
 
 class ChildProcess:
@@ -94,7 +58,7 @@ class ChildProcess:
     """
 
     def __init__(self, memory_bytes: int) -> None:
-        self._own = _Belongings()
+        self._own = Belongings()
         self.close = weakref.finalize(self, self._own.end)
         try:
             self._start(memory_bytes)
@@ -184,8 +148,8 @@ class ChildProcess:
                 except (BrokenPipeError, KeyError):
                     raise self._death() from None
 
-    def receive(self, deadline: float) -> Any:
-        """The next message.
+    def receive(self, deadline: float) -> tuple[int, Reply, Any, bool]:
+        """The next message: number of the job, what kind of answer, its content, whether the worker is worn out.
 
         Raises:
             ChildDiedError: there is none, and none will come.
@@ -194,9 +158,10 @@ class ChildProcess:
         (length,) = LENGTH.unpack(self._read(LENGTH.size, deadline))
         content = self._read(length, deadline)
         try:
-            return pickle.loads(content)
+            number, reply, payload, worn = pickle.loads(content)
         except Exception as error:
             raise ChildDiedError(f"the decode worker sent what cannot be read ({error})") from error
+        return number, reply, payload, worn
 
     def copy(self, placement: Placement) -> np.ndarray:
         """A copy of an array that the worker has put into the shared memory.
@@ -240,8 +205,11 @@ class ChildProcess:
         if errors is None:
             return ""
         size = os.fstat(errors).st_size
-        text = os.pread(errors, _LAST_WORDS, max(0, size - _LAST_WORDS)).decode(errors="replace").strip()
-        return f"; its last words: {text}" if text else ""
+        text = os.pread(errors, _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode(errors="replace")
+        # The report of a crash has the place first, and a long list of modules last.
+        crash = text.rfind("Fatal Python error")
+        words = (text[-_LAST_WORDS:] if crash < 0 else text[crash:][:_LAST_WORDS]).strip()
+        return f"; its last words: {words}" if words else ""
 
 
 def cannot_start(reason: str) -> WorkerStartError:

@@ -72,15 +72,17 @@ class Answerer:
         """Do a job.
 
         Returns:
-            END with a value or ERROR with an error, and whether the worker should be replaced, because after a
-            peak of memory it can no more tell a file that is damaged from one that is too large.
+            END with a value or ERROR with an error, and whether the worker should be replaced, because it ran out
+            of memory, or after a peak of it can no more tell a file that is damaged from one that is too large.
         """
         margin = _SOUND_BYTES if kind == "sound" else _PIXEL_BYTES * arguments[0].limits.max_pixels
         reply, payload = self._attempt(kind, source, arguments)
         short = self.memory.was_short(margin)
         if short and _is_doubtful(payload):
             payload = self._too_large(source)
-        return Reply.ERROR if isinstance(payload, BaseException) else reply, payload, short
+        if isinstance(payload, BaseException):
+            return Reply.ERROR, payload, short or getattr(payload, "code", "") == "out_of_memory"
+        return reply, payload, short
 
     def _attempt(self, kind: str, source: MediaSource, arguments: tuple[Any, ...]) -> tuple[Reply, Any]:
         try:

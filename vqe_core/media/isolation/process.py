@@ -6,6 +6,7 @@ Fault isolation, not a sandbox: it has the parent's rights and environment, and 
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 import queue
 import threading
@@ -48,7 +49,7 @@ def main(requests: int, replies: int, memory: int, memory_bytes: int) -> None:
         memory: of the memory that both see.
         memory_bytes: how much memory decoding may take.
     """
-    faulthandler.enable()
+    faulthandler.enable(all_threads=False)
     try:
         _serve(requests, replies, memory, memory_bytes)
     except MemoryError:
@@ -70,6 +71,8 @@ def _serve(requests: int, replies: int, memory: int, memory_bytes: int) -> None:
 
     answerer = Answerer(send, limit)
     write_message(replies, (job.number, Reply.READY, None, False))
+    # What is there from the start need not be looked through after every job.
+    gc.freeze()
     source: Any = None
     folder: str | None = None
     while True:
@@ -80,6 +83,8 @@ def _serve(requests: int, replies: int, memory: int, memory_bytes: int) -> None:
             folder = job.folder
             os.chdir(folder)
         write_message(replies, (job.number, *answerer.answer(job.kind, source, job.arguments)))
+        # Decoders that are part of a cycle would keep their pictures, hundreds of megabytes, for many rows.
+        gc.collect()
 
 
 class _Inbox(threading.Thread):

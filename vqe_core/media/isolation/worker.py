@@ -75,7 +75,7 @@ class DecodeWorker:
         Raises:
             WorkerStartError: there can be none.
         """
-        if self._child is not None and self._child.is_usable:
+        if self.pid is not None:
             return
         self.close()
         self._child = ChildProcess(self.limits.memory_bytes)
@@ -108,7 +108,6 @@ class DecodeWorker:
         """Have a job done that answers with arrays, a few of which are made ahead.
 
         Args: see `value`.
-
         Yields:
             (remark, array) of each array, then (None, value).
 
@@ -225,7 +224,7 @@ class DecodeWorker:
                 return reply, payload
         self._job = None
         if worn:
-            row, self._row = self._row, None
+            row = self._row
             self.close()
             self._row = row
         if reply is Reply.ERROR:
