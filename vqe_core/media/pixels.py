@@ -13,24 +13,33 @@ _BACKGROUND = 255
 _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 
 
-def upright_rgb(frame: VideoFrame) -> np.ndarray:
-    """Pixels of a frame as a viewer shows them.
+class UprightPictures:
+    """Frames of one video to pixels as a viewer shows them.
 
     Rotation and mirroring from the container are applied; transparency is composited on white; more than 8 bits
     are reduced without tone mapping; interlaced lines and non-square pixels stay as they are.
-
-    Args:
-        frame: a decoded frame.
-
-    Returns:
-        uint8 (H, W, 3) RGB, contiguous.
     """
-    # By default every frame would start, and keep, a thread for each core.
-    if _has_alpha(frame):
-        pixels = _composite(frame.to_ndarray(format="rgba", threads=1))
-    else:
-        pixels = frame.to_ndarray(format="rgb24", threads=1)
-    return _turned(pixels, frame)
+
+    def __init__(self) -> None:
+        self._rotation: float | None = None
+        self._matrix: bytes | None = None
+
+    def rgb(self, frame: VideoFrame) -> np.ndarray:
+        """Pixels of a decoded frame, uint8 (H, W, 3) RGB, contiguous."""
+        # By default every frame would start, and keep, a thread for each core.
+        if _has_alpha(frame):
+            pixels = _composite(frame.to_ndarray(format="rgba", threads=1))
+        else:
+            pixels = frame.to_ndarray(format="rgb24", threads=1)
+        return _turned(pixels, self._display_matrix(frame))
+
+    def _display_matrix(self, frame: VideoFrame) -> bytes | None:
+        # A frame whose side data was looked at is part of a cycle that only the garbage collector ends, and holds
+        # megabytes till then. The rotation can be had without, so one look is enough while it stays.
+        if frame.rotation != self._rotation:
+            matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+            self._rotation, self._matrix = frame.rotation, None if matrix is None else bytes(matrix)
+        return self._matrix
 
 
 def clockwise_rotation(frame: VideoFrame) -> int:
@@ -39,7 +48,7 @@ def clockwise_rotation(frame: VideoFrame) -> int:
 
 
 def picture_warnings(frame: VideoFrame) -> list[str]:
-    """Remarks on what `upright_rgb` cannot keep."""
+    """Remarks on what `UprightPictures` cannot keep."""
     warnings = []
     bits = max((component.bits for component in frame.format.components), default=8)
     transfer = _HDR_TRANSFERS.get(int(frame.color_trc))
@@ -52,13 +61,12 @@ def picture_warnings(frame: VideoFrame) -> list[str]:
     return warnings
 
 
-def _turned(pixels: np.ndarray, frame: VideoFrame) -> np.ndarray:
-    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+def _turned(pixels: np.ndarray, matrix: bytes | None) -> np.ndarray:
     if matrix is None:
         return pixels
     # A stored point (x, y) is shown at (a x + c y, b x + d y); there may be a mirror in it, which an angle
     # cannot say.
-    a, b, _, c, d = np.frombuffer(bytes(matrix), dtype=np.int32)[:5].tolist()
+    a, b, _, c, d = np.frombuffer(matrix, dtype=np.int32)[:5].tolist()
     if abs(b) > abs(a):
         pixels = pixels.transpose(1, 0, 2)
         columns, rows = c, b

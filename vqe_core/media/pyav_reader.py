@@ -15,7 +15,7 @@ from vqe_core.media.cut_off import cut_off_remark
 from vqe_core.media.forward import DecodedTable, ForwardDecode, decoded_table
 from vqe_core.media.limits import DEFAULT_LIMITS, MediaLimits
 from vqe_core.media.packet_plan import PacketPlan
-from vqe_core.media.pixels import upright_rgb
+from vqe_core.media.pixels import UprightPictures
 from vqe_core.media.planned import PlannedDecode
 from vqe_core.media.pyav_probe import early_end, may_plan, packet_table, scan_packets
 from vqe_core.media.reader import TableMismatchError, checked_positions
@@ -98,6 +98,7 @@ class PyAVReader:
         """Frames by the packet plan; stops at the first sign that the plan does not fit the file."""
         times = table.timestamps[wanted].tolist()
         positions = dict(zip(times, wanted.tolist(), strict=True))
+        upright = UprightPictures()
         plan = PacketPlan(times, table.timestamps[table.is_keyframe].tolist())
         with open_stream(source, self.limits) as (container, stream):
             if not may_plan(container, stream) or len(positions) != len(wanted):
@@ -109,7 +110,7 @@ class PyAVReader:
                     continue
                 if picture.is_corrupt:
                     return
-                yield Frame(position, upright_rgb(picture))
+                yield Frame(position, upright.rgb(picture))
 
     def _forward(self, source: MediaSource, table: FrameTable, wanted: np.ndarray) -> Iterator[Frame]:
         """Frames by decoding from the start."""
@@ -117,7 +118,7 @@ class PyAVReader:
         # Decoded tables number frames, so that equal times are told apart; packet tables know only times.
         column = table.timestamps if clock is None else table.indices
         positions = dict(zip(column[wanted].tolist(), wanted.tolist(), strict=True))
-        expected = iter(positions.values())
+        expected, upright = iter(positions.values()), UprightPictures()
         due = next(expected)
         with open_stream(source, self.limits) as (container, stream):
             for number, (time, picture) in enumerate(ForwardDecode(container, stream, self.limits, source.name)):
@@ -127,7 +128,7 @@ class PyAVReader:
                 changed = clock is not None and not _same_time(time, float(clock[number]))
                 if position != due or changed or (picture.is_corrupt and clock is None):
                     break
-                yield Frame(position, upright_rgb(picture))
+                yield Frame(position, upright.rgb(picture))
                 due = next(expected, -1)
                 if due < 0:
                     return
