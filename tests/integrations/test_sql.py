@@ -28,11 +28,16 @@ def postgres() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("clips")
+    return [str(write_clip(make_clip(seed), folder / f"clip_{seed}.mp4")) for seed in range(3)]
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Any) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Any, clips: list[str]) -> str:
     """A database with a table of four clips, of which one is not there."""
     url = f"sqlite:///{tmp_path / 'rows.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres")
-    clips = [str(write_clip(make_clip(seed), tmp_path / f"clip_{seed}.mp4")) for seed in range(3)]
     ask(url, 'DROP TABLE IF EXISTS "clips"', 'DROP TABLE IF EXISTS "scores"')
     ask(url, "CREATE TABLE clips (id INTEGER PRIMARY KEY, video_path TEXT, candidate TEXT)")
     for number, clip in enumerate([*clips, "none.mp4"]):

@@ -85,6 +85,9 @@ def score_sql(
 
 
 def _read(query: str, url: str) -> Any:
+    import sqlalchemy
+
+    sqlalchemy.create_engine(url).dispose()  # imports the driver, whose absence `datasets` would wrap
     # In memory and from an empty cache: the cache of `datasets` goes by the query, and would miss changed rows.
     with tempfile.TemporaryDirectory() as folder:
         return Dataset.from_sql(query, url, keep_in_memory=True, cache_dir=folder)
