@@ -50,7 +50,19 @@ def serve_postgres() -> Iterator[str]:
 
     started = False
     try:
-        run(programs["initdb"], "-D", str(data), "-U", "judge", "-A", "scram-sha-256", f"--pwfile={words}", "-N", "-E", "UTF8")
+        run(
+            programs["initdb"],
+            "-D",
+            str(data),
+            "-U",
+            "judge",
+            "-A",
+            "scram-sha-256",
+            f"--pwfile={words}",
+            "-N",
+            "-E",
+            "UTF8",
+        )
         settings = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
         run(programs["pg_ctl"], "-D", str(data), "-w", "-l", str(folder / "log"), "-o", settings, "start")
         started = True
