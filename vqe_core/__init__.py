@@ -9,6 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vqe_core.integrations.datasets import score_dataset as score_dataset
+    from vqe_core.integrations.datasets import summarise as summarise
+    from vqe_core.integrations.sql import score_sql as score_sql
     from vqe_core.scorers.emscore import EMScore as EMScore
     from vqe_core.scorers.video_audio_similarity import VideoAudioSimilarity as VideoAudioSimilarity
 
@@ -17,6 +20,9 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "EMScore": "vqe_core.scorers.emscore",
     "VideoAudioSimilarity": "vqe_core.scorers.video_audio_similarity",
+    "score_dataset": "vqe_core.integrations.datasets",
+    "summarise": "vqe_core.integrations.datasets",
+    "score_sql": "vqe_core.integrations.sql",
     "MediaSource": "vqe_core.types",
     "ScoreReport": "vqe_core.types",
     "VqeError": "vqe_core.errors",

@@ -84,7 +84,7 @@ def test_the_object_is_the_function_for_datasets_map(clip_folder):
     assert scored["status"][:] == ["not_found", "ok", "no_input"]
     assert scored["EMScore(X,X*)_full_F"][1] == pytest.approx(1.0, abs=1e-6)
     assert math.isnan(scored["EMScore(X,V)_full_F"][1])
-    assert str(scored.features["EMScore(X,V,X*)_cogr"].dtype) == "float64"
+    assert str(scored.features["EMScore(X,V,X*)_cogr"].dtype) == "float32"
     assert scored["frame_details"][:] == ["null"] * 3
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from vqe_core.errors import InputError, ModelError
+from vqe_core.processes import ProcessLock, settle_in_process
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +46,7 @@ def load_image_text_encoder(model: Any, device: str = "auto", dtype: str = "auto
         ModelError: the checkpoint's family is not supported, or weights are missing in it.
         InputError: a name, device or dtype that cannot be used.
     """
+    settle_in_process()
     if isinstance(model, ImageTextEncoder):
         return model
     from vqe_core import registry
@@ -65,7 +66,7 @@ def load_image_text_encoder(model: Any, device: str = "auto", dtype: str = "auto
         return _load(family, checkpoint, resolved_device, resolved_dtype)
 
 
-_LOADING = threading.Lock()
+_LOADING = ProcessLock()
 
 
 # Kept for the process, as a metric computes again and again. Two, because the two metrics may use different

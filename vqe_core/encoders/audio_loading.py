@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from vqe_core.encoders.audio_protocols import AudioTextEncoder, JointEncoder, Tagger
 from vqe_core.encoders.checkpoints import Checkpoint, find_checkpoint
 from vqe_core.errors import InputError, ModelError, VqeError
+from vqe_core.processes import ProcessLock, settle_in_process
 
 # A checkpoint that brings an audio model along names its folder in this field of config.json.
 AUDIO_MODEL_FIELD = "vqe_audio_model"
@@ -33,6 +33,7 @@ def load_audio_encoder(
         MissingPackageError: an optional package is missing.
         InputError: a name, device or dtype that cannot be used.
     """
+    settle_in_process()
     if isinstance(model, AudioTextEncoder):
         return model
     checkpoint = bundled_audio_model(_find(model, argument))
@@ -42,6 +43,7 @@ def load_audio_encoder(
 
 def load_tagger(model: Any, device: str = "auto", dtype: str = "auto", *, argument: str = "tagger") -> Tagger:
     """Load a tagger (CLAP or an audio spectrogram transformer); arguments and errors as ``load_audio_encoder``."""
+    settle_in_process()
     if isinstance(model, Tagger):
         return model
     checkpoint = bundled_audio_model(_find(model, argument))
@@ -53,6 +55,7 @@ def load_joint_encoder(
     model: Any, device: str = "auto", dtype: str = "auto", *, argument: str = "hf_clip"
 ) -> JointEncoder:
     """Load a model whose sounds and videos share a space; arguments and errors as ``load_audio_encoder``."""
+    settle_in_process()
     if isinstance(model, JointEncoder):
         return model
     encoder: JointEncoder = _load("joint_encoder", _find(model, argument), device, dtype, argument)
@@ -112,7 +115,7 @@ _WAY_OUT = {
     "joint_encoder": "For example facebook/pe-av-small-16-frame; or compare through words, by comparison 'tags' or "
     "'description'",
 }
-_LOADING = threading.RLock()  # a joint encoder loads its halves through here
+_LOADING = ProcessLock()  # a joint encoder loads its halves through here
 
 
 # A CLAP is one object whether asked for as tagger or as encoder; two, as one metric may hold a joint model and

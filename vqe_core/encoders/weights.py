@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.preprocess import torchvision_works
 from vqe_core.errors import InputError, ModelError
+from vqe_core.processes import in_forked_process
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -28,6 +29,12 @@ def resolve_device(device: str) -> str:
     device = str(device)
     if device == "auto":
         if torch.cuda.is_available():
+            if in_forked_process() and torch.cuda._is_in_bad_fork():
+                raise InputError(
+                    "device ('auto'): the process that this one was forked from has used the graphics card, so this "
+                    "one cannot; call multiprocess.set_start_method('spawn') under `if __name__ == '__main__':` first, "
+                    "or use device='cpu'"
+                )
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     try:

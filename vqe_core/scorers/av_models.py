@@ -46,6 +46,13 @@ def frame_sampler(options: VideoAudioOptions) -> FrameSampler:
     return MiddleSampler() if sampler == UniformSampler(1) else sampler
 
 
+def method_for(options: VideoAudioOptions, described: bool) -> str:
+    """The method that the options name, or the first that inputs and model allow; loads nothing."""
+    if options.method != "auto":
+        return options.method
+    return "description" if described else "joint" if _is_joint(options.hf_clip) else "tags"
+
+
 def comparison_for(options: VideoAudioOptions, described: bool) -> Comparison:
     """Load the models of the method that the options name, or the first that inputs and model allow.
 
@@ -57,9 +64,7 @@ def comparison_for(options: VideoAudioOptions, described: bool) -> Comparison:
         ModelNotFoundError, ModelError, MissingPackageError: a model cannot be had or cannot do this.
         InputError: ``method="description"`` without descriptions.
     """
-    method = options.method
-    if method == "auto":
-        method = "description" if described else "joint" if _is_joint(options.hf_clip) else "tags"
+    method = method_for(options, described)
     if method == "joint":
         encoder = load_joint_encoder(options.hf_clip, options.device, options.dtype)
         return ByJointSpace(encoder, _windowing(options, encoder.frames_per_window), options)

@@ -72,8 +72,9 @@ def sound_report(
     """The report of a call; a failed row is NaN in every score column and left out of the means."""
     pairs = list(zip(outcomes, percentiles, strict=True))
     per_row = [row_scores(outcome, options, percentile) for outcome, percentile in pairs]
-    names = (*SCORES, "logit") if method.name == "joint" else SCORES
-    rows: dict[str, list[Any]] = {name: [scores.get(name, math.nan) for scores in per_row] for name in names}
+    rows: dict[str, list[Any]] = {
+        name: [scores.get(name, math.nan) for scores in per_row] for name in score_names(method.name)
+    }
     passed: list[Any] = [passes(outcome, options, percentile) for outcome, percentile in pairs]
     return ScoreReport(
         scores={
@@ -87,6 +88,16 @@ def sound_report(
         details=row_details(outcomes, method.name, options.return_profile),
         calibration=numbers,
     )
+
+
+def score_names(method: str) -> tuple[str, ...]:
+    """Score columns of a method."""
+    return (*SCORES, "logit") if method == "joint" else SCORES
+
+
+def detail_names(method: str, with_profile: bool) -> list[str]:
+    """Columns beside the scores: the words that stood for the sound, and the profile where asked for."""
+    return [*([method] if method in ("tags", "description") else []), *(["profile"] if with_profile else [])]
 
 
 def row_scores(outcome: SoundOutcome, options: VideoAudioOptions, percentile: float) -> dict[str, float]:
@@ -118,15 +129,14 @@ def passes(outcome: SoundOutcome, options: VideoAudioOptions, percentile: float)
 
 
 def row_details(outcomes: Sequence[SoundOutcome], method: str, with_profile: bool) -> dict[str, list[Any]]:
-    """Columns beside the scores: the words that stood for the sound, and the profile where asked for.
+    """Values of the columns beside the scores.
 
     A row of several videos has a list of them, one a video. Which columns there are depends on the method alone, so
     that every batch of a data set has the same.
     """
-    names = [*([method] if method in ("tags", "description") else []), *(["profile"] if with_profile else [])]
     return {
         name: [_one_or_list([_plain(getattr(pair, name)) for pair in outcome.pairs]) for outcome in outcomes]
-        for name in names
+        for name in detail_names(method, with_profile)
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -13,11 +13,13 @@ from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
 from vqe_core.errors import InputError, ModelError, VqeError
 from vqe_core.functional.emscore import FINE_GRAINED_METRICS, METRICS
 from vqe_core.functional.idf import idf_to_json
+from vqe_core.processes import settle_in_process
 from vqe_core.samplers import FrameSampler, sampler_spec
-from vqe_core.scorers.emscore_rows import RowScorer
+from vqe_core.scorers.columns import MapFunction, column_types
+from vqe_core.scorers.emscore_rows import RowScorer, score_keys
 from vqe_core.scorers.idf import check_idf, fit_captions, resolve_idf
 from vqe_core.scorers.options import EMScoreOptions
-from vqe_core.scorers.results import RESULT_COLUMNS, RowOutcome, assemble_report, report_to_columns, report_to_result
+from vqe_core.scorers.results import RESULT_COLUMNS, RowOutcome, assemble_report, report_to_result
 from vqe_core.scorers.row_embeddings import EmbeddedRow, embed_rows
 from vqe_core.scorers.rows import (
     CaptionRow,
@@ -44,7 +46,7 @@ DEFAULT_FRAME_NUM = 10  # Shi et al., CVPR 2022, section 4: 10 frames, evenly sp
 
 
 @dataclass(frozen=True, kw_only=True)
-class EMScore(EMScoreOptions):
+class EMScore(MapFunction, EMScoreOptions):
     """EMScore with fixed options.
 
     The object is itself the function for ``datasets.map(scorer, batched=True)``; it holds options only, so it
@@ -123,10 +125,6 @@ class EMScore(EMScoreOptions):
         """
         return report_to_result(self.score(predictions=predictions, videos=videos, references=references), self)
 
-    def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """Score a batch of rows of a data set: columns in, score columns with status and message out."""
-        return report_to_columns(self.score_batch(batch))
-
     def score_batch(self, batch: Mapping[str, Any], base_dir: str | None = None) -> ScoreReport:
         """Score a batch of rows of a data set; ``base_dir`` is where relative paths start.
 
@@ -144,6 +142,14 @@ class EMScore(EMScoreOptions):
         given = {name for name, column in columns.items() if column is not None}
         return self._score_columns(columns, available_score_types(self.score_types, given))
 
+    def columns_for(self, columns: Collection[str]) -> dict[str, str]:
+        """Name and type of each column that the object, as a function, adds to a table with ``columns``."""
+        self._check_columns(columns)
+        keys = {"videos": self.video_key, "references": self.reference_key}
+        given = {name for name, key in keys.items() if key in columns}
+        scores = score_keys(available_score_types(self.score_types, given), self.metrics)
+        return column_types(scores, [], ["frame_details"] if self.return_all_frames else [])
+
     def inputs_from(self, columns: Mapping[str, Any], base_dir: str | None = None) -> dict[str, Any]:
         """The arguments of ``score`` from a table, by the ``*_key`` options.
 
@@ -154,16 +160,19 @@ class EMScore(EMScoreOptions):
         Raises:
             InputError: a column that is needed is not there.
         """
-        check_keys(self, columns)
-        if self.candidate_key not in columns:
-            raise InputError(
-                f"candidate_key ({self.candidate_key!r}) is no column; there are {', '.join(map(str, columns))}"
-            )
+        self._check_columns(columns)
         return {
             "predictions": columns[self.candidate_key],
             "videos": video_column(columns, self.video_key, self.start_key, self.end_key, base_dir),
             "references": columns[self.reference_key] if self.reference_key in columns else None,  # noqa: SIM401
         }
+
+    def _check_columns(self, columns: Collection[str]) -> None:
+        check_keys(self, columns)
+        if self.candidate_key not in columns:
+            raise InputError(
+                f"candidate_key ({self.candidate_key!r}) is no column; there are {', '.join(map(str, columns))}"
+            )
 
     def writes_column(self, name: str) -> bool:
         """Whether results may be written under ``name``, so that an input column must not be called so."""
@@ -182,6 +191,7 @@ class EMScore(EMScoreOptions):
         return self._score_columns(columns, available_score_types(self.score_types, given))
 
     def _score_columns(self, columns: Mapping[str, list[Any] | None], score_types: tuple[str, ...]) -> ScoreReport:
+        settle_in_process()
         # With idf=True words are counted in the references, also where no score type compares with them.
         columns = needed_columns(columns, score_types, also={"references"} if self.idf is True else set())
         rows = [

@@ -24,6 +24,11 @@ from vqe_core.scorers.score_types import BOTH, REFERENCE, VIDEO
 from vqe_core.types import TextEmbedding, TimedEmbeddings
 
 
+def score_keys(score_types: Sequence[str], metrics: Sequence[str]) -> tuple[str, ...]:
+    """Names of the scores, ``"<score type>_<metric>"``."""
+    return tuple(f"{score_type}_{metric}" for score_type in score_types for metric in metrics)
+
+
 @dataclass(frozen=True)
 class RowScorer:
     """How rows are scored.
@@ -45,7 +50,7 @@ class RowScorer:
     @property
     def keys(self) -> tuple[str, ...]:
         """Names of the scores, ``"<score type>_<metric>"``."""
-        return tuple(f"{score_type}_{metric}" for score_type in self.score_types for metric in self.metrics)
+        return score_keys(self.score_types, self.metrics)
 
     def score(
         self, candidate: TextEmbedding, references: Sequence[TextEmbedding], video: TimedEmbeddings | None

@@ -15,7 +15,8 @@ def option(default: Any, help_text: str, **command_line: Any) -> Any:
         default: in Python.
         help_text: one line.
         command_line: ``many=True`` takes several values, ``python_only=True`` makes no flag, ``bare`` is what
-            the flag alone means, ``metavar``.
+            the flag alone means, ``metavar``; and ``changes_scores=False`` leaves the option out of fingerprints,
+            ``names="model"`` or ``names="file"`` puts the content of what is named into them.
     """
     return field(default=default, metadata={"help": help_text, **command_line})
 
@@ -25,17 +26,23 @@ class SharedOptions:
     """What every metric takes."""
 
     max_frames: int = option(512, "most distinct frames of one video; more are thinned evenly, and the row says so")
-    batch_size: int = option(32, "pictures or texts a forward pass; changes speed and memory, not scores")
-    device: str = option("auto", "auto (cuda, mps or cpu) or a torch device")
+    batch_size: int = option(
+        32, "pictures or texts a forward pass; changes speed and memory, not scores", changes_scores=False
+    )
+    device: str = option("auto", "auto (cuda, mps or cpu) or a torch device", changes_scores=False)
     dtype: str = option("auto", "auto (float32), float32, bfloat16 or float16")
     per_sample: bool = option(False, "add 'samples': one list a column, an entry a row", python_only=True)
     on_error: OnError = option("raise", "rows that cannot be scored: raise, warn or skip")
-    cache_dir: Any = option(None, "folder of stored embeddings, shared by metrics and processes (default: none)")
+    cache_dir: Any = option(
+        None, "folder of stored embeddings, shared by metrics and processes (default: none)", changes_scores=False
+    )
     isolate: bool | None = option(
         None, "decode in worker processes that a bad file cannot take along (default: where many files are decoded)"
     )
     row_timeout: float = option(120.0, "seconds that a worker process may decode for one row")
-    progress: bool | None = option(None, "progress bars: true, false, or on a terminal only (default)")
+    progress: bool | None = option(
+        None, "progress bars: true, false, or on a terminal only (default)", changes_scores=False
+    )
     video_key: str = option("video_path", "column of the videos")
     start_key: str | None = option(None, "column of where each row's segment starts, in seconds (default: none)")
     end_key: str | None = option(None, "column of where each row's segment ends, in seconds (default: none)")
@@ -53,7 +60,9 @@ class EMScoreOptions(SharedOptions):
     frame_num: int | None = option(None, "frames of uniform sampling (default 10, the paper's)")
     return_all_frames: bool = option(False, "add 'frame_details': the scores of each sampled frame")
     clip_model_path: Any = option(
-        "openai/clip-vit-base-patch32", "hub id (id@revision), local folder, OpenAI name such as ViT-B/32, or toy"
+        "openai/clip-vit-base-patch32",
+        "hub id (id@revision), local folder, OpenAI name such as ViT-B/32, or toy",
+        names="model",
     )
     score_types: Any = option(
         None, "EMScore(X,V), EMScore(X,X*), EMScore(X,V,X*); default: all the inputs allow", many=True, metavar="TYPE"
@@ -65,6 +74,7 @@ class EMScoreOptions(SharedOptions):
         False,
         "token weights: false, true (fitted on the references, else the predictions), or a saved idf file",
         bare="true",
+        names="file",
     )
     frame_aggregation: FrameAggregation = option(
         "video", "video (the paper's: all frames at once) or mean_of_frames (each frame a video, averaged)"
@@ -83,10 +93,12 @@ class VideoAudioOptions(SharedOptions):
 
     frame_num: int | None = option(None, "frames of uniform sampling (default 3; 1 takes the middle, 2 the ends)")
     hf_clip: Any = option(
-        "openai/clip-vit-base-patch32", "image-text model, or joint model such as facebook/pe-av-small-16-frame, or toy"
+        "openai/clip-vit-base-patch32",
+        "image-text model, or joint model such as facebook/pe-av-small-16-frame, or toy",
+        names="model",
     )
     hf_clap: Any = option(
-        None, "model that tags sounds (default laion/clap-htsat-unfused, or what hf_clip brings along)"
+        None, "model that tags sounds (default laion/clap-htsat-unfused, or what hf_clip brings along)", names="model"
     )
     method: Method = option("auto", "description, tags, joint, or auto (the first that the inputs and the model allow)")
     reduce_mode: ReduceMode = option("avg", "similarity of a row from its frames or windows: avg, max or min")
@@ -103,7 +115,9 @@ class VideoAudioOptions(SharedOptions):
     describer: Any = option(None, "function or object that describes sounds in words", python_only=True)
     api_url: str | None = option(None, "OpenAI-compatible endpoint that describes sounds (default: none)")
     model_name: str | None = option(None, "model at api_url")
-    reference_bank: Any = option(None, "file of other sounds to measure percentiles against, written by fit_bank")
+    reference_bank: Any = option(
+        None, "file of other sounds to measure percentiles against, written by fit_bank", names="file"
+    )
     seed: int = option(0, "of the shuffles behind p_value")
     trust_remote_code: bool = option(False, "only false: code from a checkpoint is never run")
     audio_key: str = option("audio_path", "column of the sounds; without it each video's own track is used")

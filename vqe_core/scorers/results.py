@@ -16,6 +16,8 @@ from vqe_core.types import ScoreReport
 
 # Details that an option asks for stand beside the means too, not only among the samples.
 ASKED_FOR = ("frame_details", "profile")
+# Details that are words, not structures.
+WORDS = ("description",)
 # Written beside the score columns of every metric.
 RESULT_COLUMNS = ("status", "message", "frame_details")
 
@@ -66,19 +68,19 @@ def report_to_result(report: ScoreReport, options: SharedOptions) -> dict[str, A
     return result
 
 
-def report_to_columns(report: ScoreReport) -> dict[str, Any]:
-    """Typed columns for ``datasets.map`` and tables: float64 scores, details as JSON texts."""
-    scores = {key: np.asarray(column, dtype=_dtype(column)) for key, column in report.rows.items()}
-    details = {key: _texts(column) for key, column in report.details.items()}
+def report_to_columns(report: ScoreReport, precision: Any = np.float64) -> dict[str, Any]:
+    """Typed columns for ``datasets.map`` and tables: numbers of ``precision``, bool flags, details as JSON texts."""
+    scores = {key: np.asarray(column, dtype=_dtype(column, precision)) for key, column in report.rows.items()}
+    details = {key: _texts(key, column) for key, column in report.details.items()}
     return {**scores, **details, "status": report.status, "message": report.messages}
 
 
-def _dtype(column: Sequence[Any]) -> Any:
-    return np.bool_ if all(isinstance(value, bool) for value in column) else np.float64
+def _dtype(column: Sequence[Any], precision: Any) -> Any:
+    return np.bool_ if all(isinstance(value, bool) for value in column) else precision
 
 
-def _texts(column: Sequence[Any]) -> list[str]:
-    """Texts as they are, "" for none; a column of anything else as JSON."""
-    if any(isinstance(entry, str) for entry in column):
+def _texts(name: str, column: Sequence[Any]) -> list[str]:
+    """Words as they are, "" for none; any other column as JSON. The name decides: values differ by batch."""
+    if name in WORDS:
         return ["" if entry is None else entry if isinstance(entry, str) else json.dumps(entry) for entry in column]
     return [json.dumps(entry) for entry in column]

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -130,7 +130,7 @@ def read_rows(
     return rows
 
 
-def check_keys(options: Any, columns: Mapping[str, Any]) -> None:
+def check_keys(options: Any, columns: Collection[str]) -> None:
     """Raise InputError if an option names a column that is not there; defaults may be absent."""
     for field in dataclasses.fields(options):
         key = getattr(options, field.name)

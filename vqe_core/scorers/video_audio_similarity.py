@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, ClassVar
@@ -17,22 +17,24 @@ from vqe_core.embed import FrameViews
 from vqe_core.errors import InputError, VqeError
 from vqe_core.functional.bank import ReferenceBank, make_bank
 from vqe_core.media import audio_versions
+from vqe_core.processes import settle_in_process
 from vqe_core.samplers import FrameSampler, sampler_spec
 from vqe_core.samplers.protocol import check_positive
 from vqe_core.scorers.av_calibration import bank_space, load_bank, measure, save_bank
-from vqe_core.scorers.av_models import check_labels, comparison_for, describer_for, frame_sampler
+from vqe_core.scorers.av_models import check_labels, comparison_for, describer_for, frame_sampler, method_for
 from vqe_core.scorers.av_pairs import Comparison, SoundPair
-from vqe_core.scorers.av_report import SCORES, SoundOutcome, gather_rows, sound_report
+from vqe_core.scorers.av_report import SCORES, SoundOutcome, detail_names, gather_rows, score_names, sound_report
 from vqe_core.scorers.av_rows import SoundRow, read_sound_rows
+from vqe_core.scorers.columns import MapFunction, column_types
 from vqe_core.scorers.options import VideoAudioOptions
-from vqe_core.scorers.results import RESULT_COLUMNS, report_to_columns, report_to_result
+from vqe_core.scorers.results import RESULT_COLUMNS, report_to_result
 from vqe_core.scorers.rows import as_columns, check_keys, is_missing, report_failures, sound_column, video_column
 from vqe_core.scorers.session import check_running
 from vqe_core.types import ScoreReport
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoAudioSimilarity(VideoAudioOptions):
+class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
     """Video-audio similarity with fixed options.
 
     Three ways to compare (``method``): frames with the sound's description, frames with its tags, or both in the
@@ -122,10 +124,6 @@ class VideoAudioSimilarity(VideoAudioOptions):
         columns = as_columns(videos=videos, audios=audios, audio_descriptions=audio_descriptions, groups=groups)
         return self._score_columns(columns, of_call=True)
 
-    def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """Compare a batch of rows of a data set: columns in, score columns with status and message out."""
-        return report_to_columns(self.score_batch(batch))
-
     def score_batch(self, batch: Mapping[str, Any], base_dir: str | None = None) -> ScoreReport:
         """Compare a batch of rows of a data set; ``base_dir`` is where relative paths start.
 
@@ -141,17 +139,29 @@ class VideoAudioSimilarity(VideoAudioOptions):
         # Without a bank no percentile: a batch is not the data set.
         return self._score_columns(as_columns(**self.inputs_from(batch, base_dir)), of_call=False)
 
+    def columns_for(self, columns: Collection[str]) -> dict[str, str]:
+        """Name and type of each column that the object, as a function, adds to a table with ``columns``."""
+        self._check_columns(columns)
+        method = method_for(self, self._described(self.description_key in columns))
+        return column_types(score_names(method), ["passed_filter"], detail_names(method, self.return_profile))
+
     def inputs_from(self, columns: Mapping[str, Any], base_dir: str | None = None) -> dict[str, Any]:
         """The arguments of ``score`` from a table, by the ``*_key`` options; ``base_dir`` is where paths start."""
-        check_keys(self, columns)
-        if self.video_key not in columns:
-            raise InputError(f"video_key ({self.video_key!r}) is no column; there are {', '.join(map(str, columns))}")
+        self._check_columns(columns)
         optional = {"audio_descriptions": self.description_key, "groups": self.group_key}
         return {
             "videos": video_column(columns, self.video_key, self.start_key, self.end_key, base_dir),
             "audios": sound_column(columns, self.audio_key, base_dir),
             **{name: list(columns[key]) if key in columns else None for name, key in optional.items()},
         }
+
+    def _check_columns(self, columns: Collection[str]) -> None:
+        check_keys(self, columns)
+        if self.video_key not in columns:
+            raise InputError(f"video_key ({self.video_key!r}) is no column; there are {', '.join(map(str, columns))}")
+
+    def _described(self, given: bool) -> bool:
+        return given or self.describer is not None or self.api_url is not None
 
     def writes_column(self, name: str) -> bool:
         """Whether results may be written under ``name``, so that an input column must not be called so."""
@@ -182,6 +192,7 @@ class VideoAudioSimilarity(VideoAudioOptions):
         return replace(self, reference_bank=bank)
 
     def _compare(self, columns: Mapping[str, Any], *, of_call: bool = True) -> tuple[list[SoundOutcome], Comparison]:
+        settle_in_process()
         rows = read_sound_rows(columns["videos"], columns["audios"], columns["audio_descriptions"])
         errors = {i: row for i, row in enumerate(rows) if isinstance(row, VqeError)}
         if self.on_error == "raise":
@@ -189,7 +200,7 @@ class VideoAudioSimilarity(VideoAudioOptions):
         descriptions = columns["audio_descriptions"]
         # Of a data set the column decides, not its values: every batch must be compared by one method.
         given = descriptions is not None and not (of_call and all(map(is_missing, descriptions)))
-        method = comparison_for(self, given or self.describer is not None or self.api_url is not None)
+        method = comparison_for(self, self._described(given))
         pairs = [
             SoundPair(i, video, row.audio, row.description)
             for i, row in enumerate(rows)

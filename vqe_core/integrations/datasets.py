@@ -1,0 +1,214 @@
+"""Score whole data sets of the `datasets` library: in memory, streamed, by split, on disk or on the hub.
+
+Task: the columns of a scorer beside the columns of a data set.
+Conventions: a row keeps its place; one that cannot be scored is NaN with a ``status`` and a ``message``, and its
+``passed_filter`` is False.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from datasets import Audio, Dataset, IterableDataset, Video, concatenate_datasets
+
+from vqe_core import registry
+from vqe_core.errors import InputError, InputTypeError
+from vqe_core.integrations.dataset_sources import load_rows
+from vqe_core.scorers.fingerprint import describe_identity
+from vqe_core.scorers.rows import is_missing
+
+ROWS_PER_BATCH = 64  # fills forward passes across videos, and keeps few videos in memory
+MARK = "vqe_core: "
+
+
+def score_dataset(
+    rows: Any,
+    metric: Any = "emscore",
+    *,
+    split: str | None = None,
+    num_proc: int | None = None,
+    rows_per_batch: int = ROWS_PER_BATCH,
+    base_dir: str | None = None,
+    load_from_cache_file: bool | None = None,
+    **options: Any,
+) -> Any:
+    """Score a data set; the same kind of data set comes back, with the columns of the metric added.
+
+    Scores are float32, ``passed_filter`` is bool, ``status`` and ``message`` are strings. A second call with equal
+    options reads the scores from the cache of `datasets`.
+
+    Args:
+        rows: ``Dataset``, ``IterableDataset``, a dictionary of either by split, a local folder, a table (parquet,
+            jsonl, json, csv), or the id of a data set on the hub.
+        metric: ``"emscore"``, ``"video_audio_similarity"``, the name of another registered scorer, or a scorer.
+        split: of a folder or an id; None gives all splits.
+        num_proc: processes; each loads a model of its own, with ``device="auto"`` on a graphics card of its own.
+        rows_per_batch: rows that are read together.
+        base_dir: folder that relative media paths start from. Default: the table's folder, or the working directory.
+        load_from_cache_file: False scores again, as after files were exchanged under their old names.
+        options: of the metric. ``on_error`` is ``"skip"`` here if it is not given; ``idf=True`` is fitted once on the
+            whole column, all splits together.
+
+    Raises:
+        InputError: no such data set, a column that is missing or in the way, or an option that breaks its rule.
+        VqeError: as the scorer.
+
+    Example:
+        >>> import datasets
+        >>> from vqe_core.demo.clips import make_clip, write_clip
+        >>> clip = write_clip(make_clip(0), getfixture("tmp_path") / "clip.mp4")
+        >>> rows = datasets.Dataset.from_dict({"video_path": [str(clip), "none.mp4"], "candidate": ["a circle"] * 2})
+        >>> scored = score_dataset(rows, clip_model_path="toy")
+        >>> scored["status"][:]
+        ['ok', 'not_found']
+        >>> summarise(scored)["num_failed"]
+        1
+    """
+    scorer = scorer_for(metric, options)
+    if isinstance(rows, str) or hasattr(rows, "__fspath__"):
+        rows, folder = load_rows(rows, split)
+        base_dir = base_dir or folder
+    elif split is not None:
+        raise InputError(f"split ({split!r}) is for names of data sets; pick it yourself: rows[{split!r}]")
+    parts = dict(rows) if isinstance(rows, dict) else {"": rows}
+    parts = {name: _checked(part, num_proc) for name, part in parts.items()}
+    for part in parts.values():
+        _check_names(scorer, part)
+    scorer = with_idf(scorer, parts.values())
+    how = {"batched": True, "batch_size": rows_per_batch, "fn_kwargs": {"base_dir": base_dir} if base_dir else None}
+    run = {"num_proc": num_proc, "with_rank": num_proc is not None, "load_from_cache_file": load_from_cache_file}
+    scored = {
+        name: _score_stream(part, scorer, how)
+        if isinstance(part, IterableDataset)
+        else _score_table(part, scorer, {**how, **run})
+        for name, part in parts.items()
+    }
+    return type(rows)(scored) if isinstance(rows, dict) else scored[""]
+
+
+def summarise(rows: Any) -> dict[str, Any]:
+    """Means and counts of a scored data set, also one that was filtered, saved or joined since.
+
+    Args:
+        rows: what ``score_dataset`` or ``map`` gave; of a dictionary of splits, a summary of each comes back.
+
+    Returns:
+        Mean of each score over the rows that have it (NaN where none has), share of rows in ``passed_filter``,
+        ``num_rows``, ``num_failed``, ``status`` (rows by status word), and ``signature``, where ``score_dataset`` left
+        it: all that can change a score and is known before a row is seen.
+
+    Raises:
+        InputError: there are no scores in it.
+    """
+    if isinstance(rows, dict):
+        return {name: summarise(part) for name, part in rows.items()}
+    rows = _checked(rows, None)
+    scores = [name for name, kind in rows.features.items() if _is_score(name, kind)]
+    if not scores or "status" not in rows.features:
+        raise InputError(f"this data set has no scores, its columns are {list(rows.features)}; score it first")
+    sums, counts, status = dict.fromkeys(scores, 0.0), dict.fromkeys(scores, 0), dict[str, int]()
+    for batch in rows.select_columns([*scores, "status"]).with_format(None).iter(1000):
+        for word in batch["status"]:
+            status[word] = status.get(word, 0) + 1
+        for name in scores:
+            known = [float(value) for value in batch[name] if not is_missing(value)]
+            sums[name], counts[name] = sums[name] + sum(known), counts[name] + len(known)
+    means = {name: sums[name] / counts[name] if counts[name] else float("nan") for name in scores}
+    num_rows = sum(status.values())
+    failed = num_rows - status.get("ok", 0)
+    return {**means, "num_rows": num_rows, "num_failed": failed, "status": status, "signature": _signature(rows)}
+
+
+def scorer_for(metric: Any, options: dict[str, Any]) -> Any:
+    """The scorer that a metric's name and options stand for, with ``on_error="skip"``; a scorer as it is."""
+    if isinstance(metric, str):
+        return registry.load("scorer", metric)(**{"on_error": "skip", **options})
+    if not hasattr(metric, "columns_for"):
+        raise InputTypeError(
+            f"metric ({metric!r}) must be the name of a metric, or a scorer such as vqe_core.EMScore(...)"
+        )
+    if options:
+        raise InputError(f"{', '.join(options)}: give the options to the scorer itself, or name the metric")
+    return metric
+
+
+def _checked(part: Any, num_proc: int | None) -> Any:
+    if isinstance(part, IterableDataset):
+        if num_proc is not None:
+            raise InputError(
+                f"num_proc ({num_proc}) cannot speed up a stream; score it in one process, or shard it over several"
+            )
+        return part._resolve_features()  # reads a few rows of a stream whose columns are not known yet
+    if not isinstance(part, Dataset):
+        raise InputTypeError(f"rows must be a data set of `datasets`, or the name of one, got {type(part).__name__}")
+    return part
+
+
+def _check_names(scorer: Any, part: Any) -> None:
+    scorer.columns_for(part.features)  # raises where one is missing
+    taken = [name for name in part.features if scorer.writes_column(name)]
+    if taken:
+        raise InputError(f"the data set has columns {taken} already; rename or remove them, results are called so")
+
+
+def with_idf(scorer: Any, parts: Iterable[Any]) -> Any:
+    """With ``idf=True``, the scorer with weights of all references of all splits, or of all captions without any."""
+    if getattr(scorer, "idf", None) is not True:
+        return scorer
+    parts = list(parts)
+    references = [value for part in parts for value in _values(part, scorer.reference_key) if not is_missing(value)]
+    return scorer.fit(references or [value for part in parts for value in _values(part, scorer.candidate_key)])
+
+
+def _values(part: Any, name: str) -> list[Any]:
+    if name not in part.features:
+        return []
+    return [value for batch in part.select_columns([name]).with_format(None).iter(1000) for value in batch[name]]
+
+
+def _encoded(part: Any) -> Any:
+    """Videos and sounds as they are stored: we read them ourselves, with checked times and without torchcodec."""
+    for name, kind in part.features.items():
+        if isinstance(kind, Video | Audio):
+            part = part.cast_column(name, type(kind)(decode=False))
+    return part
+
+
+def _score_table(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
+    features = scorer.features(part.features)
+    if len(part) == 0:
+        return _signed(Dataset.from_dict({name: [] for name in features}, features=features, split=part.split), scorer)
+    added = type(features)({name: kind for name, kind in features.items() if name not in part.features})
+    # Scores alone are written and then put beside the columns there are: no video is copied to the cache.
+    scores = _encoded(part).map(
+        scorer, features=added, remove_columns=part.column_names, desc=f"Scoring ({scorer.name})", **how
+    )
+    return _signed(concatenate_datasets([part, scores], axis=1, split=part.split), scorer)
+
+
+def _score_stream(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
+    stream = _encoded(part)
+    scored = stream.map(scorer, features=scorer.features(stream.features), **how)
+    for name, kind in part.features.items():
+        if isinstance(kind, Video | Audio):
+            scored = scored.cast_column(name, kind)
+    return _signed(scored, scorer)
+
+
+def _signed(scored: Any, scorer: Any) -> Any:
+    """The data set with the scorer's identity as the last line of its description."""
+    kept = [line for line in scored.info.description.splitlines() if not line.startswith(MARK)]
+    scored.info.description = "\n".join([*kept, MARK + json.dumps(describe_identity(scorer))])
+    return scored
+
+
+def _signature(rows: Any) -> dict[str, Any] | None:
+    marked = [line for line in (rows.info.description or "").splitlines() if line.startswith(MARK)]
+    return json.loads(marked[-1].removeprefix(MARK)) if len(marked) == 1 else None
+
+
+def _is_score(name: str, kind: Any) -> bool:
+    number = getattr(kind, "dtype", "") in ("float32", "float64", "bool")
+    return number and any(registry.load("scorer", metric)().writes_column(name) for metric in registry.names("scorer"))

@@ -1,0 +1,166 @@
+"""Score the rows of a database, and write the scores back to a table of it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from datasets import Dataset, Value
+from datasets.exceptions import DatasetsError
+
+from vqe_core.choices import check_choice
+from vqe_core.errors import InputError, MissingPackageError
+from vqe_core.integrations.datasets import score_dataset, scorer_for, with_idf
+from vqe_core.scorers.fingerprint import describe_identity
+
+IfExists = Literal["fail", "replace", "append"]
+SIGNATURE = "signature"
+
+
+def score_sql(
+    query: str,
+    url: str,
+    metric: Any = "emscore",
+    *,
+    out_table: str | None = None,
+    key: str | None = None,
+    if_exists: IfExists = "fail",
+    num_proc: int | None = None,
+    base_dir: str | None = None,
+    **options: Any,
+) -> Any:
+    """Score the rows of a query, and write the scores to a table of the same database.
+
+    Every written row carries a ``signature``: all that can change its score and is known before it is seen, as JSON.
+    The table is written in one transaction, so it is there as a whole or as it was.
+
+    Args:
+        query: a SELECT, or the name of a table. It is read anew at each call.
+        url: any that SQLAlchemy knows, for example ``"sqlite:///rows.db"`` or
+            ``"postgresql+psycopg://user@host/database"``. Its password is in no message.
+        metric: as for ``score_dataset``.
+        out_table: table to write. Default: none.
+        key: column that tells rows apart. With it the table holds the key and the results; without it all columns that
+            are plain values.
+        if_exists: for ``out_table``. ``"append"`` needs ``key``: rows that are there already, with the same
+            signature, are not scored again.
+        num_proc, base_dir, options: as for ``score_dataset``.
+
+    Returns:
+        The scored rows as a ``datasets.Dataset``; with ``"append"``, the new ones.
+
+    Raises:
+        InputError: a database, query or table that cannot be used, or as ``score_dataset``.
+        MissingPackageError: SQLAlchemy or the driver of the database.
+
+    Example:
+        >>> import sqlite3
+        >>> path = getfixture("tmp_path") / "rows.db"
+        >>> with sqlite3.connect(path) as database:
+        ...     _ = database.execute("CREATE TABLE clips AS SELECT 7 AS id, 'a cat' AS candidate, 'a cat' AS reference")
+        >>> scored = score_sql("clips", f"sqlite:///{path}", clip_model_path="toy", out_table="scores", key="id")
+        >>> sqlite3.connect(path).execute("SELECT id, status FROM scores").fetchall()
+        [(7, 'ok')]
+    """
+    check_choice("if_exists", if_exists, IfExists)
+    if if_exists == "append" and key is None:
+        raise InputError("if_exists='append' needs key; name the column that tells rows apart")
+    with _told_without_secrets(url):
+        rows = _read(query, url)
+        if key is not None and (key not in rows.features or len(set(rows[key])) < len(rows)):
+            raise InputError(f"key ({key!r}) must be a column with a value of its own in every row of the query")
+        scorer = with_idf(scorer_for(metric, options), [rows])
+        signature = json.dumps(describe_identity(scorer))
+        if out_table is not None:
+            done = _keys_there(url, out_table, key, signature, if_exists)
+            rows = rows.select([i for i, value in enumerate(rows[key]) if value not in done]) if done else rows
+    scored = score_dataset(rows, scorer, num_proc=num_proc, base_dir=base_dir)
+    if out_table is not None:
+        with _told_without_secrets(url):
+            _write(_to_write(scored, scorer, key, signature), out_table, url, if_exists)
+    return scored
+
+
+def _read(query: str, url: str) -> Any:
+    import sqlalchemy
+
+    sqlalchemy.create_engine(url).dispose()  # imports the driver, whose absence `datasets` would wrap
+    # In memory and from an empty cache: the cache of `datasets` goes by the query, and would miss changed rows.
+    with tempfile.TemporaryDirectory() as folder:
+        return Dataset.from_sql(query, url, keep_in_memory=True, cache_dir=folder)
+
+
+def _keys_there(url: str, table: str, key: str | None, signature: str, if_exists: IfExists) -> set[Any]:
+    """Keys of the rows that need no score; an error now, not after hours, where the table must not be there."""
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(url)
+    try:
+        if not sqlalchemy.inspect(engine).has_table(table) or if_exists == "replace":
+            return set()
+        if if_exists == "fail":
+            raise InputError(f"table {table!r} is there already; use if_exists='replace' or 'append', or another name")
+        there = sqlalchemy.Table(table, sqlalchemy.MetaData(), autoload_with=engine)
+        if key is None or key not in there.c or SIGNATURE not in there.c:
+            raise InputError(f"table {table!r} has no columns {key!r} and {SIGNATURE!r}, so nothing can be appended")
+        with engine.connect() as connection:
+            chosen = sqlalchemy.select(there.c[key]).where(there.c[SIGNATURE] == signature)
+            return set(connection.execute(chosen).scalars())
+    finally:
+        engine.dispose()
+
+
+def _to_write(scored: Any, scorer: Any, key: str | None, signature: str) -> Any:
+    plain = [name for name, kind in scored.features.items() if isinstance(kind, Value) and "binary" not in kind.dtype]
+    if key is not None:
+        plain = [name for name in plain if name == key or scorer.writes_column(name)]
+    return scored.select_columns(plain).add_column(SIGNATURE, [signature] * len(scored))
+
+
+def _write(rows: Any, table: str, url: str, if_exists: IfExists) -> None:
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(url)
+    try:
+        with engine.begin() as connection:
+            rows.to_sql(table, connection, if_exists=if_exists, index=False)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _told_without_secrets(url: str) -> Iterator[None]:
+    """Errors of the database as errors of ours, in one line, the address without its secrets."""
+    try:
+        from sqlalchemy import make_url
+        from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+    except ImportError as error:
+        raise MissingPackageError("score_sql needs SQLAlchemy (pip install vqe-core[sql])") from error
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        raise InputError("url is none that SQLAlchemy knows; for example sqlite:///rows.db") from None
+    secrets = {str(value) for value in (address.password, *address.query.values()) if value}
+    shown = address.set(query={}).render_as_string(hide_password=True)
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(f"{address.drivername} needs {error.name} (pip install it)") from None
+    except (SQLAlchemyError, DatasetsError, ValueError, OSError) as error:
+        if isinstance(error, InputError):
+            raise
+        words = _reason(error)
+        for secret in sorted(secrets, key=len, reverse=True):
+            words = words.replace(secret, "***")
+        # Without the chain: what libraries raise may hold the whole address.
+        raise InputError(f"database {shown}: {words}") from None
+
+
+def _reason(error: BaseException) -> str:
+    """First line of the innermost error: `datasets` wraps what the database said."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}"

@@ -1,0 +1,57 @@
+"""Safe use of torch in a process that was forked, for example by ``datasets.map(num_proc=...)``.
+
+A fork copies memory but no threads. A pool of threads that the parent used is dead in the child, and the next parallel
+operation of torch waits for it for ever; a lock that another thread of the parent held stays locked in the child.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+_STARTED_IN = os.getpid()  # a spawned process imports this module anew, a forked one inherits it
+_settled_in = _STARTED_IN
+
+
+def in_forked_process() -> bool:
+    """Whether this process was forked from the one that imported this package."""
+    return os.getpid() != _STARTED_IN
+
+
+def settle_in_process() -> None:
+    """Make torch safe to use here; the first thing that anything which computes does.
+
+    In a forked process torch gets one thread: it then never waits for the parent's. Anywhere else nothing happens.
+    """
+    global _settled_in
+    if os.getpid() == _settled_in:
+        return
+    import torch
+
+    torch.set_num_threads(1)
+    _settled_in = os.getpid()
+
+
+def after_fork(function: Callable[[], Any]) -> None:
+    """Call ``function`` in every process forked from now on; nothing where there is no fork (Windows)."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=function)
+
+
+class ProcessLock:
+    """A re-entrant lock that is free in a forked process, whoever held it in the parent."""
+
+    def __init__(self) -> None:
+        self._renew()
+        after_fork(self._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()

@@ -1,0 +1,129 @@
+"""What `datasets` takes a scorer for: its options that change a score, the content they name, and the versions.
+
+A pickle carries all options. `datasets` names its cache files by a hash of the same pickle, so that a scorer on another
+device, or with another batch size, would score a data set again. Its hash therefore sees the options as
+``score_identity`` gives them; where that cannot be arranged it sees all of them, and a hit is missed, never wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from vqe_core import __version__
+from vqe_core.errors import VqeError
+
+# They decode and resample: another version may give other pixels or samples.
+DECODERS = ("av", "soundfile", "soxr", "torchcodec")
+
+
+@dataclass(frozen=True)
+class CarriedOptions:
+    """A scorer on its way through a pickle: its class and all its options."""
+
+    scorer_class: Any
+    options: dict[str, Any]
+
+
+def carry(scorer: Any) -> tuple[Any, ...]:
+    """What ``scorer.__reduce_ex__`` returns."""
+    _teach_datasets()
+    return rebuild, (CarriedOptions(type(scorer), options_of(scorer)),)
+
+
+def rebuild(carried: CarriedOptions) -> Any:
+    """The scorer that was carried."""
+    return carried.scorer_class(**carried.options)
+
+
+def options_of(scorer: Any) -> dict[str, Any]:
+    """Options by name, as they are."""
+    return {field.name: getattr(scorer, field.name) for field in dataclasses.fields(scorer)}
+
+
+def score_identity(scorer: Any) -> dict[str, Any]:
+    """Everything known before a row is seen that can change a score.
+
+    Args:
+        scorer: a scorer, or its ``CarriedOptions``. The fields of its class say whether they change scores, and
+            whether they name a model or a file.
+
+    Returns:
+        The metric, versions, and the options; a model or a file that is named comes with a digest of its content.
+    """
+    carried = scorer if isinstance(scorer, CarriedOptions) else CarriedOptions(type(scorer), options_of(scorer))
+    kind = carried.scorer_class
+    identity = {"metric": kind.name, "class": f"{kind.__module__}.{kind.__qualname__}", "version": __version__}
+    for field in dataclasses.fields(kind):
+        if field.metadata.get("changes_scores", True):
+            value = carried.options[field.name]
+            digest_of = _DIGESTS.get(field.metadata.get("names", ""))
+            content = None if digest_of is None else digest_of(value)
+            identity[field.name] = value if content is None else f"{os.fspath(value)} ({content})"
+    return {**identity, "decoders": _versions()}
+
+
+def describe_identity(scorer: Any) -> dict[str, Any]:
+    """``score_identity`` without options at their default, as plain JSON values; an object by its digest or type."""
+    defaults = {field.name: field.default for field in dataclasses.fields(scorer)}
+    identity = score_identity(scorer)
+    return {key: _plain(value) for key, value in identity.items() if key not in defaults or value != defaults[key]}
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "digest"):
+        return value.digest()
+    text = json.dumps(value, default=lambda item: type(item).__name__)
+    return json.loads(text) if len(text) <= 300 else f"sha256 {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in DECODERS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _revision(model: Any) -> str | None:
+    """Commit or digest of a model that is named; None for an object, and where it cannot be found."""
+    if not isinstance(model, str | os.PathLike):
+        return None
+    from vqe_core.encoders.checkpoints import find_checkpoint
+
+    try:
+        return find_checkpoint(os.fspath(model)).revision
+    except VqeError:
+        return None  # told when it is loaded
+
+
+def _digest(file: Any) -> str | None:
+    if not isinstance(file, str | os.PathLike) or not Path(file).is_file():
+        return None
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:12]
+
+
+_DIGESTS: dict[str, Callable[[Any], str | None]] = {"model": _revision, "file": _digest}
+
+
+def _teach_datasets() -> None:
+    """Let the pickler behind the fingerprints of `datasets`, and no other, see options by ``score_identity``."""
+    module = sys.modules.get("datasets.utils._dill")  # not imported: then nothing is being hashed by it
+    pickler = getattr(module, "Pickler", None)
+    dispatch = getattr(pickler, "dispatch", None)
+    if dispatch is not None and CarriedOptions not in dispatch:
+        dispatch[CarriedOptions] = _save_identity
+
+
+def _save_identity(pickler: Any, carried: CarriedOptions) -> None:
+    pickler.save_reduce(dict, (sorted(score_identity(carried).items()),), obj=carried)
