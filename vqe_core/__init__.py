@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vqe_core.explain import explain_emscore as explain_emscore
     from vqe_core.scorers.emscore import EMScore as EMScore
     from vqe_core.scorers.video_audio_similarity import VideoAudioSimilarity as VideoAudioSimilarity
 
@@ -17,6 +18,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "EMScore": "vqe_core.scorers.emscore",
     "VideoAudioSimilarity": "vqe_core.scorers.video_audio_similarity",
+    "explain_emscore": "vqe_core.explain",
     "MediaSource": "vqe_core.types",
     "ScoreReport": "vqe_core.types",
     "VqeError": "vqe_core.errors",
