@@ -59,7 +59,7 @@ def look_at_video(
     opened = open_video(source)
     numbers, where = np.unique(seen.indices, return_inverse=True)
     positions = np.searchsorted(opened.table.indices, numbers)
-    frames = np.stack([_shrunk(frame.pixels, longest_side) for frame in opened.frames(positions)])[where]
+    frames = np.stack([shrunk(frame.pixels, longest_side) for frame in opened.frames(positions)])[where]
     evidence = {}
     for text, embedded in embed_texts(captions, encoder, settings, long_text=scorer.long_text).items():
         if isinstance(embedded, VqeError):
@@ -70,7 +70,8 @@ def look_at_video(
     return SeenVideo(frames, seen.timestamps, seen.indices, evidence)
 
 
-def _shrunk(pixels: np.ndarray, longest_side: int | None) -> np.ndarray:
+def shrunk(pixels: np.ndarray, longest_side: int | None) -> np.ndarray:
+    """``pixels``, uint8 (H, W, 3), with a longer side of at most ``longest_side``; None leaves them as they are."""
     height, width = pixels.shape[:2]
     if longest_side is None or max(height, width) <= longest_side:
         return pixels

@@ -9,8 +9,9 @@ from typing import Any
 import jinja2
 
 from vqe_core.report import format_score
-from vqe_core.report_chart import HEAT_STEPS, STRONG_HEAT
+from vqe_core.report_chart import HEAT_STEPS
 
+STRONG_HEAT = (16, 12)  # on light, on dark: from this step on, inverted text has the better contrast
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
 

@@ -139,13 +139,8 @@ def _form(gr: Any, models: Mapping[str, str]) -> list[Any]:
     references = gr.Textbox(
         label="Reference captions, one a line (optional)", lines=2, max_lines=6, elem_id="references"
     )
-    with gr.Row():
-        model = gr.Dropdown(
-            list(models.items()), value=next(iter(models.values())), label="Model", elem_id="model", min_width=150
-        )
-        frames = gr.Slider(
-            1, MOST_FRAMES, value=DEFAULT_FRAME_NUM, step=1, label="Frames", elem_id="frames", min_width=150
-        )
+    model = gr.Dropdown(list(models.items()), value=next(iter(models.values())), label="Model", elem_id="model")
+    frames = gr.Slider(1, MOST_FRAMES, value=DEFAULT_FRAME_NUM, step=1, label="Frames", elem_id="frames")
     return [video, captions, references, model, frames]
 
 

@@ -42,13 +42,13 @@ def chosen_model(model: str | None, models: Mapping[str, str]) -> str:
     Raises:
         InputError: it is not.
     """
-    if model not in models.values():
+    if model is None or model not in models.values():
         raise InputError(f"The model must be one of {', '.join(models)}.")
     return model
 
 
-def check_clip(path: str) -> None:
-    """See that a clip is a video, and not too long, before anything is scored.
+def check_clip(path: str) -> float:
+    """See that a clip is a video, and not too long, before anything is scored; its length in seconds.
 
     Raises:
         MediaError: it cannot be read, code ``too_long`` where it is longer than ``MAX_SECONDS``.
@@ -59,3 +59,4 @@ def check_clip(path: str) -> None:
         raise MediaError(
             f"it lasts {seconds:.0f} s, and at most {MAX_SECONDS} s are scored here. Cut it shorter.", code="too_long"
         )
+    return seconds

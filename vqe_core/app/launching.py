@@ -63,7 +63,7 @@ def launch(page: Blocks, warm_up: Callable[[], Any] | None = None, **options: An
         "ssr_mode": False,
         "run_history": False,
         "mcp_server": False,
-        "footer_links": ["settings"],
+        "footer_links": [],
         "theme": _theme(),
         "css": stylesheet(),
     }

@@ -26,7 +26,7 @@ SAFE_FFMPEG = (8, 1, 2)  # older ones have known holes in their decoders
 _NAMES = {
     "openai/clip-vit-base-patch32": "CLIP ViT-B/32",
     "openai/clip-vit-large-patch14": "CLIP ViT-L/14",
-    TOY: "Toy (teaching model: coloured shapes only)",
+    TOY: "Toy: a teaching model, knows coloured shapes only",
 }
 
 SCORER_LIMITS: dict[str, Any] = {"max_frames": MAX_FRAMES, "progress": False}

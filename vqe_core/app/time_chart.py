@@ -70,7 +70,12 @@ class Series:
 
 
 def time_chart(
-    series: Sequence[Series], *, unit: str = "s", span: tuple[float, float] | None = None, end: float | None = None
+    series: Sequence[Series],
+    *,
+    unit: str = "s",
+    span: tuple[float, float] | None = None,
+    start: float | None = None,
+    end: float | None = None,
 ) -> TimeChart:
     """Lay out lines over time.
 
@@ -78,11 +83,11 @@ def time_chart(
         series: at least one, with at least one time each.
         unit: of the times.
         span: (start, end) of a stretch to mark.
-        end: where the axis ends. Default: at the last time.
+        start, end: of the time axis. Default: the first and the last time.
     """
     times = [time for one in series for time in one.times]
     known = [v for one in series for v in (*one.values, one.whole) if v is not None]
-    first, last = min(times), max(times) if end is None else end
+    first, last = min(times) if start is None else start, max(times) if end is None else end
     last = last if last > first else first + 1.0
     ticks = nice_ticks(min(known, default=0.0), max(known, default=1.0))
     low, high = ticks[0], ticks[-1]
