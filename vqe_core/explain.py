@@ -7,7 +7,9 @@ Conventions: times in seconds; similarities are cosines; axes L tokens, W words,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -139,7 +141,15 @@ def explain_captions(
         >>> [explained.caption for explained in explain_captions(scorer, ["red", "a star"], red)]
         ['red', 'a star']
     """
-    scorer = replace(scorer, return_all_frames=True, on_error="raise")
+    with ExitStack() as stack:
+        # The second look at the video finds its embeddings there.
+        folder = scorer.cache_dir or stack.enter_context(TemporaryDirectory(prefix="vqe-explain-"))
+        return _explain(
+            replace(scorer, return_all_frames=True, on_error="raise", cache_dir=folder), captions, video, references
+        )
+
+
+def _explain(scorer: EMScore, captions: Sequence[str], video: Any, references: Any) -> list[Explanation]:
     given = check_references(references)
     rows = [read_row(caption, given, video) for caption in captions]
     report = scorer.score(

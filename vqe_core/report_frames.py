@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from vqe_core.embed import embed_texts, embed_videos
+from vqe_core.embed import DecodeCrew, embed_texts, embed_videos
 from vqe_core.encoders import load_image_text_encoder
 from vqe_core.errors import VqeError
-from vqe_core.media import as_media_source, open_video
+from vqe_core.media import Video, as_media_source, open_video
 from vqe_core.report_evidence import WordEvidence, read_words, word_evidence
 from vqe_core.scorers.emscore import EMScore
 from vqe_core.scorers.session import embed_settings
+from vqe_core.types import TimedEmbeddings
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +57,8 @@ def look_at_video(
     seen = embed_videos({0: source}, scorer.sampler, encoder, settings)[0]
     if isinstance(seen, VqeError):
         raise seen
-    opened = open_video(source)
-    numbers, where = np.unique(seen.indices, return_inverse=True)
-    positions = np.searchsorted(opened.table.indices, numbers)
-    frames = np.stack([shrunk(frame.pixels, longest_side) for frame in opened.frames(positions)])[where]
+    with DecodeCrew.of(settings, [source]) as crew, crew.worker() as worker:
+        frames = _read_frames(open_video(source, worker=worker), seen, longest_side)
     evidence = {}
     for text, embedded in embed_texts(captions, encoder, settings, long_text=scorer.long_text).items():
         if isinstance(embedded, VqeError):
@@ -68,6 +67,16 @@ def look_at_video(
             words = read_words(embedded.token_ids, encoder.tokenizer.inner)
             evidence[text] = word_evidence(words, embedded.tokens, seen.values)
     return SeenVideo(frames, seen.timestamps, seen.indices, evidence)
+
+
+def _read_frames(video: Video, seen: TimedEmbeddings, longest_side: int | None) -> np.ndarray:
+    """The pictures that were embedded, in the order sampled."""
+    numbers, first, where = np.unique(seen.indices, return_index=True, return_inverse=True)
+    positions = np.searchsorted(video.table.indices, numbers).clip(max=len(video.table) - 1)
+    if seen.timestamps is not None and not np.array_equal(video.table.timestamps[positions], seen.timestamps[first]):
+        # A damaged file, sampled from what really decodes.
+        video = video.decoded()
+    return np.stack([shrunk(frame.pixels, longest_side) for frame in video.frames(positions)])[where]
 
 
 def shrunk(pixels: np.ndarray, longest_side: int | None) -> np.ndarray:

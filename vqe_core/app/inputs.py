@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from vqe_core.app.frames import open_upload
 from vqe_core.app.settings import MAX_LETTERS, MAX_SECONDS
 from vqe_core.errors import InputError, MediaError
-from vqe_core.media import as_media_source, open_video
 
 
 def read_lines(text: str | None, name: str, *, most: int) -> list[str]:
@@ -53,8 +53,8 @@ def check_clip(path: str) -> float:
     Raises:
         MediaError: it cannot be read, code ``too_long`` where it is longer than ``MAX_SECONDS``.
     """
-    video = open_video(as_media_source(path))
-    seconds = video.table.end - video.table.start
+    with open_upload(path) as video:
+        seconds = video.table.end - video.table.start
     if seconds > MAX_SECONDS:
         raise MediaError(
             f"it lasts {seconds:.0f} s, and at most {MAX_SECONDS} s are scored here. Cut it shorter.", code="too_long"

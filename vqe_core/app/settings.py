@@ -15,6 +15,7 @@ TOY = "toy"
 MAX_UPLOAD = "100mb"
 MAX_FRAMES = 256  # decoded of one clip
 MAX_SECONDS = 600  # of one clip
+MAX_DECODING = 30.0  # seconds of one clip
 MAX_WAITING = 16  # visitors in the queue; more are turned away
 MAX_CAPTIONS = 12
 MAX_REFERENCES = 12
@@ -26,10 +27,15 @@ SAFE_FFMPEG = (8, 1, 2)  # older ones have known holes in their decoders
 _NAMES = {
     "openai/clip-vit-base-patch32": "CLIP ViT-B/32",
     "openai/clip-vit-large-patch14": "CLIP ViT-L/14",
-    TOY: "Toy: a teaching model, knows coloured shapes only",
+    TOY: "Toy, for teaching: knows coloured shapes only",
 }
 
-SCORER_LIMITS: dict[str, Any] = {"max_frames": MAX_FRAMES, "progress": False}
+SCORER_LIMITS: dict[str, Any] = {
+    "max_frames": MAX_FRAMES,
+    "isolate": True,  # a file that kills the decoder must not take the page along
+    "row_timeout": MAX_DECODING,
+    "progress": False,
+}
 
 
 def allowed_models(default: tuple[str, ...]) -> dict[str, str]:

@@ -164,7 +164,7 @@ def _chart(profile: Mapping[str, Any], times: np.ndarray) -> TimeChart:
 def _form(gr: Any, models: Mapping[str, str]) -> list[Any]:
     video = gr.Video(label="Video", sources=["upload"], include_audio=True, elem_id="video", height=260)
     sound = gr.File(
-        label="Sound (optional; else the video's own)", type="filepath", elem_id="sound", height=120,
+        label="Sound (optional; else the video's own)", type="filepath", elem_id="sound", height=140,
         file_types=["audio", "video"],
     )  # fmt: skip
     description = gr.Textbox(label="What is to be heard, in words (optional)", lines=1, elem_id="description")
@@ -179,9 +179,9 @@ def _examples(gr: Any, models: Mapping[str, str], form: list[Any]) -> None:
     if TOY not in models.values():
         return
     clips = example_clips()
-    names = [f"{clip.captions(1)[0]}: {clip.sound_caption()}" for _, clip in clips]
+    names = [f"clip {i + 1}: {clip.sound_caption()}" for i, (_, clip) in enumerate(clips)]
     rows: list[list[Any]] = [[path, None, "", "tags", TOY, 1.0] for path, _ in clips]
-    (path, clip), (_, other) = clips[0], clips[1]
+    (path, _), (_, other) = clips[0], clips[1]
     rows.append([path, write_sound(other, path), "", "tags", TOY, 1.0])
-    names.append(f"{clip.captions(1)[0]}: the wrong sound, {other.sound_caption()}")
+    names.append("clip 1 with the sound of clip 2")
     gr.Examples(rows, form, label="Examples, for the toy model", example_labels=names, api_visibility="private")
