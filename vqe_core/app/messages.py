@@ -6,13 +6,14 @@ import logging
 import re
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 
 from vqe_core.app.drawing import render
 from vqe_core.errors import VqeError
 
 _LOG = logging.getLogger(__name__)
-_ABSOLUTE_PATH = re.compile(r"(?<![\w:/.])(?:/[^/\s'\"]+)+/([^/\s'\"]+)|[A-Za-z]:\\(?:[^\\\s'\"]+\\)*([^\\\s'\"]+)")
+_ABSOLUTE_PATH = re.compile(
+    r"(?:file:)?(?<![\w/.])(?:/[^/\s'\"]+)+/([^/\s'\"]+)|[A-Za-z]:\\(?:[^\\\s'\"]+\\)*([^\\\s'\"]+)"
+)
 
 UNKNOWN = "Something went wrong on our side. The clip may be unusual: try another one, or try again later."
 HEADLINES = {
@@ -79,8 +80,3 @@ def told_in_words(handler: Callable[..., str]) -> Callable[..., str]:
             return alert("Sorry.", UNKNOWN)
 
     return guarded
-
-
-def file_name(path: str) -> str:
-    """The file's own name, as the visitor knows it."""
-    return Path(path).name
