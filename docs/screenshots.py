@@ -18,7 +18,7 @@ from vqe_core.demo.clips import make_clip, write_clip  # noqa: E402
 
 
 def save(at: Visit, name: str, height: int) -> None:
-    """The upper part of the page with 64 colours: small files, sharp letters."""
+    """The upper part of the page with 128 colours: small files, sharp letters."""
     at.page.mouse.move(0, 0)
     at.page.wait_for_timeout(800)
     at.page.evaluate("window.scrollTo(0, 0)")
@@ -49,9 +49,8 @@ def main() -> None:
             at.page.wait_for_selector("#video video")
             at.score(".vqe-tiles")
             save(at, "video_audio_similarity.png", 1240)
-        subprocess.run(
-            [sys.executable, "-m", "vqe_core.cli", "demo", "--out", str(folder / "demo")], cwd=ROOT, check=True
-        )
+        demo = [sys.executable, "-m", "vqe_core.cli", "demo", "--out", str(folder / "demo")]
+        subprocess.run(demo, cwd=ROOT, check=True)
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto((folder / "demo" / "report.html").as_uri())
         save(Visit(page, "file:"), "report.png", 1100)

@@ -51,7 +51,7 @@ def test_lines_are_counted_and_measured():
 def test_a_clip_that_is_too_long_is_refused(tmp_path):
     short = write_clip(make_clip(0), tmp_path / "short.mp4")
     assert check_clip(str(short)) == pytest.approx(3.0)
-    long = write_clip(make_clip(0, num_frames=2, seconds=MAX_SECONDS + 20, sampling_rate=100), tmp_path / "long.mp4")
+    long = write_clip(make_clip(0, num_frames=62, seconds=MAX_SECONDS + 20, sampling_rate=8000), tmp_path / "long.mp4")
     with pytest.raises(MediaError, match="at most 600 s are scored here") as caught:
         check_clip(str(long))
     assert caught.value.code == "too_long"

@@ -80,7 +80,10 @@ def _theme() -> Any:
     # Fonts that every system has: any other would be fetched.
     sans = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
     mono = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
-    return import_gradio().themes.Default(primary_hue="cyan", neutral_hue="slate", font=sans, font_mono=mono)
+    theme = import_gradio().themes.Default(primary_hue="cyan", neutral_hue="slate", font=sans, font_mono=mono)
+    # White letters need a darker button than the default's.
+    dark = {"button_primary_background_fill": "*primary_700", "button_primary_background_fill_hover": "*primary_800"}
+    return theme.set(**dark, **{f"{name}_dark": value for name, value in dark.items()})
 
 
 def _logged(warm_up: Callable[[], Any]) -> None:

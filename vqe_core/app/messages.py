@@ -12,7 +12,8 @@ from vqe_core.errors import VqeError
 
 _LOG = logging.getLogger(__name__)
 _ABSOLUTE_PATH = re.compile(
-    r"(?:file:)?(?<![\w/.])(?:/[^/\s'\"]+)+/([^/\s'\"]+)|[A-Za-z]:\\(?:[^\\\s'\"]+\\)*([^\\\s'\"]+)"
+    r"(?:file:)?(?<![\w/.])(?:/[^/\s'\"]+)+/([^/\s'\"]+)"
+    r"|[A-Za-z]:\\(?:[^\\\s'\"]+\\)*([^\\\s'\"]+)"
 )
 
 UNKNOWN = "Something went wrong on our side. The clip may be unusual: try another one, or try again later."

@@ -91,6 +91,7 @@ def time_chart(
     last = last if last > first else first + 1.0
     ticks = nice_ticks(min(known, default=0.0), max(known, default=1.0))
     low, high = ticks[0], ticks[-1]
+    moments = _inner_ticks(first, last, whole=unit != "s")
 
     def across(time: float) -> float:
         return round(100 * (time - first) / (last - first), 2)
@@ -112,8 +113,8 @@ def time_chart(
             Line(one.name, i % NUM_COLOURS, pieces(one), None if one.whole is None else down(one.whole))
             for i, one in enumerate(series)
         ),
-        values=tuple((down(tick), _label(tick, ticks)) for tick in ticks),
-        times=tuple((across(t), _label(t, (first, last))) for t in _inner_ticks(first, last, whole=unit != "s")),
+        values=tuple(zip(map(down, ticks), _labels(ticks), strict=True)),
+        times=tuple(zip(map(across, moments), _labels(moments), strict=True)),
         unit=unit,
         span=None if span is None else (across(span[0]), across(span[1]) - across(span[0])),
     )
@@ -145,10 +146,7 @@ def _nice_step(span: float, count: int) -> float:
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * (1 - 1e-9))
 
 
-def _label(tick: float, ticks: Sequence[float]) -> str:
-    """As many digits as tell the ticks apart, a true minus sign."""
-    span = max(ticks) - min(ticks)
-    digits = max(0, 1 - math.floor(math.log10(span / 2))) if span < 10 else 0
-    text = f"{tick:.{digits}f}"
-    text = text.rstrip("0").rstrip(".") if "." in text and digits > 2 else text
-    return text.replace("-", "−")
+def _labels(ticks: Sequence[float]) -> list[str]:
+    """All with as many digits as the longest needs, and a true minus sign."""
+    digits = max((len(f"{tick:.10f}".rstrip("0").partition(".")[2]) for tick in ticks), default=0)
+    return [f"{tick:.{digits}f}".replace("-", "−") for tick in ticks]
