@@ -120,8 +120,11 @@ def test_a_narrow_page_does_not_scroll_sideways(browser, emscore, files, dark):
     with visit(browser, emscore, width=390, dark=dark) as at:
         at.upload(files / "clip.mp4")
         at.page.fill("#captions textarea", f"{CLIP.captions(1)[0]}\n{'long' * 60}")
+        at.page.fill("#references textarea", "a star")
         at.score(".vqe-scores")
         assert at.page.evaluate("document.documentElement.scrollWidth") <= 390
+        widths = "[...document.querySelectorAll('.vqe-scores td')].map(cell => cell.getBoundingClientRect().right)"
+        assert max(at.page.evaluate(widths)) <= 390
         assert quiet(at)
 
 

@@ -27,7 +27,7 @@ SAFE_FFMPEG = (8, 1, 2)  # older ones have known holes in their decoders
 _NAMES = {
     "openai/clip-vit-base-patch32": "CLIP ViT-B/32",
     "openai/clip-vit-large-patch14": "CLIP ViT-L/14",
-    TOY: "Toy, for teaching: knows coloured shapes only",
+    TOY: "Toy (for teaching, shapes only)",
 }
 
 SCORER_LIMITS: dict[str, Any] = {
