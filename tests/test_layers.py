@@ -21,7 +21,8 @@ LAYERS: list[set[str]] = [
     {"encoders", "describers", "cache"},
     {"embed"},
     {"scorers"},
-    {"tables", "run", "integrations", "report", "plots"},
+    {"tables", "run", "integrations", "report", "plots", "explain"},
+    {"app"},
     {"cli"},
 ]
 # Modules that belong to another layer than their package: what the command line reads before anything heavy is

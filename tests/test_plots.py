@@ -7,8 +7,11 @@ import io
 import numpy as np
 import pytest
 
+from vqe_core.demo.clips import make_clip
 from vqe_core.errors import InputError
-from vqe_core.plots import plot_profile
+from vqe_core.explain import explain_captions
+from vqe_core.plots import plot_over_time, plot_profile, plot_words
+from vqe_core.scorers.emscore import EMScore
 
 PROFILE = {
     "times": [[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]],
@@ -38,3 +41,37 @@ def test_a_profile_becomes_a_picture():
 def test_a_failed_row_has_nothing_to_draw():
     with pytest.raises(InputError, match="a failed row has none"):
         plot_profile(None)
+
+
+@pytest.fixture(scope="module")
+def explained():
+    clip = make_clip(seed=7)
+    scorer = EMScore(clip_model_path="toy", frame_num=4)
+    return explain_captions(scorer, [clip.captions(1)[0], "a red zebra"], clip.frames)
+
+
+def test_words_are_drawn_against_frames(explained):
+    figure = plot_words(explained[1])
+    strip, words = figure.axes[:2]
+    assert len(strip.images) == 4
+    assert np.array_equal(words.images[0].get_array(), explained[1].evidence.similarity)
+    assert [label.get_text() for label in words.get_yticklabels()] == ["(start)", "a", "red", "zebra", "(end)"]
+    assert [label.get_text() for label in words.get_xticklabels()] == ["#1", "#2", "#3", "#4"]
+    outlined = [round(patch.get_x() + 0.46) for patch in words.patches]
+    assert outlined == [best for best in explained[1].best_frame if best is not None]
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    assert buffer.getvalue().startswith(b"\x89PNG")
+
+
+def test_a_line_a_caption_is_drawn_over_time(explained):
+    axes = plot_over_time(explained, score="EMScore(X,V)_figr_F").axes[0]
+    lines, wholes = axes.lines[::2], axes.lines[1::2]
+    for line, whole, explanation in zip(lines, wholes, explained, strict=True):
+        times, values = explanation.over_time("EMScore(X,V)_figr_F")
+        assert line.get_xdata().tolist() == times.tolist() == [1.0, 2.0, 3.0, 4.0]
+        assert line.get_ydata().tolist() == values.tolist()
+        assert set(whole.get_ydata()) == {explanation.scores["EMScore(X,V)_figr_F"]}
+        assert line.get_color() == whole.get_color()
+    with pytest.raises(InputError, match="at least one"):
+        plot_over_time([])

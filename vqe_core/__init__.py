@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vqe_core.explain import explain_emscore as explain_emscore
     from vqe_core.integrations.datasets import score_dataset as score_dataset
     from vqe_core.integrations.datasets import summarise as summarise
     from vqe_core.integrations.sql import score_sql as score_sql
@@ -23,6 +24,7 @@ _PUBLIC = {
     "score_dataset": "vqe_core.integrations.datasets",
     "summarise": "vqe_core.integrations.datasets",
     "score_sql": "vqe_core.integrations.sql",
+    "explain_emscore": "vqe_core.explain",
     "MediaSource": "vqe_core.types",
     "ScoreReport": "vqe_core.types",
     "VqeError": "vqe_core.errors",

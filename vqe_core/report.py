@@ -23,7 +23,7 @@ from vqe_core.report_chart import (
     heat_scale,
     severity_chart,
 )
-from vqe_core.report_evidence import WordEvidence, changed_words, changes
+from vqe_core.report_evidence import WordEvidence, changed_words, changes, frame_names
 from vqe_core.report_summary import ScoredCaption, summarise_attributes, summarise_severity
 
 SHOWN_METRICS = ("full_F", "figr_P", "figr_R", "figr_F", "cogr")
@@ -100,9 +100,7 @@ class ReportVideo:
     @property
     def frame_names(self) -> list[str]:
         """A short name a frame: its time, or its number."""
-        if self.timestamps is None:
-            return [f"#{i + 1}" for i in range(len(self.frames))]
-        return [f"{time:.2f} s" for time in self.timestamps]
+        return frame_names(self.timestamps, len(self.frames))
 
     @property
     def right(self) -> ReportCaption | None:

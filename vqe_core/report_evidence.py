@@ -39,12 +39,14 @@ class WordEvidence:
         similarity: float32 (W, N), cosines; of a word of several tokens, their mean.
         best_of_word: float32 (W,), cosine with the best frame. Its mean over the tokens is figr_P without idf.
         best_of_frame: float32 (N,), cosine with the best token. Its mean is figr_R.
+        token_similarity: float32 (L, N), cosines of the single tokens.
     """
 
     words: tuple[Word, ...]
     similarity: np.ndarray = field(repr=False)
     best_of_word: np.ndarray = field(repr=False)
     best_of_frame: np.ndarray = field(repr=False)
+    token_similarity: np.ndarray = field(repr=False)
 
     @property
     def best_frame(self) -> list[int | None]:
@@ -82,6 +84,7 @@ def word_evidence(words: Sequence[Word], tokens: Any, frames: Any) -> WordEviden
         similarity=np.stack([row.mean(axis=0) for row in rows]),
         best_of_word=np.array([row.max(axis=1).mean() for row in rows], np.float32),
         best_of_frame=cosines.max(axis=0),
+        token_similarity=cosines,
     )
 
 
@@ -137,6 +140,18 @@ def word_positions(pieces: Sequence[str], special: Sequence[bool]) -> list[tuple
         else:
             groups[-1].append(i)
     return [tuple(group) for group in groups]
+
+
+def frame_names(timestamps: np.ndarray | None, count: int) -> list[str]:
+    """Names of ``count`` frames for people: times in seconds, or numbers from 1 without a clock.
+
+    Example:
+        >>> frame_names(np.array([0.0, 0.5]), 2), frame_names(None, 2)
+        (['0.00 s', '0.50 s'], ['#1', '#2'])
+    """
+    if timestamps is None:
+        return [f"#{i + 1}" for i in range(count)]
+    return [f"{time:.2f} s" for time in timestamps]
 
 
 def changed_words(text: str, other: str) -> list[tuple[str, bool]]:

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from vqe_core.embed import embed_texts, embed_videos
+from vqe_core.embed import DecodeCrew, embed_texts, embed_videos
 from vqe_core.encoders import load_image_text_encoder
 from vqe_core.errors import VqeError
-from vqe_core.media import as_media_source, open_video
+from vqe_core.media import Video, as_media_source, open_video
 from vqe_core.report_evidence import WordEvidence, read_words, word_evidence
 from vqe_core.scorers.emscore import EMScore
 from vqe_core.scorers.session import embed_settings
+from vqe_core.types import TimedEmbeddings
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,21 +26,26 @@ class SeenVideo:
     Attributes:
         frames: uint8 (N, H, W, 3) RGB, the sampled frames in the order sampled.
         timestamps: float64 (N,) seconds, or None without a clock.
+        indices: int64 (N,), frame numbers in the stream.
         evidence: by caption. Empty where the model has no token-level space.
     """
 
     frames: np.ndarray = field(repr=False)
     timestamps: np.ndarray | None
+    indices: np.ndarray
     evidence: dict[str, WordEvidence] = field(repr=False)
 
 
-def look_at_video(scorer: EMScore, video: Any, captions: Sequence[str]) -> SeenVideo:
+def look_at_video(
+    scorer: EMScore, video: Any, captions: Sequence[str], *, longest_side: int | None = None
+) -> SeenVideo:
     """Sample a video as ``scorer`` does, and match its frames with the words of ``captions``.
 
     Args:
         scorer: says which model and which frames.
         video: anything ``EMScore`` takes; not an open decoder, as the video is read twice.
         captions: those to explain.
+        longest_side: shrink the frames to this many pixels as they are read. Default: as they are.
 
     Raises:
         MediaError, InputError: the video or a caption cannot be used.
@@ -50,10 +57,8 @@ def look_at_video(scorer: EMScore, video: Any, captions: Sequence[str]) -> SeenV
     seen = embed_videos({0: source}, scorer.sampler, encoder, settings)[0]
     if isinstance(seen, VqeError):
         raise seen
-    opened = open_video(source)
-    numbers, where = np.unique(seen.indices, return_inverse=True)
-    positions = np.searchsorted(opened.table.indices, numbers)
-    frames = np.stack([frame.pixels for frame in opened.frames(positions)])[where]
+    with DecodeCrew.of(settings, [source]) as crew, crew.worker() as worker:
+        frames = _read_frames(open_video(source, worker=worker), seen, longest_side)
     evidence = {}
     for text, embedded in embed_texts(captions, encoder, settings, long_text=scorer.long_text).items():
         if isinstance(embedded, VqeError):
@@ -61,4 +66,24 @@ def look_at_video(scorer: EMScore, video: Any, captions: Sequence[str]) -> SeenV
         if embedded.tokens is not None:
             words = read_words(embedded.token_ids, encoder.tokenizer.inner)
             evidence[text] = word_evidence(words, embedded.tokens, seen.values)
-    return SeenVideo(frames, seen.timestamps, evidence)
+    return SeenVideo(frames, seen.timestamps, seen.indices, evidence)
+
+
+def _read_frames(video: Video, seen: TimedEmbeddings, longest_side: int | None) -> np.ndarray:
+    """The pictures that were embedded, in the order sampled."""
+    numbers, first, where = np.unique(seen.indices, return_index=True, return_inverse=True)
+    positions = np.searchsorted(video.table.indices, numbers).clip(max=len(video.table) - 1)
+    if seen.timestamps is not None and not np.array_equal(video.table.timestamps[positions], seen.timestamps[first]):
+        # A damaged file, sampled from what really decodes.
+        video = video.decoded()
+    return np.stack([shrunk(frame.pixels, longest_side) for frame in video.frames(positions)])[where]
+
+
+def shrunk(pixels: np.ndarray, longest_side: int | None) -> np.ndarray:
+    """``pixels``, uint8 (H, W, 3), with a longer side of at most ``longest_side``; None leaves them as they are."""
+    height, width = pixels.shape[:2]
+    if longest_side is None or max(height, width) <= longest_side:
+        return pixels
+    scale = longest_side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))

@@ -1,0 +1,60 @@
+"""Write the pictures of the README: python docs/screenshots.py. Needs Chromium and pip install -e '.[test]'."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+IMAGES = ROOT / "docs" / "images"
+sys.path.insert(0, str(ROOT))
+
+from tests.app.browser import Visit, chromium, serve_space, visit  # noqa: E402
+from vqe_core.demo.clips import make_clip, write_clip  # noqa: E402
+
+
+def save(at: Visit, name: str, height: int) -> None:
+    """The upper part of the page with 128 colours: small files, sharp letters."""
+    at.page.mouse.move(0, 0)
+    at.page.wait_for_timeout(800)
+    at.page.evaluate("window.scrollTo(0, 0)")
+    at.page.set_viewport_size({"width": 1280, "height": height})
+    path = IMAGES / name
+    at.page.screenshot(path=str(path))
+    Image.open(path).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1000} kB")
+
+
+def main() -> None:
+    """Run both pages and the demo's report, and take their pictures."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name, chromium() as browser:
+        folder = Path(name)
+        clip = make_clip(seed=1, size=256, num_frames=24)
+        path = write_clip(clip, folder / "clip.mp4")
+        (folder / "emscore").mkdir()
+        with serve_space("emscore", folder / "emscore") as address, visit(browser, address) as at:
+            at.upload(path)
+            captions = [clip.captions(1)[0], clip.foils()[0].text, clip.foils()[-1].text]
+            at.page.fill("#captions textarea", "\n".join(captions))
+            at.score(".vqe-scores")
+            save(at, "emscore.png", 1240)
+        (folder / "sound").mkdir()
+        with serve_space("video_audio_similarity", folder / "sound") as address, visit(browser, address) as at:
+            at.page.get_by_text("clip 1:").first.click()
+            at.page.wait_for_selector("#video video")
+            at.score(".vqe-tiles")
+            save(at, "video_audio_similarity.png", 1240)
+        demo = [sys.executable, "-m", "vqe_core.cli", "demo", "--out", str(folder / "demo")]
+        subprocess.run(demo, cwd=ROOT, check=True)
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto((folder / "demo" / "report.html").as_uri())
+        save(Visit(page, "file:"), "report.png", 1100)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,9 @@
+"""The Space of EMScore. Start it here with `python app.py`; needs `pip install 'vqe-core[app]'`."""
+
+from pathlib import Path
+
+from vqe_core.app.emscore import emscore_page, warm_up
+from vqe_core.app.launching import launch
+
+if __name__ == "__main__":
+    launch(emscore_page(card=Path(__file__).with_name("README.md")), warm_up)

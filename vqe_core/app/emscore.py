@@ -1,0 +1,155 @@
+"""The page of EMScore: a video and captions in; scores, frames, words and moments out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vqe_core.app.clips import example_clips
+from vqe_core.app.drawing import render
+from vqe_core.app.inputs import check_clip, chosen_model, read_lines
+from vqe_core.app.launching import card_text, import_gradio, new_page
+from vqe_core.app.messages import alert, told_in_words
+from vqe_core.app.settings import MAX_CAPTIONS, MAX_REFERENCES, SCORER_LIMITS, TOY, allowed_models
+from vqe_core.app.time_chart import NUM_COLOURS, Series, TimeChart, time_chart
+from vqe_core.explain import Explanation, explain_captions
+from vqe_core.functional.emscore import METRICS
+from vqe_core.report_chart import bar_scale, frame_strip, heat_scale
+from vqe_core.scorers.emscore import DEFAULT_FRAME_NUM, EMScore
+
+if TYPE_CHECKING:
+    from gradio import Blocks
+
+DEFAULT_MODELS = ("openai/clip-vit-base-patch32", TOY)
+MOST_FRAMES = 32  # that still can be looked at one by one
+SCORE_TYPES = ("EMScore(X,V)", "EMScore(X,X*)", "EMScore(X,V,X*)")
+DETAIL = ("figr_P", "figr_R", "figr_F", "cogr")
+
+
+def emscore_page(card: Path) -> Blocks:
+    """Build the page.
+
+    Args:
+        card: README.md of the Space, shown under the form.
+    """
+    gr = import_gradio()
+    models = allowed_models(DEFAULT_MODELS)
+    with new_page("EMScore") as page:
+        gr.Markdown(
+            "# EMScore\nDoes a caption fit a video? Upload a clip, type captions, and see which words find which "
+            "frames.",
+            elem_classes="vqe-head",
+        )
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=4, min_width=320):
+                form = _form(gr, models)
+                button = gr.Button("Score", variant="primary", elem_id="go")
+                _examples(gr, models, form)
+            with gr.Column(scale=7, min_width=320):
+                results = gr.HTML(render("empty", what="captions"), elem_id="results", apply_default_css=False)
+        with gr.Accordion("About this metric", open=False):
+            gr.Markdown(card_text(card), elem_classes="vqe-card-text")
+        button.click(
+            told_in_words(lambda *values: score_clip(models, *values)),
+            form,
+            results,
+            scroll_to_output=True,
+            api_visibility="private",
+        )
+    return page
+
+
+def warm_up() -> None:
+    """Load the default model, so that the first visitor need not wait."""
+    from vqe_core.encoders import load_image_text_encoder
+
+    load_image_text_encoder(next(iter(allowed_models(DEFAULT_MODELS).values())))
+
+
+def score_clip(
+    models: Mapping[str, str],
+    video: str | None,
+    captions: str | None,
+    references: str | None,
+    model: str | None,
+    frames: float,
+) -> str:
+    """What the button does.
+
+    Returns:
+        HTML: the results, or what is missing.
+
+    Raises:
+        VqeError: the clip or a text cannot be scored.
+    """
+    if not video:
+        return alert("There is no video yet.", "Upload a clip on the left, or choose an example below the form.")
+    texts = read_lines(captions, "Captions", most=MAX_CAPTIONS)
+    if not texts:
+        return alert("There is no caption yet.", "Type what the clip shows, one caption a line.")
+    given = read_lines(references, "References", most=MAX_REFERENCES)
+    check_clip(video)
+    scorer = EMScore(clip_model_path=chosen_model(model, models), frame_num=int(frames), batch_size=16, **SCORER_LIMITS)
+    return render_explanations(explain_captions(scorer, texts, video, references=given or None))
+
+
+def render_explanations(explanations: list[Explanation]) -> str:
+    """The results of one video as HTML.
+
+    Args:
+        explanations: at least one, in the order typed.
+    """
+    first = explanations[0]
+    score_types = [name for name in SCORE_TYPES if f"{name}_full_F" in first.scores]
+    values = [value for e in explanations for name, value in e.scores.items() if name.endswith(("full_F", *DETAIL))]
+    best = max(explanations, key=lambda e: e.scores[f"{score_types[-1]}_full_F"])
+    return render(
+        "emscore",
+        explanations=explanations,
+        frame_names=first.frame_names,
+        shape=first.frames.shape,
+        strip=frame_strip(first.frames),
+        score_types=score_types,
+        detail=DETAIL,
+        metrics=METRICS,
+        bars=bar_scale(values),
+        best=best if len(explanations) > 1 else None,
+        heat=heat_scale([e.evidence.similarity for e in explanations]),
+        chart=_chart(explanations),
+        colours=NUM_COLOURS,
+        signature=first.signature,
+    )
+
+
+def _chart(explanations: list[Explanation]) -> TimeChart:
+    series = []
+    for explanation in explanations:
+        times, values = explanation.over_time()
+        whole = explanation.scores["EMScore(X,V)_full_F"]
+        # frames that were sampled twice are one moment
+        moments = dict(zip(times.tolist(), values.tolist(), strict=True))
+        series.append(Series(explanation.caption, list(moments), list(moments.values()), whole))
+    return time_chart(series, unit="frame" if explanations[0].timestamps is None else "s")
+
+
+def _form(gr: Any, models: Mapping[str, str]) -> list[Any]:
+    video = gr.Video(label="Video", sources=["upload"], include_audio=True, elem_id="video", height=260)
+    captions = gr.Textbox(label="Captions, one a line", lines=3, max_lines=8, elem_id="captions")
+    references = gr.Textbox(
+        label="Reference captions, one a line (optional)", lines=2, max_lines=6, elem_id="references"
+    )
+    model = gr.Dropdown(list(models.items()), value=next(iter(models.values())), label="Model", elem_id="model")
+    frames = gr.Slider(1, MOST_FRAMES, value=DEFAULT_FRAME_NUM, step=1, label="Frames", elem_id="frames")
+    return [video, captions, references, model, frames]
+
+
+def _examples(gr: Any, models: Mapping[str, str], form: list[Any]) -> None:
+    if TOY not in models.values():
+        return
+    rows, names = [], []
+    for path, clip in example_clips():
+        right, foils = clip.captions(2), clip.foils()
+        rows.append([path, "\n".join([right[0], foils[0].text, foils[-1].text]), right[1], TOY, DEFAULT_FRAME_NUM])
+        names.append(right[0])
+    gr.Examples(rows, form, label="Examples, for the toy model", example_labels=names, api_visibility="private")

@@ -1,0 +1,187 @@
+"""The page of video-audio similarity: a video in; how well its sound fits its picture, moment by moment, out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vqe_core.app.clips import example_clips, write_sound
+from vqe_core.app.drawing import render
+from vqe_core.app.frames import frames_at
+from vqe_core.app.inputs import check_clip, chosen_model, read_lines
+from vqe_core.app.launching import card_text, import_gradio, new_page
+from vqe_core.app.messages import alert, told_in_words
+from vqe_core.app.settings import SCORER_LIMITS, TOY, allowed_models
+from vqe_core.app.time_chart import Series, TimeChart, time_chart
+from vqe_core.errors import InputError
+from vqe_core.report_chart import frame_strip, heat_scale
+from vqe_core.report_evidence import frame_names
+from vqe_core.scorers.video_audio_similarity import VideoAudioSimilarity
+
+if TYPE_CHECKING:
+    from gradio import Blocks
+
+DEFAULT_MODELS = ("openai/clip-vit-base-patch32", TOY)
+METHODS = {
+    "the first that fits": "auto",
+    "description of the sound": "description",
+    "tags of the sound": "tags",
+    "joint space": "joint",
+}
+WINDOW = (0.5, 10.0, 1.0)  # seconds: shortest, longest, default
+MOST_WINDOWS = 60  # of one clip; of longer clips they lie further apart
+MOST_SHOWN = 12  # frames of the strip
+
+
+def video_audio_page(card: Path) -> Blocks:
+    """Build the page.
+
+    Args:
+        card: README.md of the Space, shown under the form.
+    """
+    gr = import_gradio()
+    models = allowed_models(DEFAULT_MODELS)
+    with new_page("Video-audio similarity") as page:
+        gr.Markdown(
+            "# Video-audio similarity\nDoes the sound fit the picture? Upload a clip, and see where it does and where "
+            "not.",
+            elem_classes="vqe-head",
+        )
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=4, min_width=320):
+                form = _form(gr, models)
+                button = gr.Button("Score", variant="primary", elem_id="go")
+                _examples(gr, models, form)
+            with gr.Column(scale=7, min_width=320):
+                results = gr.HTML(render("empty", what="clip"), elem_id="results", apply_default_css=False)
+        with gr.Accordion("About this metric", open=False):
+            gr.Markdown(card_text(card), elem_classes="vqe-card-text")
+        button.click(
+            told_in_words(lambda *values: score_sound(models, *values)),
+            form,
+            results,
+            scroll_to_output=True,
+            api_visibility="private",
+        )
+    return page
+
+
+def warm_up() -> None:
+    """Score a short example with the default model, so that the first visitor need not wait."""
+    path, _ = example_clips()[0]
+    model = next(iter(allowed_models(DEFAULT_MODELS).values()))
+    VideoAudioSimilarity(hf_clip=model, method="tags", **SCORER_LIMITS).compute(videos=[path])
+
+
+def score_sound(
+    models: Mapping[str, str],
+    video: str | None,
+    sound: str | None,
+    description: str | None,
+    method: str | None,
+    model: str | None,
+    window: float,
+) -> str:
+    """What the button does.
+
+    Returns:
+        HTML: the results, or what is missing.
+
+    Raises:
+        VqeError: the clip cannot be scored.
+    """
+    if not video:
+        return alert("There is no video yet.", "Upload a clip on the left, or choose an example below the form.")
+    if method not in METHODS.values():
+        raise InputError(f"The method must be one of {', '.join(METHODS)}.")
+    words = " ".join(read_lines(description, "Description", most=4)) or None
+    if method == "description" and words is None:
+        return alert("There is no description yet.", "Say in words what is to be heard, or choose another method.")
+    seconds = check_clip(video)
+    scorer = VideoAudioSimilarity(
+        hf_clip=chosen_model(model, models),
+        method=method,  # type: ignore[arg-type]  # checked above
+        window=float(window),
+        hop=max(float(window) / 2, seconds / MOST_WINDOWS),
+        return_profile=True,
+        batch_size=16,
+        **SCORER_LIMITS,
+    )
+    report = scorer.score(
+        videos=[video], audios=[sound] if sound else None, audio_descriptions=[words] if words else None
+    )
+    return render_sound(
+        report.signature,
+        {name: column[0] for name, column in {**report.rows, **report.details}.items()},
+        report.messages[0],
+        video,
+    )
+
+
+def render_sound(signature: Mapping[str, Any], row: Mapping[str, Any], notes: str, video: str) -> str:
+    """The result of one clip as HTML.
+
+    Args:
+        signature: of the report.
+        row: its scores and details by name, ``profile`` among them.
+        notes: remarks of the row.
+        video: path of the clip.
+    """
+    profile = row["profile"]
+    times = np.array(profile["times"]).mean(axis=1)
+    shown = times[np.unique(np.linspace(0, len(times) - 1, min(MOST_SHOWN, len(times))).round().astype(int))]
+    frames, moments = frames_at(video, shown)
+    matrix = np.array(profile["matrix"], float)
+    known = matrix[np.isfinite(matrix)]
+    return render(
+        "sound",
+        row=row,
+        method=signature["method"],
+        notes=notes,
+        tags=row.get("tags") or (),
+        frame_names=frame_names(moments, len(frames)),
+        shape=frames.shape,
+        strip=frame_strip(frames),
+        profile=profile,
+        chart=_chart(profile, times),
+        matrix=profile["matrix"],
+        heat=heat_scale([known] if known.size else []),
+        signature=signature,
+    )
+
+
+def _chart(profile: Mapping[str, Any], times: np.ndarray) -> TimeChart:
+    worst = profile["worst"]
+    span = None if worst is None or len(times) == 1 else (worst["start"], worst["end"])
+    first, last = profile["times"][0][0], profile["times"][-1][1]
+    series = Series("similarity", times.tolist(), profile["similarity"], profile["mean"])
+    return time_chart([series], span=span, start=first, end=last)
+
+
+def _form(gr: Any, models: Mapping[str, str]) -> list[Any]:
+    video = gr.Video(label="Video", sources=["upload"], include_audio=True, elem_id="video", height=260)
+    sound = gr.File(
+        label="Sound (optional; else the video's own)", type="filepath", elem_id="sound", height=140,
+        file_types=["audio", "video"],
+    )  # fmt: skip
+    description = gr.Textbox(label="What is to be heard, in words (optional)", lines=1, elem_id="description")
+    method = gr.Dropdown(list(METHODS.items()), value="auto", label="Compare by", elem_id="method")
+    model = gr.Dropdown(list(models.items()), value=next(iter(models.values())), label="Model", elem_id="model")
+    low, high, default = WINDOW
+    window = gr.Slider(low, high, value=default, step=0.5, label="Window, seconds", elem_id="window")
+    return [video, sound, description, method, model, window]
+
+
+def _examples(gr: Any, models: Mapping[str, str], form: list[Any]) -> None:
+    if TOY not in models.values():
+        return
+    clips = example_clips()
+    names = [f"clip {i + 1}: {clip.sound_caption()}" for i, (_, clip) in enumerate(clips)]
+    rows: list[list[Any]] = [[path, None, "", "tags", TOY, 1.0] for path, _ in clips]
+    (path, _), (_, other) = clips[0], clips[1]
+    rows.append([path, write_sound(other, path), "", "tags", TOY, 1.0])
+    names.append("clip 1 with the sound of clip 2")
+    gr.Examples(rows, form, label="Examples, for the toy model", example_labels=names, api_visibility="private")
