@@ -15,6 +15,9 @@ LongText = Literal["windows", "truncate", "error"]
 # A row that cannot be scored: stop, warn and go on, or go on in silence; its status says why in any case.
 OnError = Literal["raise", "warn", "skip"]
 
+# What runs the picture tower: torch (auto is torch), or OpenVINO, whose numbers differ.
+Backend = Literal["auto", "torch", "openvino"]
+
 # How sound and picture are compared; auto: by description where there is one, in a joint space where the model has
 # one, else by tags.
 Method = Literal["auto", "description", "tags", "joint"]

@@ -52,7 +52,7 @@ def look_at_video(
         ModelNotFoundError, ModelError: the model cannot be used.
     """
     source = as_media_source(video)
-    encoder = load_image_text_encoder(scorer.clip_model_path, scorer.device, scorer.dtype)
+    encoder = load_image_text_encoder(scorer.clip_model_path, scorer.device, scorer.dtype, scorer.backend)
     settings = embed_settings(scorer)
     seen = embed_videos({0: source}, scorer.sampler, encoder, settings)[0]
     if isinstance(seen, VqeError):

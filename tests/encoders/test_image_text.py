@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch.nn.functional import normalize
+from transformers import AutoModel
 
 from tests import tiny
 from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder, unload_encoders
@@ -49,9 +50,10 @@ def test_pooled_text_is_the_models_own(encoder):
 
 def test_pictures_are_the_models_own(encoder):
     images = torch.stack([encoder.prepare_image(picture) for picture in pictures(2)])
+    model = AutoModel.from_pretrained(encoder.checkpoint.folder).eval()
     with torch.inference_mode():
         pixel_values = encoder.preprocessing.normalise(images, torch.float32)
-        own = encoder.model.get_image_features(pixel_values=pixel_values).pooler_output
+        own = model.get_image_features(pixel_values=pixel_values).pooler_output
     assert torch.allclose(encoder.embed_images(images), normalize(own, dim=-1), atol=1e-6)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from vqe_core.choices import Backend, check_choice
 from vqe_core.errors import InputError, ModelError
 from vqe_core.processes import ProcessLock, settle_in_process
 
@@ -32,7 +33,9 @@ class ImageTextEncoder(Protocol):
     def embed_texts(self, texts: Sequence[str], *, long_text: Any, batch_size: int) -> list[TextEmbedding]: ...
 
 
-def load_image_text_encoder(model: Any, device: str = "auto", dtype: str = "auto") -> ImageTextEncoder:
+def load_image_text_encoder(
+    model: Any, device: str = "auto", dtype: str = "auto", backend: Backend = "auto"
+) -> ImageTextEncoder:
     """Load the encoder a user named.
 
     Args:
@@ -40,13 +43,16 @@ def load_image_text_encoder(model: Any, device: str = "auto", dtype: str = "auto
             returned as it is.
         device: ``"auto"`` (cuda, mps or cpu) or a torch device.
         dtype: ``"auto"`` (float32), ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+        backend: what encodes pictures: ``"auto"`` and ``"torch"`` are torch, ``"openvino"`` is OpenVINO on the CPU.
 
     Raises:
+        MissingPackageError: OpenVINO is asked for and not installed.
         ModelNotFoundError: no weights within reach.
         ModelError: the checkpoint's family is not supported, or weights are missing in it.
-        InputError: a name, device or dtype that cannot be used.
+        InputError: a name, device, dtype or backend that cannot be used.
     """
     settle_in_process()
+    check_choice("backend", backend, Backend)
     if isinstance(model, ImageTextEncoder):
         return model
     from vqe_core import registry
@@ -54,6 +60,12 @@ def load_image_text_encoder(model: Any, device: str = "auto", dtype: str = "auto
     from vqe_core.encoders.weights import resolve_device, resolve_dtype
 
     resolved_device, resolved_dtype = resolve_device(device), resolve_dtype(dtype)
+    resolved_backend: Backend = "torch" if backend == "auto" else backend
+    if resolved_backend == "openvino" and resolved_device != "cpu":
+        raise InputError(
+            f"backend 'openvino' runs on the CPU, but device ({device!r}) is {resolved_device!r} here; "
+            "use device='cpu', or backend='torch'"
+        )
     checkpoint = find_checkpoint(model)
     try:
         family = registry.load("encoder", checkpoint.model_type)
@@ -63,7 +75,7 @@ def load_image_text_encoder(model: Any, device: str = "auto", dtype: str = "auto
             f"checkpoint {checkpoint.name!r} is of type {checkpoint.model_type!r}; image-text families are {known}"
         ) from error
     with _LOADING:  # two threads must not load one model twice
-        return _load(family, checkpoint, resolved_device, resolved_dtype)
+        return _load(family, checkpoint, resolved_device, resolved_dtype, resolved_backend)
 
 
 _LOADING = ProcessLock()
@@ -72,8 +84,8 @@ _LOADING = ProcessLock()
 # Kept for the process, as a metric computes again and again. Two, because the two metrics may use different
 # models side by side; the oldest goes when a third comes.
 @lru_cache(maxsize=2)
-def _load(family: Any, checkpoint: Any, device: str, dtype: Any) -> ImageTextEncoder:
-    encoder: ImageTextEncoder = family.load(checkpoint, device, dtype)
+def _load(family: Any, checkpoint: Any, device: str, dtype: Any, backend: Backend) -> ImageTextEncoder:
+    encoder: ImageTextEncoder = family.load(checkpoint, device, dtype, backend)
     return encoder
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from vqe_core.choices import LongText
+from vqe_core.choices import Backend, LongText
+from vqe_core.encoders.backoff import BackOff
 from vqe_core.encoders.checkpoints import Checkpoint
+from vqe_core.encoders.pictures import build_towers
 from vqe_core.encoders.preprocess import Preprocessing, load_preprocessing
 from vqe_core.encoders.tokens import Tokenizer, TokenWindows, load_tokenizer
 from vqe_core.encoders.weights import load_model
@@ -37,14 +39,25 @@ class DualEncoder:
     model: Any = field(repr=False, compare=False)
     tokenizer: Tokenizer = field(repr=False, compare=False)
     preprocessing: Preprocessing = field(repr=False, compare=False)
+    # Prepared pictures on the device to pooled embeddings, see ``pictures.py``.
+    pictures: Callable[[Tensor], Tensor] = field(repr=False, compare=False)
+    # What of the way of computing can change an embedding.
+    computing: dict[str, str] = field(default_factory=dict, compare=False)
+    picture_batches: BackOff = field(default_factory=BackOff, repr=False, compare=False)
+    text_batches: BackOff = field(default_factory=BackOff, repr=False, compare=False)
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> DualEncoder:
+    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Backend = "torch") -> DualEncoder:
         """Load weights, tokenizer and image processor of ``checkpoint``."""
-        model = load_model(checkpoint, dtype, device)
+
+        def load() -> Any:  # in float32: what is folded into weights is rounded once
+            return load_model(checkpoint, torch.float32, "cpu")
+
+        model = load()
         tokenizer = load_tokenizer(checkpoint.folder, cls.text_positions(model.config.text_config))
         preprocessing = load_preprocessing(checkpoint.folder, int(model.config.vision_config.image_size))
-        return cls(checkpoint, device, dtype, model, tokenizer, preprocessing)
+        towers = build_towers(model, load, preprocessing, device, dtype, backend)
+        return cls(checkpoint, device, dtype, towers.model, tokenizer, preprocessing, towers.pictures, towers.signature)
 
     @classmethod
     def text_positions(cls, text_config: Any) -> int:
@@ -70,17 +83,25 @@ class DualEncoder:
             "dtype": str(self.dtype).removeprefix("torch."),
             "device": torch.device(self.device).type,
             "resize": self.preprocessing.backend,
+            **self.computing,
         }
 
     def prepare_image(self, pixels: np.ndarray) -> Tensor:
         """Resize and crop one picture, uint8 (H, W, 3) RGB -> uint8 (3, h, w)."""
         return self.preprocessing.prepare(pixels)
 
-    @torch.inference_mode()
     def embed_images(self, images: Tensor) -> Tensor:
-        """Prepared pictures, uint8 (B, 3, h, w) -> float32 (B, D) unit rows on the CPU."""
-        pixel_values = self.preprocessing.normalise(images.to(self.device), self.dtype)
-        pooled = self.model.get_image_features(pixel_values=pixel_values).pooler_output
+        """Prepared pictures, uint8 (B, 3, h, w) -> float32 (B, D) unit rows on the CPU.
+
+        A batch that does not fit into memory is halved, and so are all after it.
+        """
+        return torch.cat(self.picture_batches.run(self._embed_pictures, images))
+
+    @torch.inference_mode()
+    def _embed_pictures(self, images: Tensor) -> Tensor:
+        if torch.device(self.device).type == "cuda":  # from pinned memory the copy does not hold up the CPU
+            images = images.pin_memory()
+        pooled = self.pictures(images.to(self.device, non_blocking=True))
         return normalize(pooled.float(), dim=-1).cpu()
 
     def embed_texts(
@@ -105,7 +126,8 @@ class DualEncoder:
         embedded: dict[int, tuple[Tensor | None, Tensor]] = {}
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
-            embedded.update(zip(chosen, self._embed_windows([windows[i] for i in chosen]), strict=True))
+            parts = self.text_batches.run(self._embed_windows, [windows[i] for i in chosen])
+            embedded.update(zip(chosen, [window for part in parts for window in part], strict=True))
         results, first = [], 0
         for entry in split:
             results.append(_join([embedded[first + i] for i in range(len(entry.windows))], entry))

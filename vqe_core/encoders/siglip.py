@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from vqe_core.choices import Backend
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.image_text import DualEncoder
 from vqe_core.errors import ModelError
@@ -26,14 +27,14 @@ class SiglipEncoder(DualEncoder):
     has_token_embeddings: ClassVar[bool] = False
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> DualEncoder:
+    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Backend = "torch") -> DualEncoder:
         """As every encoder; NaFlex checkpoints are refused, they take pictures of any shape as patches."""
         if checkpoint.model_type == "siglip2":
             raise ModelError(
                 f"checkpoint {checkpoint.name!r} is a NaFlex SigLIP 2, which is not supported; "
                 "use a fixed resolution one, for example google/siglip2-base-patch16-224"
             )
-        return super().load(checkpoint, device, dtype)
+        return super().load(checkpoint, device, dtype, backend)
 
     @torch.inference_mode()
     def _embed_windows(self, windows: Sequence[tuple[int, ...]]) -> list[tuple[Tensor | None, Tensor]]:

@@ -66,6 +66,11 @@ def comparison_for(options: VideoAudioOptions, described: bool) -> Comparison:
     """
     method = method_for(options, described)
     if method == "joint":
+        if options.backend == "openvino":
+            raise InputError(
+                "backend 'openvino' encodes pictures of image-text models only, and method 'joint' has none; use "
+                "backend='torch', or method 'tags' or 'description'"
+            )
         encoder = load_joint_encoder(options.hf_clip, options.device, options.dtype)
         return ByJointSpace(encoder, _windowing(options, encoder.frames_per_window), options)
     if method == "description" and not described:
@@ -112,7 +117,7 @@ def _windowing(options: VideoAudioOptions, frames_per_window: int) -> Windowing:
 
 def _image_text_encoder(options: VideoAudioOptions) -> ImageTextEncoder:
     try:
-        return load_image_text_encoder(options.hf_clip, options.device, options.dtype)
+        return load_image_text_encoder(options.hf_clip, options.device, options.dtype, options.backend)
     except VqeError as error:  # its messages speak of the other metric's argument
         raise type(error)(str(error).replace("clip_model_path", "hf_clip"), code=error.code) from error
 
