@@ -59,8 +59,9 @@ def load_image_text_encoder(
     from vqe_core.encoders.checkpoints import find_checkpoint
     from vqe_core.encoders.weights import resolve_device, resolve_dtype
 
-    resolved_device, resolved_dtype = resolve_device(device), resolve_dtype(dtype)
     resolved_backend: Backend = "torch" if backend == "auto" else backend
+    only_cpu = resolved_backend == "openvino" and device == "auto"
+    resolved_device, resolved_dtype = resolve_device("cpu" if only_cpu else device), resolve_dtype(dtype)
     if resolved_backend == "openvino" and resolved_device != "cpu":
         raise InputError(
             f"backend 'openvino' runs on the CPU, but device ({device!r}) is {resolved_device!r} here; "

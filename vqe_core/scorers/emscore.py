@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from vqe_core import __version__
-from vqe_core.choices import Backend, FrameAggregation, LongText, MultiReference, OnError, check_choice
+from vqe_core.choices import FrameAggregation, LongText, MultiReference, OnError, check_choice
 from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
 from vqe_core.errors import InputError, ModelError, VqeError
 from vqe_core.functional.emscore import FINE_GRAINED_METRICS, METRICS
@@ -79,7 +79,6 @@ class EMScore(MapFunction, EMScoreOptions):
         check_choice("frame_aggregation", self.frame_aggregation, FrameAggregation)
         check_choice("long_text", self.long_text, LongText)
         check_choice("on_error", self.on_error, OnError)
-        check_choice("backend", self.backend, Backend)
         check_running(self)
         check_idf(self.idf)
         _ = self.sampler  # built once here, so that a wrong option is told at once

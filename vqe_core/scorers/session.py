@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from vqe_core.cache import open_cache
+from vqe_core.choices import Backend, check_choice
 from vqe_core.embed import EmbedSettings, FrameViews
 from vqe_core.errors import InputTypeError
 from vqe_core.samplers import check_count
@@ -20,6 +21,7 @@ def check_running(options: SharedOptions) -> None:
     """
     for name in ("batch_size", "max_frames"):
         check_count(name, getattr(options, name))
+    check_choice("backend", options.backend, Backend)
     check_positive("row_timeout", options.row_timeout, "seconds")
     if options.cache_dir is not None and not isinstance(options.cache_dir, str | os.PathLike):
         raise InputTypeError(f"cache_dir ({options.cache_dir!r}) must be the path of a folder, or None for no cache")
