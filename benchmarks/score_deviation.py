@@ -100,7 +100,7 @@ def markdown(found: dict[str, dict[str, Any]]) -> str:
     columns = [name for name, cells in found.items() if "absent" not in cells and name != "torch float32"]
     lines = ["| max / mean | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for key in found["torch float32"]:
-        cells = [f"{found[name][key]['max']:.0e} / {found[name][key]['mean']:.0e}" for name in columns]
+        cells = [f"{found[name][key]['max']:.1e} / {found[name][key]['mean']:.1e}" for name in columns]
         lines.append(f"| {key} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
