@@ -29,7 +29,7 @@ PE_AV = ["timm>=1.0.23"]  # the picture tower of PE-AV
 SERVING = ["transformers[serving]"]  # a local server to test the endpoint describer against; large, so not in TEST
 PLOTS = ["matplotlib>=3.8"]  # pictures for notebooks and the app; the report draws without it
 APP = ["gradio>=6.7", *PLOTS]  # Spaces; older releases have known holes
-OPENVINO = ["openvino>=2025.0"]  # the fastest encoder on a CPU; one wheel, no compiler
+OPENVINO = ["openvino>=2025.0"]  # another encoder of pictures on a CPU; one wheel, no compiler
 SQL = ["sqlalchemy>=2"]  # rows from and scores to a database, by any URL it knows
 TRAINING = ["accelerate>=1.1"]  # what the trainers of transformers run on
 TORCHCODEC = ["torchcodec"]  # only to hand over its decoder objects; needs a system FFmpeg

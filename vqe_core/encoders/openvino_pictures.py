@@ -1,4 +1,4 @@
-"""The picture tower by OpenVINO, an optional package: the fastest there is on most CPUs, with numbers of its own."""
+"""The picture tower by OpenVINO, an optional package, whose numbers are its own."""
 
 from __future__ import annotations
 
