@@ -79,20 +79,25 @@ def build_towers(
     if dtype != torch.float32 and "onednn" in kernels.values():
         signature["linear"] = "onednn"
     if backend == "openvino":
-        from vqe_core.encoders.openvino_pictures import OpenVinoPictures
-
         model, tower, noise = _with_tower(model, load_again, preprocessing, torch.float32, "torch")
-        pictures: Any = OpenVinoPictures.convert(tower or PlainPictures(model, preprocessing), noise, dtype)
-        vars(model)["_modules"].pop("vision_model", None)
-        model = model.to(device=device, dtype=dtype)
+        pictures = _by_openvino(model, tower or PlainPictures(model, preprocessing), noise, dtype)
     else:
         model, tower, _ = _with_tower(model, load_again, preprocessing, dtype, kernels["vision"])
-        model = model.to(device=device, dtype=dtype)
         pictures = tower.to(device) if tower is not None else PlainPictures(model, preprocessing)
+    model.to(device=device, dtype=dtype)
     for name, part in model.named_children():
         if kernels["vision" if "vis" in name else "text"] == "onednn":
             pack_linears(part)
     return Towers(model, pictures, signature)
+
+
+def _by_openvino(model: Any, tower: nn.Module, noise: Tensor, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+    from vqe_core.encoders.openvino_pictures import OpenVinoPictures
+
+    pictures = OpenVinoPictures.convert(tower, noise, dtype)
+    if hasattr(model, "vision_model"):
+        del model.vision_model
+    return pictures
 
 
 def _kernel(config: Any, tower: str, dtype: torch.dtype, device: str) -> Kernel:
