@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -71,6 +72,24 @@ def test_threads_share_an_encoder(openvino, clip_folder):
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda i: encoder.embed_images(images[i : i + 1]), range(12)))
     assert all(torch.equal(one, other) for one, other in zip(expected, found, strict=True))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_process_is_told_and_does_not_hang(openvino, clip_folder):
+    encoder = load_image_text_encoder(clip_folder, "cpu", backend="openvino")
+    images = prepared(encoder, 1)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            encoder.pictures(images)  # type: ignore[attr-defined]
+        except InputError as error:
+            os.write(writing, str(error).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    assert b"was loaded before this process was forked" in os.read(reading, 1000)
 
 
 def test_both_metrics_score_with_it(openvino):

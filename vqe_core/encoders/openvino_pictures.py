@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ class OpenVinoPictures:
 
     request: Any = field(repr=False)
     lock: Any = field(default_factory=threading.Lock, repr=False)
+    process: int = field(default_factory=os.getpid, repr=False)
 
     @classmethod
     def convert(cls, tower: nn.Module, example: Tensor, dtype: torch.dtype) -> OpenVinoPictures:
@@ -64,6 +66,11 @@ class OpenVinoPictures:
 
     def __call__(self, images: Tensor) -> Tensor:
         """uint8 (B, 3, h, w) -> float32 (B, D)."""
+        if os.getpid() != self.process:  # OpenVINO's threads stayed behind: it would wait for them for ever
+            raise InputError(
+                "backend 'openvino' was loaded before this process was forked, and cannot run here; load the model in "
+                "the new process only, use num_proc=1, or backend='torch'"
+            )
         with self.lock:  # a request holds one batch at a time
             outputs = self.request.infer([images.contiguous().numpy()])
             return torch.from_numpy(np.array(outputs[0]))
