@@ -31,13 +31,16 @@ PLOTS = ["matplotlib>=3.8"]  # pictures for notebooks and the app; the report dr
 APP = ["gradio>=6.7", *PLOTS]  # Spaces; older releases have known holes
 OPENVINO = ["openvino>=2025.0"]  # another encoder of pictures on a CPU; one wheel, no compiler
 SQL = ["sqlalchemy>=2"]  # rows from and scores to a database, by any URL it knows
+EVALUATOR = ["scipy>=1.7.1"]  # evaluate asks for it where an Evaluator is built
 TRAINING = ["accelerate>=1.1"]  # what the trainers of transformers run on
 TORCHCODEC = ["torchcodec"]  # only to hand over its decoder objects; needs a system FFmpeg
 # pytest-xdist: two cores, half the wait; hypothesis: properties over examples
 TEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6", *PE_AV, *APP, *OPENVINO, *SQL, *TRAINING]
+TEST += EVALUATOR
 TEST += TORCHCODEC  # decoded Video and Audio columns of datasets; CI has a system FFmpeg
 TEST += ["psycopg[binary]>=3"]  # a real PostgreSQL behind SQLAlchemy
 TEST += ["playwright>=1.50"]  # drives a real browser against the app; the browser itself is the system's
+TEST += ["pycocoevalcap"]  # the scorers that EMScore stands beside in captioning code
 TEST += ["nbclient", "ipykernel"]  # run the notebooks as Jupyter does
 BENCH = ["opencv-python-headless"]  # how the published code reads videos: the baseline to beat
 DEV = [*TEST, *BENCH, "ruff>=0.17,<0.18", "mypy>=1.15", "build"]  # ruff is pinned by minor: its formatting moves
@@ -62,10 +65,11 @@ setup(
         "openvino": OPENVINO,
         "sql": SQL,
         "training": TRAINING,
+        "evaluator": EVALUATOR,
         "bench": BENCH,
         "test": TEST,
         "dev": DEV,
-        "all": [*APP, *PE_AV, *OPENVINO, *SQL, *TRAINING],
+        "all": [*APP, *PE_AV, *OPENVINO, *SQL, *TRAINING, *EVALUATOR],
     },
     entry_points={"console_scripts": ["vqe = vqe_core.cli:main"]},
 )

@@ -5,9 +5,12 @@ The mixin is no ``EvaluationModule``, because ``evaluate.load`` takes the first 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import inspect
 import os
 import shutil
+import threading
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,28 +34,48 @@ class OptionalInputs:
     required: ClassVar[tuple[str, ...]] = ()
     scorer: ClassVar[Any]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Options of the scorer may be given here too, so to ``evaluate.load``; ``compute`` may overrule them."""
+        hosts = inspect.signature(super().__init__).parameters
+        fields = {field.name for field in dataclasses.fields(self.scorer)}
+        # ``seed`` is an option of both. What neither knows must raise: the host would swallow it.
+        self.options = {name: value for name, value in kwargs.items() if name in fields or name not in hosts}
+        self.scorer(**self.options)
+        self._one_at_a_time = threading.RLock()
+        self._round = 0  # of a distributed run: one for each compute
+        super().__init__(*args, **{name: value for name, value in kwargs.items() if name in hosts})
+
     def compute(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> dict[str, Any] | None:
         """Score the rows given here, or added before. Optional columns may be left out or be None."""
         given = {"predictions": predictions, "references": references}
         inputs = {name: kwargs.pop(name, given.get(name)) for name in self.columns}
-        self.scorer(**kwargs)  # a wrong option is told before the rows added so far are used up
-        try:
+        options = {**self.options, **kwargs}
+        self.scorer(**options)  # a wrong option is told before the rows added so far are used up
+        with self._one_at_a_time:
             if any(column is not None for column in inputs.values()):
                 self.add_batch(**inputs)
             elif not self._has_rows():
-                raise InputError(f"no rows to score; give {', '.join(self.required)}, or call add or add_batch first")
-            outcome = super().compute(**kwargs)  # type: ignore[misc]
-        finally:
-            self._remove_spilled()
-        if isinstance(outcome, Exception):
+                self._nothing_added()
+            try:
+                outcome = super().compute(**options)  # type: ignore[misc]
+            finally:
+                self._remove_spilled()
+            self._round += 1
+        if isinstance(outcome, BaseException):
             raise outcome
         return outcome
 
-    def _compute(self, **inputs_and_options: Any) -> dict[str, Any] | Exception:
+    def _nothing_added(self) -> None:
+        """A process of a distributed run may have no rows, but must still say so, or the others wait for it."""
+        if self.num_process == 1:  # type: ignore[attr-defined]
+            raise InputError(f"no rows to score; give {', '.join(self.required)}, or call add or add_batch first")
+        super().add_batch(**{name: [] for name in self.columns})  # type: ignore[misc]
+
+    def _compute(self, **inputs_and_options: Any) -> dict[str, Any] | BaseException:
         """Score the stored rows. Unknown options raise: the scorer's constructor does not know them.
 
         An error is returned, not raised: ``evaluate`` cleans up after a result only, and would leave its files
-        and locks behind, so that the next ``compute`` waits for them.
+        and locks behind, so that the next ``compute`` waits for them. Ctrl-C too.
         """
         options = {name: value for name, value in inputs_and_options.items() if name not in self.columns}
         try:
@@ -60,7 +83,7 @@ class OptionalInputs:
                 name: [cell.decode(value) for value in inputs_and_options[name]] for name, cell in self.columns.items()
             }
             result: dict[str, Any] = self.scorer(**options).compute(**rows)
-        except Exception as error:
+        except BaseException as error:
             return error
         return result
 
@@ -73,7 +96,7 @@ class OptionalInputs:
         missing = [name for name in self.required if given.get(name) is None]
         if missing:
             raise InputError(f"{', '.join(missing)} must be given; this metric takes {', '.join(self.columns)}")
-        # A rank of a distributed run may have no rows, but must still say so.
+        # A shard without rows.
         if all(column is None or (hasattr(column, "__len__") and len(column) == 0) for column in given.values()):
             return super().add_batch(**{name: [] for name in self.columns})  # type: ignore[misc]
         lists = as_columns(**{name: given.get(name) for name in self.columns})
@@ -84,12 +107,19 @@ class OptionalInputs:
             else [self.columns[name].encode(value, self._spill) for value in column]
             for name, column in lists.items()
         }
-        return super().add_batch(**encoded)  # type: ignore[misc]
+        with self._one_at_a_time:
+            return super().add_batch(**encoded)  # type: ignore[misc]
 
     def add(self, *, prediction: Any = None, reference: Any = None, **kwargs: Any) -> None:
         """Add one row. Optional inputs may be left out or be None."""
         row = {"predictions": prediction, "references": reference, **kwargs}
         return self.add_batch(**{name: None if value is None else [value] for name, value in row.items()})
+
+    def _create_cache_file(self, timeout: float = 1) -> Any:
+        # A process that is a round ahead waits until the first has read the last round, not just a second.
+        return super()._create_cache_file(  # type: ignore[misc]
+            timeout if self.num_process == 1 else self.timeout  # type: ignore[attr-defined]
+        )
 
     def _has_rows(self) -> bool:
         return getattr(self, "writer", None) is not None
@@ -98,7 +128,8 @@ class OptionalInputs:
         """A folder of this object alone; the ranks of one distributed run share theirs, as rank 0 reads them all."""
         data_dir, experiment = Path(self.data_dir), self.experiment_id  # type: ignore[attr-defined]
         if self.num_process > 1:  # type: ignore[attr-defined]
-            return data_dir / f"spill-{experiment}"
+            # Another process may be a round ahead: what it spills must outlive the end of this round.
+            return data_dir / f"spill-{experiment}-{self._round}"
         if getattr(self, "_spill_name", None) is None:
             self._spill_name = f"spill-{uuid.uuid4().hex}"
         return data_dir / self._spill_name
@@ -124,5 +155,9 @@ class OptionalInputs:
         if state.get("writer") is not None:
             raise TypeError("rows were added; call compute before pickling this metric")
         state.pop("_spill_name", None)  # a copy spills to a folder of its own
+        state.pop("_one_at_a_time")
         unused = ("filelock", "rendez_vous_lock", "filelocks", "file_paths", "data", "buf_writer")
         return {**state, **{name: None for name in unused if name in state}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _one_at_a_time=threading.RLock())
