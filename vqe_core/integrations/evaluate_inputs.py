@@ -42,8 +42,8 @@ class OptionalInputs:
         self.options = {name: value for name, value in kwargs.items() if name in fields or name not in hosts}
         self.scorer(**self.options)
         self._one_at_a_time = threading.RLock()
-        self._round = 0  # of a distributed run: one for each compute
         super().__init__(*args, **{name: value for name, value in kwargs.items() if name in hosts})
+        self._round, self._experiment = 0, self.experiment_id  # type: ignore[attr-defined]
 
     def compute(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> dict[str, Any] | None:
         """Score the rows given here, or added before. Optional columns may be left out or be None."""
@@ -60,7 +60,7 @@ class OptionalInputs:
                 outcome = super().compute(**options)  # type: ignore[misc]
             finally:
                 self._remove_spilled()
-            self._round += 1
+            self._next_round()
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
@@ -115,11 +115,14 @@ class OptionalInputs:
         row = {"predictions": prediction, "references": reference, **kwargs}
         return self.add_batch(**{name: None if value is None else [value] for name, value in row.items()})
 
-    def _create_cache_file(self, timeout: float = 1) -> Any:
-        # A process that is a round ahead waits until the first has read the last round, not just a second.
-        return super()._create_cache_file(  # type: ignore[misc]
-            timeout if self.num_process == 1 else self.timeout  # type: ignore[attr-defined]
-        )
+    def _next_round(self) -> None:
+        """Files and locks of a distributed run are named anew for each ``compute``.
+
+        A process that goes on at once then waits for the others, instead of taking their old locks for new ones.
+        """
+        if self.num_process > 1:  # type: ignore[attr-defined]
+            self._round += 1
+            self._module_info.experiment_id = f"{self._experiment}-{self._round}"  # type: ignore[attr-defined]
 
     def _has_rows(self) -> bool:
         return getattr(self, "writer", None) is not None
@@ -128,8 +131,7 @@ class OptionalInputs:
         """A folder of this object alone; the ranks of one distributed run share theirs, as rank 0 reads them all."""
         data_dir, experiment = Path(self.data_dir), self.experiment_id  # type: ignore[attr-defined]
         if self.num_process > 1:  # type: ignore[attr-defined]
-            # Another process may be a round ahead: what it spills must outlive the end of this round.
-            return data_dir / f"spill-{experiment}-{self._round}"
+            return data_dir / f"spill-{experiment}"
         if getattr(self, "_spill_name", None) is None:
             self._spill_name = f"spill-{uuid.uuid4().hex}"
         return data_dir / self._spill_name
