@@ -198,6 +198,7 @@ RANK = """
 """
 
 
+@pytest.mark.slow  # two fresh processes, each imports torch
 def test_two_processes_make_one_result_also_where_one_has_no_rows(tmp_path):
     script = tmp_path / "rank.py"
     script.write_text(textwrap.dedent(RANK))

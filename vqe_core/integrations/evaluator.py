@@ -1,0 +1,178 @@
+"""``evaluate``'s Evaluator for video captions: a model or a function, a data set, a metric; scores and times out.
+
+``evaluate`` has no such task, and its own way to make a pipeline asks transformers for a class that version 5 has
+not; the subclass makes its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from evaluate.evaluator.base import Evaluator
+from evaluate.evaluator.utils import DatasetColumn
+from transformers import PreTrainedModel
+
+from vqe_core.errors import InputError
+from vqe_core.integrations.frame_captioner import FrameCaptioner
+from vqe_core.scorers.emscore import EMScore
+from vqe_core.scorers.results import ASKED_FOR
+
+TASK = "video-captioning"
+MOST_RESAMPLED = 10_000_000  # numbers in memory at a time
+
+
+class VideoCaptioningEvaluator(Evaluator):
+    """Caption the videos of a data set and judge the captions.
+
+    Args:
+        generate_kwargs: for the ``generate`` of a model that is given bare.
+        metric_options: for the metric's ``compute``, as ``clip_model_path="toy"`` or ``every_n_seconds=1``.
+
+    Example:
+        >>> import datasets
+        >>> from vqe_core.demo.clips import make_clip, write_clip
+        >>> _ = write_clip(make_clip(seed=7), "clip.mp4")
+        >>> rows = datasets.Dataset.from_dict({"video": ["clip.mp4"], "reference": ["a red circle"]})
+        >>> evaluator = VideoCaptioningEvaluator(clip_model_path="toy")  # a teaching model
+        >>> captioner = lambda videos: ["a red circle" for _ in videos]
+        >>> result = evaluator.compute(captioner, rows, label_column="reference")
+        >>> round(result["EMScore(X,X*)_cogr"], 3), "samples_per_second" in result
+        (1.0, True)
+    """
+
+    def __init__(self, generate_kwargs: Mapping[str, Any] | None = None, **metric_options: Any) -> None:
+        super().__init__(TASK)
+        self.generate_kwargs = dict(generate_kwargs or {})
+        self.metric_options = metric_options
+
+    def compute(
+        self,
+        model_or_pipeline: Any = None,
+        data: Any = None,
+        *,
+        metric: Any = None,
+        input_column: str = "video",
+        label_column: str | None = "references",
+        strategy: str = "simple",
+        **host_options: Any,
+    ) -> dict[str, Any]:
+        """Caption and judge.
+
+        Args:
+            model_or_pipeline: a function (or pipeline) from a list of videos to a caption each, as strings or as
+                ``{"generated_text": caption}``; or a model of transformers, with ``tokenizer`` and
+                ``feature_extractor`` (its image processor).
+            data: ``datasets.Dataset``, or the name of one.
+            metric: a module from ``evaluate.load``, its name or folder, or a scorer such as ``vqe_core.EMScore()``.
+                Default: ``vqe_core.EMScore``.
+            input_column: column of the videos.
+            label_column: column of the reference captions, a string or a list of strings a row; None for none.
+            strategy: ``"simple"``, or ``"bootstrap"``: each score as a dictionary of score, confidence interval
+                and standard error over the rows.
+            host_options: of ``evaluate.Evaluator.compute``: subset, split, tokenizer, feature_extractor, device,
+                confidence_level, n_resamples, random_state.
+
+        Returns:
+            The metric's result with ``total_time_in_seconds``, ``samples_per_second`` and ``latency_in_seconds`` of
+            the captioning.
+
+        Raises:
+            InputError: a model without what it needs, or captions that are not one a video.
+            ValueError: a column that is not there.
+        """
+        return super().compute(
+            model_or_pipeline,
+            data,
+            metric=EMScore() if metric is None else metric,
+            input_column=input_column,
+            label_column=label_column,
+            strategy=strategy,
+            **host_options,
+        )
+
+    def prepare_data(
+        self, data: Any, input_column: str, label_column: str | None, *args: Any, **kwargs: Any
+    ) -> tuple[dict[str, Any], Any]:
+        """Videos for the captioner and, with the references, for the metric."""
+        columns = {"input_column": input_column, **({"label_column": label_column} if label_column else {})}
+        self.check_required_columns(data, columns)
+        references = {"references": list(data[label_column])} if label_column else {}
+        videos = DatasetColumn(data, input_column)
+        return {"videos": videos, **references}, videos
+
+    def prepare_pipeline(
+        self, model_or_pipeline: Any, tokenizer: Any = None, feature_extractor: Any = None, device: Any = None
+    ) -> Any:
+        """A model with its tokenizer and image processor as a function; anything that can be called as it is."""
+        if isinstance(model_or_pipeline, PreTrainedModel):
+            device = None if device is None else "cpu" if device == -1 else device
+            return FrameCaptioner(
+                model_or_pipeline, tokenizer, feature_extractor, device, generate_kwargs=self.generate_kwargs
+            )
+        if not callable(model_or_pipeline):
+            raise InputError(
+                f"model_or_pipeline ({model_or_pipeline!r}) must be a model of transformers or a function from a "
+                "list of videos to a list of captions; load a checkpoint first"
+            )
+        return model_or_pipeline
+
+    def predictions_processor(self, predictions: Any, label_mapping: Any = None) -> dict[str, list[Any]]:
+        """Captions from what pipelines give: strings, ``{"generated_text"}``, or a list with one of these a row."""
+        return {"predictions": [_caption(entry) for entry in predictions]}
+
+    def compute_metric(
+        self,
+        metric: Any,
+        metric_inputs: dict[str, Any],
+        strategy: str = "simple",
+        confidence_level: float = 0.95,
+        n_resamples: int = 9999,
+        random_state: int | None = None,
+    ) -> dict[str, Any]:
+        """The result; with ``"bootstrap"``, intervals from the rows' scores: nothing is scored a second time."""
+        if len(metric_inputs["predictions"]) != len(metric_inputs["videos"]):
+            raise InputError(
+                f"the captioner gave {len(metric_inputs['predictions'])} captions for {len(metric_inputs['videos'])} "
+                "videos; it must give one each, in their order"
+            )
+        options = {**self.metric_options, **({"per_sample": True} if strategy == "bootstrap" else {})}
+        if isinstance(metric, EMScore):  # a scorer keeps its options, a module takes them with the call
+            result = dataclasses.replace(metric, **options).compute(**metric_inputs)
+        else:
+            result = metric.compute(**metric_inputs, **options)
+        if strategy == "simple":
+            return result
+        settings = {"confidence_level": confidence_level, "n_resamples": n_resamples, "random_state": random_state}
+        samples = result["samples"] if self.metric_options.get("per_sample") else result.pop("samples")
+        intervals = {
+            key: _interval(samples[key], settings) for key in result if key in samples and key not in ASKED_FOR
+        }
+        return {key: {"score": value, **intervals[key]} if key in intervals else value for key, value in result.items()}
+
+
+def _caption(entry: Any) -> Any:
+    if isinstance(entry, list | tuple) and len(entry) == 1:
+        entry = entry[0]
+    if isinstance(entry, Mapping):
+        entry = next((entry[key] for key in ("generated_text", "caption") if key in entry), entry)
+    if not isinstance(entry, str):
+        raise InputError(f"the captioner must give strings or {{'generated_text': string}}, got {entry!r}")
+    return entry
+
+
+def _interval(column: Sequence[Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """Where the mean of the rows lies: resampled rows, as ``evaluate`` words it."""
+    from scipy.stats import bootstrap
+
+    known = np.asarray([value for value in column if not math.isnan(value)], dtype=np.float64)
+    if len(known) < 2 or np.ptp(known) == 0:  # nothing to resample; of equal rows nothing varies
+        value = float(known[0]) if len(known) > 1 else math.nan
+        return {"confidence_interval": (value, value), "standard_error": value - value}
+    batch = max(1, MOST_RESAMPLED // len(known))
+    drawn = bootstrap((known,), np.mean, batch=batch, **settings)
+    low, high = (float(bound) for bound in drawn.confidence_interval)
+    return {"confidence_interval": (low, high), "standard_error": float(drawn.standard_error)}
