@@ -15,8 +15,11 @@ COMMITS = {"main": "a" * 40, "other": "b" * 40}
 
 
 @contextmanager
-def serve_hub(repositories: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
-    """Serve ``{"org/name": folder}``; gives the endpoint and the list of paths asked for."""
+def serve_hub(repositories: dict[str, Path], spaces: dict[str, Path] | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Serve models, ``{"org/name": folder}``, and spaces, whose folders hold a folder for each revision.
+
+    Gives the endpoint and the list of paths asked for.
+    """
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -45,14 +48,19 @@ def serve_hub(repositories: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
             return 200, json.dumps(info).encode(), {"Content-Type": "application/json"}
 
         def _file(self, parts: list[str]) -> Any:
+            if parts[0] == "spaces" and len(parts) == 6 and parts[3] == "resolve":
+                folder = (spaces or {}).get("/".join(parts[1:3]), Path("none"))
+                return self._content(folder / parts[4] / parts[5], parts[4])
             if len(parts) != 5 or parts[2] != "resolve":
                 return None
-            path = repositories.get("/".join(parts[:2]), Path("none")) / parts[4]
+            return self._content(repositories.get("/".join(parts[:2]), Path("none")) / parts[4], parts[3])
+
+        def _content(self, path: Path, revision: str) -> Any:
             if not path.is_file():
                 return None
             content = path.read_bytes()
             etag = hashlib.sha256(content).hexdigest()
-            commit = COMMITS.get(parts[3], parts[3])
+            commit = COMMITS.get(revision, revision)
             return 200, content, {"ETag": f'"{etag}"', "X-Repo-Commit": commit, "Accept-Ranges": "none"}
 
         def log_message(self, *arguments: Any) -> None:

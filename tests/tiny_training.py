@@ -11,8 +11,6 @@ from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, default_data_
 from tests.tiny_captioner import image_processor, vision_encoder_decoder, word_tokenizer
 from vqe_core.demo.clips import make_clip, write_clip
 
-LENGTH = 16  # tokens of a caption, padded
-
 
 def toy_rows(folder: Path, count: int) -> tuple[datasets.Dataset, Any]:
     """Videos, reference captions and model inputs of ``count`` clips, and the tokenizer of their words."""
@@ -21,28 +19,28 @@ def toy_rows(folder: Path, count: int) -> tuple[datasets.Dataset, Any]:
     tokenizer = word_tokenizer(captions)
     pictures = image_processor()(images=[clip.frames[2] for clip in clips], return_tensors="np")["pixel_values"]
     labels = [tokenizer(caption)["input_ids"][1:] for caption in captions]  # the start token is the decoder's own
+    longest = max(map(len, labels))
     rows = {
         "video": [str(write_clip(clip, folder / f"{i}.mp4")) for i, clip in enumerate(clips)],
         "reference": captions,
         "pixel_values": list(pictures),
-        "labels": [[*ids, *[-100] * (LENGTH - len(ids))] for ids in labels],
+        "labels": [[*ids, *[-100] * (longest - len(ids))] for ids in labels],
     }
     return datasets.Dataset.from_dict(rows), tokenizer
 
 
 def toy_trainer(rows: datasets.Dataset, tokenizer: Any, compute_metrics: Any, folder: Path, **arguments: Any) -> Any:
-    """A trainer that generates when it evaluates; ``optimizers`` goes to the trainer, the rest to its arguments."""
-    optimizers = arguments.pop("optimizers", None)
-    model = vision_encoder_decoder(tokenizer, max_new_tokens=LENGTH)
-    if optimizers is not None:
-        arguments["optimizers"] = optimizers(model)
+    """A trainer that generates when it evaluates; ``optimizers`` is a function of the model."""
+    optimizers = arguments.pop("optimizers", lambda model: (None, None))
+    model = vision_encoder_decoder(tokenizer, max_new_tokens=len(rows["labels"][0]))
     settings = Seq2SeqTrainingArguments(
         output_dir=str(folder),
         use_cpu=True,
         report_to=[],
         disable_tqdm=True,
         predict_with_generate=True,
-        **{"per_device_eval_batch_size": 2, **{k: v for k, v in arguments.items() if k != "optimizers"}},
+        per_device_eval_batch_size=2,
+        **arguments,
     )
     return Seq2SeqTrainer(
         model=model,
@@ -52,5 +50,5 @@ def toy_trainer(rows: datasets.Dataset, tokenizer: Any, compute_metrics: Any, fo
         data_collator=default_data_collator,
         processing_class=tokenizer,
         compute_metrics=compute_metrics,
-        **({"optimizers": arguments["optimizers"]} if "optimizers" in arguments else {}),
+        optimizers=optimizers(model),
     )

@@ -271,5 +271,5 @@ def test_several_processes_score_once_and_all_know_the_result(tmp_path):
     assert second["calls"] == []
     assert first["scores"] == second["scores"] == pytest.approx(alone["scores"], abs=1e-6)
     assert first["best"] == second["best"] == first["scores"]["eval_emscore"]
-    assert first["error"].startswith("MediaNotFoundError: row 0: [not_found]")
+    assert first["error"].startswith("MediaNotFoundError: 7 of 7 rows cannot be scored")
     assert second["error"] == f"VqeError: the first process could not score: {first['error']}"
