@@ -44,7 +44,7 @@ def image_processor(size: int = 32) -> CLIPImageProcessor:
 def vision_encoder_decoder(tokenizer: Any, *, max_new_tokens: int = 8, seed: int = 0) -> VisionEncoderDecoderModel:
     """One frame in, a caption out."""
     torch.manual_seed(seed)
-    # Not ViT: with transformers 5.23 a trainer does not load its layers back from a checkpoint (they are renamed there).
+    # Not ViT: a checkpoint names its layers otherwise, so a trainer of transformers 5.23 does not load them back.
     encoder = CLIPVisionModel(CLIPVisionConfig(**SMALL, image_size=32, patch_size=16))
     decoder = BertLMHeadModel(
         BertConfig(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vqe_core.integrations.datasets import score_dataset as score_dataset
     from vqe_core.integrations.datasets import summarise as summarise
     from vqe_core.integrations.sql import score_sql as score_sql
+    from vqe_core.integrations.trainer import make_compute_metrics as make_compute_metrics
     from vqe_core.scorers.emscore import EMScore as EMScore
     from vqe_core.scorers.video_audio_similarity import VideoAudioSimilarity as VideoAudioSimilarity
 
@@ -25,6 +26,7 @@ _PUBLIC = {
     "summarise": "vqe_core.integrations.datasets",
     "score_sql": "vqe_core.integrations.sql",
     "explain_emscore": "vqe_core.explain",
+    "make_compute_metrics": "vqe_core.integrations.trainer",
     "MediaSource": "vqe_core.types",
     "ScoreReport": "vqe_core.types",
     "VqeError": "vqe_core.errors",
