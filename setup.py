@@ -36,7 +36,7 @@ TRAINING = ["accelerate>=1.1"]  # what the trainers of transformers run on
 TORCHCODEC = ["torchcodec"]  # only to hand over its decoder objects; needs a system FFmpeg
 # pytest-xdist: two cores, half the wait; hypothesis: properties over examples
 TEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6", *PE_AV, *APP, *OPENVINO, *SQL, *TRAINING]
-TEST += EVALUATOR
+TEST += EVALUATOR  # the Evaluator of evaluate
 TEST += TORCHCODEC  # decoded Video and Audio columns of datasets; CI has a system FFmpeg
 TEST += ["psycopg[binary]>=3"]  # a real PostgreSQL behind SQLAlchemy
 TEST += ["playwright>=1.50"]  # drives a real browser against the app; the browser itself is the system's
