@@ -24,8 +24,9 @@ def main() -> None:
     arguments = parse(__doc__.splitlines()[0], repeat=3)
     if answer(arguments, run_job):
         return
-    ways = {name: options for name, options in WAYS.items() if supported(options)}
-    left_out = [f"This version has no way {name!r}." for name in WAYS if name not in ways]
+    encoders = {name: options for name, options in WAYS.items() if "isolate" not in options}
+    ways = {name: options for name, options in encoders.items() if supported(options)}
+    left_out = [f"This version has no way {name!r}." for name in encoders if name not in ways]
     model = (tiny_clip if arguments.quick else vit_b_32)(arguments.work / ("thin_clip" if arguments.quick else "clip"))
     shared: Job = {"model": str(model), "quick": arguments.quick}
     jobs = {"peak": {**shared, "way": "peak"}, BASELINE: {**shared, "way": BASELINE}}

@@ -144,7 +144,7 @@ def targets(group: Group, ways: dict[str, Any]) -> list[Target]:
         if name in ways and over_operator is not None:
             ratio = median(group.ratios(name, over=OPERATOR))
             found.append(Target(f"{name} over the {OPERATOR}", ratio, over_operator))
-    for name in ways:
+    for name in (name for name, options in ways.items() if "isolate" not in options):
         over = median(group.values(name, "over_floor"))
         found.append(Target(f"{name}: time over the sum of its parts", over, at_most=1.15))
     return found

@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,6 +27,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("benchmarks")
 
 
+@lru_cache
 def result_of(name: str, work: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", f"benchmarks.{name}", "--quick", "--out", str(work), "--work", str(work)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -36,6 +38,7 @@ def result_of(name: str, work: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # a dozen processes that load torch each
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs_and_says_what_it_measured(name, work):
     required_package("cv2")
@@ -57,6 +60,7 @@ def test_it_runs_and_says_what_it_measured(name, work):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # a dozen processes that load torch each
 def test_the_baselines_and_ours_score_the_same(work):
     required_package("cv2")
     checks = result_of("end_to_end", work)["checks"]
@@ -65,6 +69,7 @@ def test_the_baselines_and_ours_score_the_same(work):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # a dozen processes that load torch each
 def test_planned_decoding_gives_the_pictures_of_sequential_decoding(work):
     required_package("cv2")
     for group in result_of("decode", work)["groups"]:
