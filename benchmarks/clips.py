@@ -105,8 +105,8 @@ def pictures(clip: Clip) -> Iterator[np.ndarray]:
     height, width = clip.height, clip.width
     ground = _texture(generator, height + 64, width + 64)
     patch = _texture(generator, height // 3, width // 3)
-    # Four sheets of grain, laid over in turn.
-    sheets = [generator.integers(0, 14, (height, width, 3), dtype=np.uint8) for _ in range(4 if clip.grain else 0)]
+    # Sheets of grain, laid over in turn; so strong that a keyframe has about six times the bytes of another picture.
+    sheets = [generator.integers(0, 22, (height, width, 3), dtype=np.uint8) for _ in range(4 if clip.grain else 0)]
     frames_a_shot = round(SHOT_SECONDS * clip.fps)
     for number in range(clip.frames):
         shot, step = divmod(number, frames_a_shot)
@@ -123,11 +123,11 @@ def pictures(clip: Clip) -> Iterator[np.ndarray]:
 
 
 def _texture(generator: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """uint8 (height, width, 3) up to 240: blocks of many sizes, so that no scale is empty."""
+    """uint8 (height, width, 3) up to 220: blocks of many sizes, the larger the stronger, as in photographs."""
     total = np.zeros((height, width, 3), dtype=np.float32)
     for size in (2, 8, 32, 128):
         shape = (height // size + 1, width // size + 1, 3)
         blocks = generator.random(shape, dtype=np.float32).repeat(size, axis=0).repeat(size, axis=1)
-        total += blocks[:height, :width] * size**0.5
+        total += blocks[:height, :width] * size
     total -= total.min()
-    return (total * (240 / total.max())).astype(np.uint8)
+    return (total * (220 / total.max())).astype(np.uint8)

@@ -64,6 +64,7 @@ def cases(quick: bool) -> list[Case]:
         Case(HD_SHORT_GOP, "every 2 s"),
         Case(HD_SHORT_GOP, "keyframes", FEW),
         Case(HD_LONG_GOP, "every 2 s"),
+        Case(HD_LONG_GOP, "keyframes", FEW),
         Case(HD_LONG_GOP, "uniform 10", FEW),
         Case(Clip("h264", 3840, 2160, 6, gop=60), "every 2 s", FEW),
         Case(SMALL, "every 2 s"),
@@ -105,12 +106,15 @@ def run_case(case: Case, arguments: argparse.Namespace) -> tuple[Group, dict[str
     samples: dict[str, list[dict[str, float]]] = {name: [] for name in tried}
     kept: dict[str, list[np.ndarray]] = {}
     print(case.title, file=sys.stderr, flush=True)
-    list(thinned(tried[BASELINE], path, wanted[:1]))  # the file is in the page cache from here on
+    for run in tried.values():  # libraries are loaded and the file is in the page cache from here on
+        list(thinned(run, path, wanted[:1]))
     for _ in range(arguments.repeat):
         for name, run in tried.items():
             kept[name], cost = measured(lambda run=run: list(thinned(run, path, wanted)))
             samples[name].append({key: cost[key] for key in ("wall_s", "cpu_s")})
     differences = {name: compared(kept[name], kept[BASELINE]) for name in tried}
+    # A time for frames that were not given would be no time.
+    samples = {name: found for name, found in samples.items() if len(kept[name]) == len(wanted)}
     title = f"{case.title} ({len(wanted)} of {case.clip.frames} frames)"
     return Group(title, samples, BASELINE, "cpu_s", remarks=differences), differences
 
@@ -134,8 +138,9 @@ def goals(groups: dict[str, Group]) -> list[Target]:
     """What this benchmark has to show."""
     by_case = {title.rpartition(" (")[0]: group for title, group in groups.items()}
     found = []
-    for sampling, limit in (("every 2 s", 4.0), ("keyframes", 15.0)):
-        group = by_case[f"{HD_SHORT_GOP.label}: {sampling}"]
+    wanted = ((HD_SHORT_GOP, "every 2 s", 4.0), (HD_SHORT_GOP, "keyframes", 15.0), (HD_LONG_GOP, "keyframes", 15.0))
+    for clip, sampling, limit in wanted:
+        group = by_case[f"{clip.label}: {sampling}"]
         value = median(group.ratios("planned"))
         found.append(Target(f"CPU of sequential decoding over planned, {group.title}", value, limit))
     return found
