@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.model import captions, image_flops, tiny_clip, vit_b_32
 from benchmarks.record import Group, Record, Target
 from benchmarks.turns import Job, answer, in_turns, numbers, parse, settings
-from benchmarks.variants import WAYS, supported
+from benchmarks.variants import WAYS, possible
 
 BASELINE = "transformers float32"
 BATCHES = (1, 8, 32, 64)
@@ -25,8 +25,8 @@ def main() -> None:
     if answer(arguments, run_job):
         return
     encoders = {name: options for name, options in WAYS.items() if "isolate" not in options}
-    ways = {name: options for name, options in encoders.items() if supported(options)}
-    left_out = [f"This version has no way {name!r}." for name in encoders if name not in ways]
+    ways = {name: options for name, options in encoders.items() if possible(options)}
+    left_out = [f"Not possible here: {name}." for name in encoders if name not in ways]
     model = (tiny_clip if arguments.quick else vit_b_32)(arguments.work / ("thin_clip" if arguments.quick else "clip"))
     shared: Job = {"model": str(model), "quick": arguments.quick}
     jobs = {"peak": {**shared, "way": "peak"}, BASELINE: {**shared, "way": BASELINE}}

@@ -12,7 +12,7 @@ from benchmarks import floors
 from benchmarks.model import captions, scored_clips, tiny_clip, vit_b_32
 from benchmarks.record import Group, Record, Target
 from benchmarks.turns import Job, answer, in_turns, numbers, parse, settings
-from benchmarks.variants import EVERY, WAYS, supported
+from benchmarks.variants import EVERY, WAYS, possible
 
 SAMPLED, OPERATOR = "sampled baseline", "operator's way"
 CAPTIONS_A_CLIP = 2
@@ -28,8 +28,8 @@ def main() -> None:
     arguments = parse(__doc__.splitlines()[0], repeat=3)
     if answer(arguments, run_job):
         return
-    ways = {name: options for name, options in WAYS.items() if supported(options)}
-    left_out = [f"This version has no way {name!r}." for name in WAYS if name not in ways]
+    ways = {name: options for name, options in WAYS.items() if possible(options)}
+    left_out = [f"Not possible here: {name}." for name in WAYS if name not in ways]
     rows = scored_rows(arguments)
     jobs: dict[str, Job] = {
         "floors": {**rows, "way": "floors"},

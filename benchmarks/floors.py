@@ -21,8 +21,7 @@ from vqe_core.samplers.every_n_seconds import EveryNSecondsSampler
 
 def encoder_of(scorer: EMScore) -> ImageTextEncoder:
     """The encoder that a scorer uses, loaded already."""
-    backend = {"backend": getattr(scorer, "backend")} if hasattr(scorer, "backend") else {}  # noqa: B009
-    return load_image_text_encoder(scorer.clip_model_path, scorer.device, scorer.dtype, **backend)
+    return load_image_text_encoder(scorer.clip_model_path, scorer.device, scorer.dtype, scorer.backend)
 
 
 def measure(model: str, videos: list[str]) -> dict[str, Any]:

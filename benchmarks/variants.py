@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from importlib.util import find_spec
 from typing import Any
 
 from vqe_core import EMScore
@@ -20,9 +20,16 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-def supported(options: dict[str, Any]) -> bool:
-    """Whether this version of the scorer has all these options."""
-    return set(options) <= {field.name for field in dataclasses.fields(EMScore)}
+def possible(options: dict[str, Any]) -> bool:
+    """Whether what the options need is here: OpenVINO is a package of its own, and needs a CPU that has the dtype."""
+    if options.get("backend") != "openvino":
+        return True
+    if find_spec("openvino") is None:
+        return False
+    import openvino
+
+    able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return options.get("dtype") != "bfloat16" or "BF16" in able
 
 
 def scorer(model: str, options: dict[str, Any]) -> EMScore:
