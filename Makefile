@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test test-slow lint types format train evaluate-toy clean help
+.PHONY: demo test test-slow lint types format train evaluate-toy bench bench-quick clean help
 
 help:
 	@echo "make demo          score toy clips and write demo_out/report.html"
@@ -13,6 +13,8 @@ help:
 	@echo "make format        format the code"
 	@echo "make train         train the toy model again (about 20 minutes), into build/toy"
 	@echo "make evaluate-toy  measure the shipped toy model and rewrite its card"
+	@echo "make bench         all benchmarks, into build/benchmarks (about 20 minutes); BENCH_REPEAT=5 for more turns"
+	@echo "make bench-quick   the same with tiny sizes, to see that they run"
 
 demo: $(VENV)/.installed
 	$(BIN)/vqe demo --out demo_out
@@ -39,6 +41,16 @@ train: $(VENV)/.installed-dev
 
 evaluate-toy: $(VENV)/.installed-dev
 	$(BIN)/python -m vqe_core.demo.evaluate
+
+# One process after the other: a benchmark wants the machine for itself.
+BENCHMARKS := decode encode end_to_end cache rows memory
+BENCH_OPTIONS = $(if $(BENCH_REPEAT),--repeat $(BENCH_REPEAT))
+
+bench: $(VENV)/.installed-dev
+	@for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name $(BENCH_OPTIONS) || exit 1; done
+
+bench-quick: $(VENV)/.installed-dev
+	@for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --quick --out build/benchmarks/quick || exit 1; done
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo_out
