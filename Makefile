@@ -4,15 +4,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test test-slow lint types format train evaluate-toy clean help
+.PHONY: demo test test-slow lint types format strip-notebooks train evaluate-toy clean help
 
 help:
-	@echo "make demo          score toy clips and write demo_out/report.html"
-	@echo "make test          lint, types, tests, docstring and README examples"
-	@echo "make test-slow     the tests that take minutes"
-	@echo "make format        format the code"
-	@echo "make train         train the toy model again (about 20 minutes), into build/toy"
-	@echo "make evaluate-toy  measure the shipped toy model and rewrite its card"
+	@echo "make demo             score toy clips and write demo_out/report.html"
+	@echo "make test             lint, types, tests, docstring and README examples"
+	@echo "make test-slow        the tests that take minutes"
+	@echo "make format           format the code"
+	@echo "make strip-notebooks  take outputs out of the notebooks"
+	@echo "make train            train the toy model again (about 20 minutes), into build/toy"
+	@echo "make evaluate-toy     measure the shipped toy model and rewrite its card"
 
 demo: $(VENV)/.installed
 	$(BIN)/vqe demo --out demo_out
@@ -33,6 +34,9 @@ types: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+strip-notebooks: $(VENV)/.installed-dev
+	$(BIN)/nbstripout notebooks/*.ipynb
 
 train: $(VENV)/.installed-dev
 	$(BIN)/python -m vqe_core.demo.train --out build/toy
