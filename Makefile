@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test test-slow lint types format train evaluate-toy bench bench-quick clean help
+.PHONY: demo test test-slow lint types format train evaluate-toy bench bench-quick strip-notebooks clean help
 
 help:
 	@echo "make demo          score toy clips and write demo_out/report.html"
@@ -15,6 +15,7 @@ help:
 	@echo "make evaluate-toy  measure the shipped toy model and rewrite its card"
 	@echo "make bench         all benchmarks, into build/benchmarks (about 20 minutes); BENCH_REPEAT=5 for more turns"
 	@echo "make bench-quick   the same with tiny sizes, to see that they run"
+	@echo "make strip-notebooks  take outputs out of the notebooks"
 
 demo: $(VENV)/.installed
 	$(BIN)/vqe demo --out demo_out
@@ -35,6 +36,9 @@ types: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+strip-notebooks: $(VENV)/.installed-dev
+	$(BIN)/nbstripout notebooks/*.ipynb
 
 train: $(VENV)/.installed-dev
 	$(BIN)/python -m vqe_core.demo.train --out build/toy

@@ -28,6 +28,7 @@ REQUIRED = [
 PE_AV = ["timm>=1.0.23"]  # the picture tower of PE-AV
 SERVING = ["transformers[serving]"]  # a local server to test the endpoint describer against; large, so not in TEST
 PLOTS = ["matplotlib>=3.8"]  # pictures for notebooks and the app; the report draws without it
+NOTEBOOKS = ["jupyterlab", "ipywidgets", *PLOTS]  # to open them; ipywidgets draws progress bars there
 APP = ["gradio>=6.7", *PLOTS]  # Spaces; older releases have known holes
 OPENVINO = ["openvino>=2025.0"]  # another encoder of pictures on a CPU; one wheel, no compiler
 SQL = ["sqlalchemy>=2"]  # rows from and scores to a database, by any URL it knows
@@ -44,6 +45,7 @@ TEST += ["pycocoevalcap"]  # the scorers that EMScore stands beside in captionin
 TEST += ["nbclient", "ipykernel"]  # run the notebooks as Jupyter does
 BENCH = ["opencv-python-headless"]  # how the published code reads videos: the baseline to beat
 DEV = [*TEST, *BENCH, "ruff>=0.17,<0.18", "mypy>=1.15", "build"]  # ruff is pinned by minor: its formatting moves
+DEV += ["nbstripout"]  # takes outputs out of notebooks before they are stored
 
 setup(
     name="vqe-core",
@@ -58,6 +60,7 @@ setup(
     install_requires=REQUIRED,
     extras_require={
         "plots": PLOTS,
+        "notebooks": NOTEBOOKS,
         "app": APP,
         "pe-av": PE_AV,
         "serving": SERVING,

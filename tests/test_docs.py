@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -44,19 +43,6 @@ def test_every_snippet_runs(document, tmp_path):
         assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
 
 
-@pytest.mark.parametrize("notebook", sorted(ROOT.glob("notebooks/*.ipynb")), ids=lambda path: path.name)
-def test_every_notebook_runs_and_is_stored_without_outputs(notebook, tmp_path):
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    code = [cell for cell in cells if cell["cell_type"] == "code"]
-    assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
-    (tmp_path / "metrics").symlink_to(ROOT / "metrics")
-    (tmp_path / "notebooks").mkdir()
-    script = tmp_path / "notebooks" / "cells.py"
-    script.write_text("\n".join("".join(cell["source"]) for cell in code), encoding="utf-8")
-    ran = subprocess.run([sys.executable, script.name], cwd=script.parent, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
-
-
 @pytest.mark.parametrize(
     ("start", "end", "options", "elsewhere"),
     [
@@ -82,6 +68,6 @@ def test_no_file_names_a_private_place():
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     for name in listed:
         path = ROOT / name
-        if path.suffix in {".py", ".md", ".toml", ".html", ""} and path.is_file() and path != Path(__file__):
+        if path.suffix in {".py", ".md", ".toml", ".html", ".ipynb", ""} and path.is_file() and path != Path(__file__):
             match = forbidden.search(path.read_text(encoding="utf-8", errors="ignore"))
             assert match is None, f"{name} names {match and match[0]}"

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "vqe_core"
 
 # From the ground up; a module may import its own layer's package and lower layers only.
 LAYERS: list[set[str]] = [
-    {"errors", "choices", "processes", "__init__"},
+    {"errors", "choices", "processes", "shown_figure", "__init__"},
     {"types", "registry", "builtin"},
     {"functional"},
     {"media", "samplers", "demo"},

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+from tests.required import required_package
 from vqe_core.demo.clips import make_clip
 from vqe_core.errors import InputError
 from vqe_core.explain import explain_captions
@@ -75,3 +78,16 @@ def test_a_line_a_caption_is_drawn_over_time(explained):
         assert line.get_color() == whole.get_color()
     with pytest.raises(InputError, match="at least one"):
         plot_over_time([])
+
+
+def test_a_notebook_shows_a_figure_without_pyplot():
+    # In a process of its own: pyplot, once imported, would show any figure.
+    code = (
+        "import sys; from vqe_core.plots import plot_profile;"
+        "from IPython.core.interactiveshell import InteractiveShell;"
+        f"data, _ = InteractiveShell().display_formatter.format(plot_profile({PROFILE!r}));"
+        "assert 'matplotlib.pyplot' not in sys.modules; assert data['image/png'].startswith(b'\\x89PNG'), data"
+    )
+    required_package("IPython")
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr

@@ -121,10 +121,10 @@ def _rectangle(*args: Any, **options: Any) -> Any:
 
 def _figure(width: float, height: float) -> Figure:
     try:
-        from matplotlib.figure import Figure
+        from vqe_core.shown_figure import ShownFigure
     except ImportError as error:
         raise MissingPackageError("plots need matplotlib (pip install vqe-core[plots])") from error
-    return Figure(figsize=(width, height), layout="constrained")
+    return ShownFigure(figsize=(width, height), layout="constrained")
 
 
 def _numbers(values: Any) -> np.ndarray:
