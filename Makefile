@@ -4,18 +4,18 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test test-slow lint types format train evaluate-toy bench bench-quick strip-notebooks clean help
+.PHONY: demo test test-slow lint types format strip-notebooks train evaluate-toy bench bench-quick clean help
 
 help:
-	@echo "make demo          score toy clips and write demo_out/report.html"
-	@echo "make test          lint, types, tests, docstring and README examples"
-	@echo "make test-slow     the tests that take minutes"
-	@echo "make format        format the code"
-	@echo "make train         train the toy model again (about 20 minutes), into build/toy"
-	@echo "make evaluate-toy  measure the shipped toy model and rewrite its card"
-	@echo "make bench         all benchmarks, into build/benchmarks (about 20 minutes); BENCH_REPEAT=5 for more turns"
-	@echo "make bench-quick   the same with tiny sizes, to see that they run"
+	@echo "make demo             score toy clips and write demo_out/report.html"
+	@echo "make test             lint, types, tests, docstring and README examples"
+	@echo "make test-slow        the tests that take minutes"
+	@echo "make format           format the code"
 	@echo "make strip-notebooks  take outputs out of the notebooks"
+	@echo "make train            train the toy model again (about 20 minutes), into build/toy"
+	@echo "make evaluate-toy     measure the shipped toy model and rewrite its card"
+	@echo "make bench            all benchmarks, into build/benchmarks (about 20 minutes); BENCH_REPEAT=5 for more turns"
+	@echo "make bench-quick      the same with tiny sizes, to see that they run"
 
 demo: $(VENV)/.installed
 	$(BIN)/vqe demo --out demo_out
