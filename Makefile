@@ -13,7 +13,7 @@ help:
 	@echo "make format        format the code"
 	@echo "make train         train the toy model again (about 20 minutes), into build/toy"
 	@echo "make evaluate-toy  measure the shipped toy model and rewrite its card"
-	@echo "make bench         all benchmarks, into build/benchmarks (about 20 minutes); BENCH_REPEAT=5 for more turns"
+	@echo "make bench         all benchmarks, into build/benchmarks (about 25 minutes); BENCH_REPEAT=5 for more turns"
 	@echo "make bench-quick   the same with tiny sizes, to see that they run"
 	@echo "make strip-notebooks  take outputs out of the notebooks"
 
