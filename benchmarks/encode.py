@@ -15,7 +15,7 @@ from benchmarks.turns import Job, answer, in_turns, numbers, parse, settings
 from benchmarks.variants import WAYS, possible
 
 BASELINE = "transformers float32"
-BATCHES = (1, 8, 32, 64)
+BATCHES = (1, 8, 32)
 TEXTS = 64
 
 
