@@ -17,6 +17,7 @@ REQUIRED = [
     "datasets>=4.0",  # the column types of the metrics; brings pyarrow, which writes the tables
     "evaluate>=0.4.6",  # the host of the metric scripts; 0.4.6 works with datasets 4 and later
     "numpy>=1.26",
+    "threadpoolctl>=3",  # one BLAS thread in forked processes, where numpy's own hang; small, and needs nothing
     "pillow",  # picture inputs, and the reference resizing
     "av>=14.0",  # reads every container; its wheel brings FFmpeg, so no system package is needed
     "soundfile>=0.12",  # reads plain sound files; its wheel brings libsndfile

@@ -1,7 +1,7 @@
-"""Safe use of torch in a process that was forked, for example by ``datasets.map(num_proc=...)``.
+"""Safe use of torch and numpy in a process that was forked, for example by ``datasets.map(num_proc=...)``.
 
 A fork copies memory but no threads. A pool of threads that the parent used is dead in the child, and the next parallel
-operation of torch waits for it for ever; a lock that another thread of the parent held stays locked in the child.
+operation of torch, or of the BLAS of numpy, waits for it for ever; a lock that another thread of the parent held stays locked in the child.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ def in_forked_process() -> bool:
 
 
 def settle_in_process() -> None:
-    """Make torch safe to use here; the first thing that anything which computes does.
+    """Make torch and numpy safe to use here; the first thing that anything which computes does.
 
-    In a forked process torch gets one thread: it then never waits for the parent's. Anywhere else nothing happens.
+    In a forked process each gets one thread: it then never waits for the parent's. Anywhere else nothing happens.
     """
     global _settled_in
     if os.getpid() == _settled_in:
         return
+    import threadpoolctl
     import torch
 
     torch.set_num_threads(1)
+    threadpoolctl.threadpool_limits(1, user_api="blas")
     _settled_in = os.getpid()
 
 
