@@ -161,7 +161,7 @@ def _alternating_rms(channel: np.ndarray) -> float:
     for block in _blocks(channel):
         exact = block.astype(np.float64)
         total += float(exact.sum())
-        squares += float(np.square(exact, out=exact).sum())  # not a product: BLAS may hang after a fork
+        squares += float(np.square(exact, out=exact).sum())  # no product: BLAS may hang after a fork
     length = max(len(channel), 1)
     return math.sqrt(max(squares / length - (total / length) ** 2, 0.0))
 
