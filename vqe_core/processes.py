@@ -1,7 +1,8 @@
 """Safe use of torch and numpy in a process that was forked, for example by ``datasets.map(num_proc=...)``.
 
 A fork copies memory but no threads. A pool of threads that the parent used is dead in the child, and the next parallel
-operation of torch, or of the BLAS of numpy, waits for it for ever; a lock that another thread of the parent held stays locked in the child.
+operation of torch, or of the BLAS of numpy, waits for it for ever; a lock that another thread of the parent held stays
+locked in the child.
 """
 
 from __future__ import annotations
