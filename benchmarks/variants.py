@@ -14,7 +14,7 @@ BATCH = 32
 WAYS: dict[str, dict[str, Any]] = {
     "exact float32": {},
     "bfloat16": {"dtype": "bfloat16"},
-    "exact float32, one process": {"isolate": False},
+    "exact float32, worker processes": {"isolate": True},
     "OpenVINO": {"backend": "openvino"},
     "OpenVINO bfloat16": {"backend": "openvino", "dtype": "bfloat16"},
 }

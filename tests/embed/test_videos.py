@@ -253,7 +253,7 @@ def test_a_worker_that_is_killed_costs_its_row_and_no_other(encoder, sources, mo
 
 
 @pytest.mark.parametrize(
-    ("isolate", "files", "isolated"), [(None, 1, False), (None, 40, True), (True, 1, True), (False, 40, False)]
+    ("isolate", "files", "isolated"), [(None, 1, False), (None, 100, True), (True, 1, True), (False, 100, False)]
 )
 def test_processes_are_started_where_asked_or_where_many_files_are_read(isolate, files, isolated):
     crew = DecodeCrew.of(EmbedSettings(isolate=isolate), [MediaSource(path="x.mp4")] * files)

@@ -12,7 +12,7 @@ from vqe_core.embed.settings import EmbedSettings
 from vqe_core.media import DecodeWorker, WorkerLimits
 from vqe_core.types import MediaSource
 
-ISOLATE_FROM = 16  # files to decode; below, starting a process costs more than the time it saves
+ISOLATE_FROM = 64  # files to decode; below, starting processes costs more than a tenth of the time
 
 
 class DecodeCrew:
