@@ -90,10 +90,9 @@ def _baseline(job: Job) -> tuple[Any, Any]:
 
 
 def _ours(job: Job) -> tuple[Any, Any]:
-    from benchmarks.floors import encoder_of
     from benchmarks.variants import scorer
 
-    encoder = encoder_of(scorer(job["model"], job["options"]))
+    encoder = scorer(job["model"], job["options"]).load_encoder()
     return encoder.embed_images, lambda texts: encoder.embed_texts(texts, long_text="windows", batch_size=TEXTS)
 
 

@@ -14,14 +14,9 @@ from benchmarks.model import image_flops
 from benchmarks.usage import cpu_seconds
 from benchmarks.variants import BATCH, EVERY
 from vqe_core import EMScore
-from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
+from vqe_core.encoders import load_image_text_encoder
 from vqe_core.media import as_media_source, open_video
 from vqe_core.samplers.every_n_seconds import EveryNSecondsSampler
-
-
-def encoder_of(scorer: EMScore) -> ImageTextEncoder:
-    """The encoder that a scorer uses, loaded already."""
-    return load_image_text_encoder(scorer.clip_model_path, scorer.device, scorer.dtype, scorer.backend)
 
 
 def measure(model: str, videos: list[str]) -> dict[str, Any]:
@@ -41,7 +36,7 @@ def measure(model: str, videos: list[str]) -> dict[str, Any]:
 
 def encoder_speed(scorer: EMScore, texts: list[str]) -> dict[str, float]:
     """Best time a picture in batches of 32 (ms), and of all distinct ``texts`` at once (s)."""
-    encoder = encoder_of(scorer)
+    encoder = scorer.load_encoder()
     pictures = torch.randint(0, 256, (BATCH, 3, 224, 224), dtype=torch.uint8)
     distinct = list(dict.fromkeys(texts))
     long_text = scorer.long_text

@@ -177,3 +177,16 @@ def test_ctrl_c_ends_cleanly(clip_folder, tmp_path):
     assert b"vqe: interrupted; no output was written" in errors
     assert b"Traceback" not in errors
     assert not out.exists()
+
+
+def test_without_a_home_folder_nothing_is_cached_and_a_warning_says_so(rows, clip_folder, capsys, monkeypatch):
+    monkeypatch.delenv("VQE_CACHE_DIR")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")  # what pathlib says of a user without an entry
+
+    monkeypatch.setattr(Path, "home", homeless)
+    arguments = ["score", "emscore", str(rows), "--out", str(rows.with_name("o.csv")), *keys(clip_folder)]
+    assert main([*arguments, "--on-error", "skip"]) == 0
+    assert "vqe: warning: nothing is cached: no folder for the cache" in capsys.readouterr().err

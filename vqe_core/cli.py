@@ -99,13 +99,11 @@ def _score(options: dict[str, Any]) -> int:
     metric, rows, out = (options.pop(name) for name in ("metric", "rows", "out"))
     if options.get("idf") in ("true", "false"):
         options["idf"] = options["idf"] == "true"
-    from vqe_core.cache.place import default_cache_dir
-
     # On by default here: a command is often run again, with another option or after one clip was mended.
     if options.pop("no_cache", False):
         options["cache_dir"] = None
-    else:
-        options.setdefault("cache_dir", str(default_cache_dir()))
+    elif "cache_dir" not in options:
+        options["cache_dir"] = _default_cache()
     _quiet_libraries()
     from vqe_core.run import score_table
 
@@ -116,6 +114,16 @@ def _score(options: dict[str, Any]) -> int:
     print(f"signature: {json.dumps(report.signature)}")
     print(f"{report.num_rows} rows, {report.num_failed} failed; written to {out}")
     return 0
+
+
+def _default_cache() -> str | None:
+    from vqe_core.cache.place import default_cache_dir
+
+    try:
+        return str(default_cache_dir())
+    except VqeError as error:
+        print(f"vqe: warning: nothing is cached: {error}", file=sys.stderr)
+        return None
 
 
 def _demo(options: dict[str, Any]) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
+from vqe_core.encoders import ImageTextEncoder
 from vqe_core.errors import InputError, ModelError
 from vqe_core.functional.emscore import METRICS
 from vqe_core.functional.idf import IdfTable
@@ -156,7 +156,7 @@ def _explain(scorer: EMScore, captions: Sequence[str], video: Any, references: A
         predictions=list(captions), videos=[video] * len(rows), references=[list(given)] * len(rows) if given else None
     )
     seen = look_at_video(scorer, video, captions, longest_side=THUMBNAIL)
-    encoder = load_image_text_encoder(scorer.clip_model_path, scorer.device, scorer.dtype)
+    encoder = scorer.load_encoder()
     if not seen.evidence:
         raise ModelError(
             f"clip_model_path ({scorer.clip_model_path!r}) has no token-level text embeddings, so its scores cannot "

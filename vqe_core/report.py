@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,7 @@ def render_report(report: Report) -> str:
     values = [v for c in shown for name in SHOWN_METRICS if (v := c.scores.get(name)) is not None]
     evidence = [caption.evidence for caption in shown if caption.evidence is not None]
     return (
-        _environment()
+        html_environment()
         .get_template("report.html")
         .render(
             report=report,
@@ -221,7 +222,9 @@ def _marked_words(caption: ReportCaption, right: ReportCaption | None) -> list[b
     return [changed for _, changed in changed_words(ours, theirs)]
 
 
-def _environment() -> jinja2.Environment:
+@lru_cache(maxsize=1)
+def html_environment() -> jinja2.Environment:
+    """Templates of reports and pages, with every text from outside escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,  # captions and paths come from anywhere

@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from vqe_core.embed import DecodeCrew, embed_texts, embed_videos
-from vqe_core.encoders import load_image_text_encoder
 from vqe_core.errors import VqeError
 from vqe_core.media import Video, as_media_source, open_video
 from vqe_core.report_evidence import WordEvidence, read_words, word_evidence
@@ -52,7 +51,7 @@ def look_at_video(
         ModelNotFoundError, ModelError: the model cannot be used.
     """
     source = as_media_source(video)
-    encoder = load_image_text_encoder(scorer.clip_model_path, scorer.device, scorer.dtype, scorer.backend)
+    encoder = scorer.load_encoder()
     settings = embed_settings(scorer)
     seen = embed_videos({0: source}, scorer.sampler, encoder, settings)[0]
     if isinstance(seen, VqeError):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import vqe_core.scorers.av_sound
 from tests.clips import noise_frames
 from vqe_core import EMScore, VideoAudioSimilarity
 from vqe_core.cache import EmbeddingCache
@@ -137,3 +139,25 @@ def test_sounds_from_worker_processes_give_the_same_bits(clips, method):
         for isolate in (False, True)
     ]
     assert plain(results[0]) == plain(results[1])
+
+
+@pytest.mark.parametrize("method", ["tags", "joint"])
+@pytest.mark.parametrize("changed", ["video", "sound"])
+def test_a_file_that_changes_while_it_is_heard_is_not_stored(clips, tmp_path, monkeypatch, method, changed):
+    paths = {name: tmp_path / f"{name}.mp4" for name in ("video", "sound")}
+    for path, clip in zip(paths.values(), clips, strict=False):
+        path.write_bytes(Path(clip).read_bytes())
+    module = "vqe_core.scorers.av_frames" if method == "tags" else "vqe_core.scorers.av_joint"
+    original = vqe_core.scorers.av_sound.read_sound
+
+    def read_and_change(*arguments):
+        samples = original(*arguments)
+        with paths[changed].open("ab") as file:
+            file.write(b"\0")
+        return samples
+
+    monkeypatch.setattr(f"{module}.read_sound", read_and_change)
+    scorer = VideoAudioSimilarity(hf_clip="toy", method=method, cache_dir=tmp_path / "cache")
+    scorer.compute(videos=[str(paths["video"])], audios=[str(paths["sound"])])
+    # By tags the frames are embedded, and rightly stored, before the sound is read.
+    assert EmbeddingCache(tmp_path / "cache").upkeep.info().entries == (1 if method == "tags" else 0)

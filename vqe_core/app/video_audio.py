@@ -12,8 +12,8 @@ from vqe_core.app.clips import example_clips, write_sound
 from vqe_core.app.drawing import render
 from vqe_core.app.frames import frames_at
 from vqe_core.app.inputs import check_clip, chosen_model, read_lines
-from vqe_core.app.launching import card_text, import_gradio, new_page
-from vqe_core.app.messages import alert, told_in_words
+from vqe_core.app.messages import alert
+from vqe_core.app.page import scoring_page
 from vqe_core.app.settings import SCORER_LIMITS, TOY, allowed_models
 from vqe_core.app.time_chart import Series, TimeChart, time_chart
 from vqe_core.errors import InputError
@@ -42,31 +42,16 @@ def video_audio_page(card: Path) -> Blocks:
     Args:
         card: README.md of the Space, shown under the form.
     """
-    gr = import_gradio()
     models = allowed_models(DEFAULT_MODELS)
-    with new_page("Video-audio similarity") as page:
-        gr.Markdown(
-            "# Video-audio similarity\nDoes the sound fit the picture? Upload a clip, and see where it does and where "
-            "not.",
-            elem_classes="vqe-head",
-        )
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=4, min_width=320):
-                form = _form(gr, models)
-                button = gr.Button("Score", variant="primary", elem_id="go")
-                _examples(gr, models, form)
-            with gr.Column(scale=7, min_width=320):
-                results = gr.HTML(render("empty", what="clip"), elem_id="results", apply_default_css=False)
-        with gr.Accordion("About this metric", open=False):
-            gr.Markdown(card_text(card), elem_classes="vqe-card-text")
-        button.click(
-            told_in_words(lambda *values: score_sound(models, *values)),
-            form,
-            results,
-            scroll_to_output=True,
-            api_visibility="private",
-        )
-    return page
+    return scoring_page(
+        card,
+        title="Video-audio similarity",
+        question="Does the sound fit the picture? Upload a clip, and see where it does and where not.",
+        waits_for="clip",
+        form=lambda gr: _form(gr, models),
+        examples=lambda gr, inputs: _examples(gr, models, inputs),
+        score=lambda *values: score_sound(models, *values),
+    )
 
 
 def warm_up() -> None:

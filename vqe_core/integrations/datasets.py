@@ -168,7 +168,7 @@ def _values(part: Any, name: str) -> list[Any]:
     return [value for batch in part.select_columns([name]).with_format(None).iter(1000) for value in batch[name]]
 
 
-def _encoded(part: Any) -> Any:
+def stored_media(part: Any) -> Any:
     """Videos and sounds as they are stored: we read them ourselves, with checked times and without torchcodec."""
     for name, kind in part.features.items():
         if isinstance(kind, Video | Audio):
@@ -182,14 +182,14 @@ def _score_table(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
         return _signed(Dataset.from_dict({name: [] for name in features}, features=features, split=part.split), scorer)
     added = type(features)({name: kind for name, kind in features.items() if name not in part.features})
     # Scores alone are written and then put beside the columns there are: no video is copied to the cache.
-    scores = _encoded(part).map(
+    scores = stored_media(part).map(
         scorer, features=added, remove_columns=part.column_names, desc=f"Scoring ({scorer.name})", **how
     )
     return _signed(concatenate_datasets([part, scores], axis=1, split=part.split), scorer)
 
 
 def _score_stream(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
-    stream = _encoded(part)
+    stream = stored_media(part)
     scored = stream.map(scorer, features=scorer.features(stream.features), **how)
     for name, kind in part.features.items():
         if isinstance(kind, Video | Audio):

@@ -11,6 +11,7 @@ import numpy as np
 import torch.distributed as dist
 
 from vqe_core.errors import InputError, VqeError
+from vqe_core.integrations.datasets import stored_media
 from vqe_core.scorers.emscore import EMScore
 from vqe_core.scorers.score_types import BOTH, REFERENCE, VIDEO, available_score_types
 
@@ -98,10 +99,7 @@ class _Rows:
         """Values as they are stored: a transform of the data set may need columns that are not asked for."""
         data = self.data
         if isinstance(data, datasets.Dataset):
-            data = data.with_format(None)
-            if isinstance(data.features[key], datasets.Video):
-                data = data.cast_column(key, datasets.Video(decode=False))
-            return list(data[key])
+            return list(stored_media(data.with_format(None).select_columns([key]))[key])
         return list(data[key]) if isinstance(data, Mapping) else [row[key] for row in data]
 
 

@@ -46,6 +46,7 @@ class ByJointSpace:
 
     def _one(self, pair: SoundPair, worker: DecodeWorker | None) -> PairResult:
         windows, notes, reader = looked_up(
+            pair,
             self._cache,
             self._key(pair),
             lambda: self._embed(pair, worker),

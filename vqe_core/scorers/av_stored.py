@@ -10,7 +10,7 @@ import torch
 
 from vqe_core.cache import CacheKey, EmbeddingCache, Entry
 from vqe_core.errors import VqeError
-from vqe_core.media import audio_versions, content_digest
+from vqe_core.media import audio_versions, content_digest, source_identity
 from vqe_core.scorers.av_pairs import SoundPair
 from vqe_core.scorers.av_windows import WindowedEmbeddings
 from vqe_core.types import AudioSamples, MediaSource
@@ -45,13 +45,16 @@ def _sound_digest(sound: MediaSource | AudioSamples) -> str | None:
 
 
 def looked_up(
+    pair: SoundPair,
     cache: EmbeddingCache | None,
     key: CacheKey | None,
     make: Callable[[], Made],
     store: Callable[[Made], Entry],
     restore: Callable[[Entry], Made],
 ) -> Made:
-    """What is stored under ``key``, or else what ``make`` gives, stored for the next time.
+    """What is stored of ``pair`` under ``key``, or else what ``make`` gives, stored for the next time.
+
+    A file that changed while it was read is not stored: the key tells what it was.
 
     Raises:
         VqeError: what ``make`` raises; failures are not stored.
@@ -59,10 +62,15 @@ def looked_up(
     entry = cache.get(key) if cache is not None and key is not None else None
     if entry is not None:
         return restore(entry)
+    before = _identities(pair)
     made = make()
-    if cache is not None and key is not None:
+    if cache is not None and key is not None and _identities(pair) == before:
         cache.put(key, store(made))
     return made
+
+
+def _identities(pair: SoundPair) -> list[str]:
+    return [source_identity(source) for source in (pair.video, pair.audio) if isinstance(source, MediaSource)]
 
 
 def entry_of_windows(windows: WindowedEmbeddings, notes: tuple[str, ...], reader: str) -> Entry:

@@ -12,7 +12,7 @@ from vqe_core.media import DecodeWorker
 from vqe_core.scorers.av_bridge import TagBridge, Tags
 from vqe_core.scorers.av_frames import FrameComparison, hear
 from vqe_core.scorers.av_pairs import PairResult, SoundPair, attempt
-from vqe_core.scorers.av_sound import HeardSound, loud_windows, sound_windows
+from vqe_core.scorers.av_sound import HeardSound, loud_windows
 from vqe_core.scorers.av_stored import looked_up, pair_parts
 from vqe_core.types import TimedEmbeddings
 
@@ -38,6 +38,7 @@ class ByTags(FrameComparison):
             raise frames
         heard = hear(pair, frames, worker) if self.options.return_profile else None
         tags, notes = looked_up(
+            pair,
             self.settings.cache,
             self._key(pair, frames),
             lambda: self._tag(hear(pair, frames, worker) if heard is None else heard),
@@ -51,16 +52,8 @@ class ByTags(FrameComparison):
         return self.result(frames, self.bridge.direction(tags), notes, tags=tags, profile=profile)
 
     def _tag(self, heard: HeardSound) -> tuple[Tags, tuple[str, ...]]:
-        windowing, bridge = self.windowing, self.bridge
-        window = windowing.window or min(bridge.window, bridge.longest)
-        _, waveforms = sound_windows(
-            heard,
-            sampling_rate=bridge.sampling_rate,
-            window=window,
-            hop=windowing.hop or window,
-            longest=bridge.longest,
-        )
-        return bridge.tag(waveforms, loud_windows(waveforms)), heard.notes
+        _, waveforms = self.windowing.cut(heard, self.bridge)
+        return self.bridge.tag(waveforms, loud_windows(waveforms)), heard.notes
 
     def _key(self, pair: SoundPair, frames: TimedEmbeddings) -> CacheKey | None:
         parts = pair_parts(pair) if self.settings.cache is not None else None

@@ -75,6 +75,17 @@ class Windowing:
             "views": self.views.names,
         }
 
+    def cut(self, heard: HeardSound, model: JointEncoder) -> tuple[Tensor, list[np.ndarray]]:
+        """Times float64 (S, 2) in seconds and mono waveforms of the windows of a sound, as ``model`` hears them.
+
+        Raises:
+            InputError: the window is longer than the model hears.
+        """
+        window = self.window or min(model.window, model.longest)
+        return sound_windows(
+            heard, sampling_rate=model.sampling_rate, window=window, hop=self.hop or window, longest=model.longest
+        )
+
     def embed(self, video: Video, heard: HeardSound, encoder: JointEncoder) -> WindowedEmbeddings:
         """Embed the windows of the sound, and of the picture at the same times.
 
@@ -82,14 +93,7 @@ class Windowing:
             InputError: the window is longer than the model hears.
             MediaError: a frame cannot be read.
         """
-        window = self.window or min(encoder.window, encoder.longest)
-        times, waveforms = sound_windows(
-            heard,
-            sampling_rate=encoder.sampling_rate,
-            window=window,
-            hop=self.hop or window,
-            longest=encoder.longest,
-        )
+        times, waveforms = self.cut(heard, encoder)
         visual = [self._embed_frames(frames, encoder) for frames in self._frames(video, times.tolist())]
         audio = encoder.embed_audio(waveforms)
         return WindowedEmbeddings(times, torch.stack(visual), audio, loud_windows(waveforms))

@@ -101,7 +101,7 @@ class EMScore(MapFunction, EMScoreOptions):
             captions: usually all references of the data set.
             path: also save the weights there, for ``idf=path``.
         """
-        table = fit_captions(captions, self._encoder(), self.long_text)
+        table = fit_captions(captions, self.load_encoder(), self.long_text)
         if path is not None:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(idf_to_json(table))
@@ -200,9 +200,8 @@ class EMScore(MapFunction, EMScoreOptions):
         ]
         if self.on_error == "raise":
             report_failures({i: row for i, row in enumerate(rows) if isinstance(row, VqeError)}, len(rows), "raise")
-        encoder = self._encoder()
-        good = [row for row in rows if isinstance(row, CaptionRow)]
-        idf = resolve_idf(self.idf, encoder, good, self.long_text)
+        encoder = self.load_encoder()
+        idf = resolve_idf(self.idf, encoder, [row for row in rows if isinstance(row, CaptionRow)], self.long_text)
         scorer = RowScorer(score_types, self.metrics, self.multi_reference, self.frame_aggregation, idf)
         outcomes = [RowOutcome()] * len(rows)
         readers: set[str] = set()
@@ -211,10 +210,10 @@ class EMScore(MapFunction, EMScoreOptions):
             if isinstance(row, EmbeddedRow) and row.video is not None:
                 readers.add(row.video.reader)
         report_failures({i: o.error for i, o in enumerate(outcomes) if o.error is not None}, len(rows), self.on_error)
-        signature = self._signature(encoder, scorer, readers)
-        return assemble_report(outcomes, scorer.keys, signature, self.return_all_frames)
+        return assemble_report(outcomes, scorer.keys, self._signature(encoder, scorer, readers), self.return_all_frames)
 
-    def _encoder(self) -> ImageTextEncoder:
+    def load_encoder(self) -> ImageTextEncoder:
+        """The encoder that the options name; raises where it cannot be had, or not for the metrics asked for."""
         encoder = load_image_text_encoder(self.clip_model_path, self.device, self.dtype, self.backend)
         fine = [metric for metric in self.metrics if metric in FINE_GRAINED_METRICS]
         if fine and not encoder.has_token_embeddings:
