@@ -166,6 +166,8 @@ def test_ctrl_c_ends_cleanly(clip_folder, tmp_path):
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
+        # A runner in the background ignores Ctrl-C, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     while b"videos" not in (shown := os.read(process.stderr.fileno(), 4096)):
