@@ -2,13 +2,16 @@
 
 Both are written here with care, so that they are as fast as their way allows: OpenCV steps over unwanted frames
 without converting them, the model runs in torch's own float32 with torch's own number of threads, and on a GPU where
-there is one. Neither counts idf.
+there is one. idf is counted apart, by ``operators_idf``.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +123,25 @@ def operators_way(clip: Clip, captions: Sequence[str], videos: Sequence[str], ev
         frames = [clip.images([preprocess(pixels)]) for pixels in grabbed_frames(video, every_n_seconds)]
         scores.append(mean_of_frames(tokens, torch.cat(frames)))
     return scores
+
+
+def operators_idf(clip: Clip, captions: Sequence[str], copies: int) -> list[Counter[int]]:
+    """In how many texts each token occurs, as the operator counts it for every caption: in ``copies`` of that caption,
+    one a frame, by four processes that are started for it. What it is good for is another question."""
+    counts = []
+    for caption in captions:
+        _COUNTED.append(clip.tokenizer)
+        with get_context("fork").Pool(4) as pool:
+            counts.append(Counter(chain.from_iterable(pool.map(_distinct_tokens, [caption] * copies))))
+        _COUNTED.clear()
+    return counts
+
+
+_COUNTED: list[Any] = []  # the tokenizer, for forked processes
+
+
+def _distinct_tokens(caption: str) -> set[int]:
+    return set(_COUNTED[0](caption)["input_ids"])
 
 
 def match(tokens: Tensor, frames: Tensor) -> list[float]:

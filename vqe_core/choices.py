@@ -15,8 +15,11 @@ LongText = Literal["windows", "truncate", "error"]
 # A row that cannot be scored: stop, warn and go on, or go on in silence; its status says why in any case.
 OnError = Literal["raise", "warn", "skip"]
 
-# What runs the picture tower: torch (auto is torch), or OpenVINO, whose numbers differ.
-Backend = Literal["auto", "torch", "openvino"]
+# What runs the picture tower: torch (auto is that), torch after compiling it, or OpenVINO. Their numbers differ.
+Backend = Literal["auto", "torch", "compile", "openvino"]
+
+# What decodes video files: FFmpeg by PyAV (auto is that), or an NVIDIA graphics card, whose pixels differ a little.
+Decoder = Literal["auto", "pyav", "nvdec"]
 
 # How sound and picture are compared; auto: by description where there is one, in a joint space where the model has
 # one, else by tags.

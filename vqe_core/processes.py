@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from vqe_core.errors import InputError
+
 _STARTED_IN = os.getpid()  # a spawned process imports this module anew, a forked one inherits it
 _settled_in = _STARTED_IN
 
@@ -35,6 +37,23 @@ def settle_in_process() -> None:
     torch.set_num_threads(1)
     threadpoolctl.threadpool_limits(1, user_api="blas")
     _settled_in = os.getpid()
+
+
+def check_not_forked(loaded_in: int, what: str) -> None:
+    """For what has threads of its own, which stay behind in a fork: it would wait for them for ever.
+
+    Args:
+        loaded_in: id of the process that loaded it.
+        what: for the message.
+
+    Raises:
+        InputError: this process was forked from that one.
+    """
+    if os.getpid() != loaded_in:
+        raise InputError(
+            f"{what} was loaded before this process was forked, and cannot run here; load the model in the new "
+            "process only, use num_proc=1, or backend='torch'"
+        )
 
 
 def after_fork(function: Callable[[], Any]) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from vqe_core.embed import DecodeCrew, embed_texts, embed_videos
 from vqe_core.errors import VqeError
-from vqe_core.media import Video, as_media_source, open_video
+from vqe_core.media import TableMismatchError, Video, as_media_source, open_video
 from vqe_core.report_evidence import WordEvidence, read_words, word_evidence
 from vqe_core.scorers.emscore import EMScore
 from vqe_core.scorers.session import embed_settings
@@ -57,7 +57,7 @@ def look_at_video(
     if isinstance(seen, VqeError):
         raise seen
     with DecodeCrew.of(settings, [source]) as crew, crew.worker() as worker:
-        frames = _read_frames(open_video(source, worker=worker), seen, longest_side)
+        frames = open_video(source, worker=worker).read(lambda video: _read_frames(video, seen, longest_side))
     evidence = {}
     for text, embedded in embed_texts(captions, encoder, settings, long_text=scorer.long_text).items():
         if isinstance(embedded, VqeError):
@@ -69,12 +69,15 @@ def look_at_video(
 
 
 def _read_frames(video: Video, seen: TimedEmbeddings, longest_side: int | None) -> np.ndarray:
-    """The pictures that were embedded, in the order sampled."""
+    """The pictures that were embedded, in the order sampled.
+
+    Raises:
+        TableMismatchError: the video was sampled from another table, that of the frames that really decode.
+    """
     numbers, first, where = np.unique(seen.indices, return_index=True, return_inverse=True)
     positions = np.searchsorted(video.table.indices, numbers).clip(max=len(video.table) - 1)
     if seen.timestamps is not None and not np.array_equal(video.table.timestamps[positions], seen.timestamps[first]):
-        # A damaged file, sampled from what really decodes.
-        video = video.decoded()
+        raise TableMismatchError(video.source.name, float(seen.timestamps[0]))
     return np.stack([shrunk(frame.pixels, longest_side) for frame in video.frames(positions)])[where]
 
 

@@ -33,7 +33,7 @@ Args:
     horizontal_flip, vertical_flip: also compare flipped frames. window, hop: seconds. describer, api_url, model_name:
         what puts sounds into words. reduce_mode: "avg", "max" or "min".
     min_score, max_score, min_percentile, any_or_all: what passes the filter. reference_bank, seed: of percentiles.
-    batch_size, device, dtype, backend, isolate, row_timeout: how to run. cache_dir: folder of stored embeddings.
+    batch_size, device, dtype, backend, decoder, isolate, row_timeout: how to run. cache_dir: folder of embeddings.
     per_sample, return_profile: return more.
     on_error: "raise", "warn" or "skip" rows that cannot be compared. progress: True, False, None (on a terminal).
     trust_remote_code: only False.

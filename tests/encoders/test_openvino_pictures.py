@@ -118,7 +118,7 @@ def test_a_joint_space_has_no_such_pictures():
 
 
 def test_wrong_backends_and_devices_are_told_before_anything_is_loaded(clip_folder):
-    with pytest.raises(InputError, match=re.escape("backend ('onnx') must be one of auto, torch, openvino")):
+    with pytest.raises(InputError, match=re.escape("backend ('onnx') must be one of auto, torch, compile, openvino")):
         load_image_text_encoder(clip_folder, backend="onnx")  # type: ignore[arg-type]
     for scorer in (EMScore, VideoAudioSimilarity):
         with pytest.raises(InputError, match=re.escape("backend ('onnx') must be one of")):

@@ -252,6 +252,7 @@ RANK = """
     scores = {key: value for key, value in metrics.items() if "EMScore" in key or "emscore" in key}
     answer = {"scores": scores, "calls": Counting.calls, "best": best, "error": error}
     (folder / f"answer_{rank}.json").write_text(json.dumps(answer))
+    trainer.accelerator.end_training()  # torch may abort at exit where the process group is still there
 """
 
 

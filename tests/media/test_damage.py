@@ -113,6 +113,16 @@ def test_decoding_everything_leaves_the_damage_out_and_says_so():
     assert codes == [round(time * 10) for time in times]
 
 
+def test_what_is_read_of_a_damaged_video_is_read_again_from_what_decodes():
+    whole, damaged = as_media_source(coded_clip("closed.mp4")), as_media_source(damaged_clip())
+
+    def codes_near_the_damage(video):
+        return [read_code(frame.pixels) for frame in video.frames(np.array([16, 17]))]
+
+    assert open_video(whole).read(codes_near_the_damage) == [16, 17]
+    assert open_video(damaged).read(codes_near_the_damage) == [16, 18]
+
+
 def mutants(seed, count):
     generator = random.Random(seed)
     names = ["closed.mp4", "open.ts", "sound.mkv", "vp9.webm", "patches.gif", "mpeg4.avi", "fragments.mp4", "mpeg2.mpg"]

@@ -18,6 +18,7 @@ from torch.nn.functional import normalize
 import vqe_core
 from tests import oracle
 from tests.clips import write_clip
+from tests.media.test_damage import damaged_clip
 from tests.tiny_audio import tiny_ast, tiny_clap
 from tests.tiny_joint import tiny_pe_av
 from vqe_core.errors import InputError, InputTypeError, MediaNotFoundError, ModelError
@@ -275,6 +276,23 @@ def test_a_described_clip_has_a_profile(metric, clip_folder, tmp_path):
     assert len(profile["times"]) >= 2
     # One text for every window: whole sound and window by window are the same comparison.
     assert profile["avh"] == pytest.approx(profile["mean"], abs=1e-5)
+
+
+def test_a_damaged_video_has_a_profile_of_the_frames_that_decode(metric, models, tmp_path):
+    (tmp_path / "damaged.mp4").write_bytes(damaged_clip())
+    result = metric.compute(
+        videos=[str(tmp_path / "damaged.mp4")],
+        audios=[{"array": np.tile(sound(0)["array"], 2), "sampling_rate": RATE}],
+        return_profile=True,
+        per_sample=True,
+        every_n_seconds=0.1,
+        hop=0.5,
+        window=1.0,
+        **models,
+    )
+    assert result["samples"]["status"] == ["ok"]
+    assert "damaged" in result["samples"]["message"][0]
+    assert None not in result["profile"][0]["similarity"]
 
 
 def test_a_sound_file_runs_beside_the_whole_video(metric, models, tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 
 from vqe_core.app.settings import MAX_DECODING
 from vqe_core.explain import THUMBNAIL
-from vqe_core.media import TableMismatchError, Video, as_media_source, open_video
+from vqe_core.media import Video, as_media_source, open_video
 from vqe_core.media.isolation.limits import WorkerLimits
 from vqe_core.media.isolation.worker import DecodeWorker
 from vqe_core.report_frames import shrunk
@@ -44,10 +44,7 @@ def frames_at(path: str, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         MediaError: it cannot be read.
     """
     with open_upload(path) as video:
-        try:
-            return _thumbnails(video, times)
-        except TableMismatchError:
-            return _thumbnails(video.decoded(), times)
+        return video.read(lambda video: _thumbnails(video, times))
 
 
 def _thumbnails(video: Video, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -57,8 +57,7 @@ class FrameRecipe:
                 yield self.encoder.prepare_image(pixels)
         where = (where[:, None] * views.count + np.arange(views.count)).ravel()
         notes = (*video.table.warnings, note) if note else video.table.warnings
-        reader = f"{video.reader.name} {video.reader.version}"
-        yield SampledVideo(video.table, np.repeat(positions, views.count), where, notes, reader)
+        yield SampledVideo(video.table, np.repeat(positions, views.count), where, notes, video.read_by)
 
 
 class Restart:

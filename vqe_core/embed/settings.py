@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from vqe_core.cache import EmbeddingCache
+from vqe_core.choices import Decoder
 from vqe_core.embed.views import FrameViews
 from vqe_core.media import MediaLimits
 
@@ -21,6 +22,7 @@ class EmbedSettings:
         cache: where embeddings are looked up and stored; None: nowhere.
         isolate: decode in worker processes; None: where many videos are to be decoded.
         row_timeout: seconds that a worker process may take for one row.
+        decoder: what decodes video files.
     """
 
     max_frames: int = 512
@@ -30,3 +32,4 @@ class EmbedSettings:
     cache: EmbeddingCache | None = None
     isolate: bool | None = None
     row_timeout: float = 120.0
+    decoder: Decoder = "auto"

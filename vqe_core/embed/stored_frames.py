@@ -10,7 +10,7 @@ import torch
 from vqe_core.cache import CacheKey, Entry
 from vqe_core.embed.sampling import FrameRecipe
 from vqe_core.errors import VqeError
-from vqe_core.media import content_digest, reader_for
+from vqe_core.media import content_digest, decoders_of
 from vqe_core.samplers import sampler_spec
 from vqe_core.types import MediaSource, TimedEmbeddings
 
@@ -23,8 +23,8 @@ def frames_key(source: MediaSource, recipe: FrameRecipe) -> CacheKey | None:
         return None  # reading it tells what is wrong
     if content is None:
         return None
-    reader = reader_for(source, recipe.settings.limits)
-    return CacheKey("frames", {**source_parts(source, content), **recipe_parts(recipe), "reader": _named(reader)})
+    reader = decoders_of(source, recipe.settings.decoder)
+    return CacheKey("frames", {**source_parts(source, content), **recipe_parts(recipe), "reader": reader})
 
 
 def source_parts(source: MediaSource, content: str) -> dict[str, Any]:
@@ -40,10 +40,6 @@ def recipe_parts(recipe: FrameRecipe) -> dict[str, Any]:
         "views": recipe.settings.views.names,
         "encoder": recipe.encoder.signature(),
     }
-
-
-def _named(reader: Any) -> str:
-    return f"{reader.name} {reader.version}"
 
 
 def entry_of_frames(frames: TimedEmbeddings) -> Entry:

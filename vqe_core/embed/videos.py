@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Key = TypeVar("Key", bound=Hashable)
 Embedded = TimedEmbeddings | VqeError
 
-MOST_LANES = 8  # more decode faster than any one model encodes
+MOST_LANES = 16  # what waits grows with the lanes: twice as many batches of prepared pictures
 
 
 def embed_videos(
@@ -96,7 +96,7 @@ def _embed(jobs: Sequence[_Job[Key]], recipe: FrameRecipe, crew: DecodeCrew) -> 
     with (
         OrderedLanes(
             len(jobs),
-            lambda i, worker: recipe.read(open_video(jobs[i].source, settings.limits, worker=worker)),
+            lambda i, worker: recipe.read(open_video(jobs[i].source, settings.limits, worker, settings.decoder)),
             lanes=min(MOST_LANES, torch.get_num_threads()),
             worker=crew.worker,
             waiting=settings.batch_size,

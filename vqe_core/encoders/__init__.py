@@ -43,7 +43,8 @@ def load_image_text_encoder(
             returned as it is.
         device: ``"auto"`` (cuda, mps or cpu) or a torch device.
         dtype: ``"auto"`` (float32), ``"float32"``, ``"bfloat16"`` or ``"float16"``.
-        backend: what encodes pictures: ``"auto"`` and ``"torch"`` are torch, ``"openvino"`` is OpenVINO on the CPU.
+        backend: what encodes pictures: ``"auto"`` and ``"torch"`` are torch, ``"compile"`` is torch after compiling the
+            model, ``"openvino"`` is OpenVINO on the CPU.
 
     Raises:
         MissingPackageError: OpenVINO is asked for and not installed.

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from vqe_core.errors import InputError, MissingPackageError
+from vqe_core.processes import check_not_forked
 
 # Name of each dtype as a precision hint, and as the processor's capability.
 PRECISIONS = {torch.float32: ("f32", "FP32"), torch.bfloat16: ("bf16", "BF16"), torch.float16: ("f16", "FP16")}
@@ -66,11 +67,7 @@ class OpenVinoPictures:
 
     def __call__(self, images: Tensor) -> Tensor:
         """uint8 (B, 3, h, w) -> float32 (B, D)."""
-        if os.getpid() != self.process:  # OpenVINO's threads stayed behind: it would wait for them for ever
-            raise InputError(
-                "backend 'openvino' was loaded before this process was forked, and cannot run here; load the model in "
-                "the new process only, use num_proc=1, or backend='torch'"
-            )
+        check_not_forked(self.process, "backend 'openvino'")
         with self.lock:  # a request holds one batch at a time
             outputs = self.request.infer([images.contiguous().numpy()])
             return torch.from_numpy(np.array(outputs[0]))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from vqe_core.choices import Backend
+from vqe_core.encoders.compiled_pictures import CompiledPictures
 from vqe_core.encoders.linear_kernels import Kernel, choose_kernel, pack_linears
 from vqe_core.encoders.preprocess import Preprocessing
 from vqe_core.encoders.vision_tower import UnknownStructureError, VisionTower, check_structure
@@ -69,22 +70,27 @@ def build_towers(
         preprocessing: of the checkpoint.
         device: where to encode.
         dtype: to encode in.
-        backend: ``"torch"``, or ``"openvino"`` for pictures.
+        backend: ``"torch"``; for pictures also ``"compile"`` or ``"openvino"``.
 
     Raises:
-        MissingPackageError, InputError: OpenVINO is not there, or cannot do this.
+        MissingPackageError, InputError: the backend is not there, or cannot do this.
     """
     kernels = {tower: _kernel(model.config, tower, dtype, device) for tower in ("vision", "text")}
-    signature: dict[str, str] = {"backend": backend} if backend == "openvino" else {}
+    if backend == "compile":
+        kernels["vision"] = "torch"  # compiling chooses kernels itself
+    signature: dict[str, str] = {} if backend in ("auto", "torch") else {"backend": backend}
     if dtype != torch.float32 and "onednn" in kernels.values():
         signature["linear"] = "onednn"
+    pictures: Callable[[Tensor], Tensor]
     if backend == "openvino":
         model, tower, noise = _with_tower(model, load_again, preprocessing, torch.float32, "torch")
         pictures = _by_openvino(model, tower or PlainPictures(model, preprocessing), noise, dtype)
     else:
-        model, tower, _ = _with_tower(model, load_again, preprocessing, dtype, kernels["vision"])
+        model, tower, noise = _with_tower(model, load_again, preprocessing, dtype, kernels["vision"])
         pictures = tower.to(device) if tower is not None else PlainPictures(model, preprocessing)
     model.to(device=device, dtype=dtype)
+    if backend == "compile" and isinstance(pictures, nn.Module):
+        pictures = CompiledPictures.compile(pictures, noise.to(device))
     for name, part in model.named_children():
         if kernels["vision" if "vis" in name else "text"] == "onednn":
             pack_linears(part)

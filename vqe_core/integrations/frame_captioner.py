@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from vqe_core.errors import InputError
-from vqe_core.media import as_media_source, open_video
+from vqe_core.media import Video, as_media_source, open_video
 from vqe_core.samplers import check_count
 
 
@@ -60,12 +60,9 @@ class FrameCaptioner:
         return captions + (self._captions(batch) if batch else [])
 
     def _frames(self, video: Any) -> list[np.ndarray]:
-        """The middle of each of N equal parts: of one frame, the middle of the video."""
         opened = open_video(as_media_source(video))
         count = getattr(self.model.config, "num_image_with_embedding", None) or 1
-        positions = ((np.arange(count) + 0.5) / count * len(opened.table)).astype(np.int64)
-        pixels = {frame.position: frame.pixels for frame in opened.frames(np.unique(positions))}
-        return [pixels[position] for position in positions.tolist()]
+        return opened.read(lambda video: _spread_frames(video, count))
 
     def _captions(self, videos: Sequence[list[np.ndarray]]) -> list[str]:
         frames = [frame for video in videos for frame in video]
@@ -75,3 +72,10 @@ class FrameCaptioner:
         with torch.inference_mode():
             ids = self.model.generate(pixel_values=pixels.to(self.model.device), **self.generate_kwargs)
         return [text.strip() for text in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
+
+
+def _spread_frames(video: Video, count: int) -> list[np.ndarray]:
+    """The middle of each of ``count`` equal parts: of one frame, the middle of the video."""
+    positions = ((np.arange(count) + 0.5) / count * len(video.table)).astype(np.int64)
+    pixels = {frame.position: frame.pixels for frame in video.frames(np.unique(positions))}
+    return [pixels[position] for position in positions.tolist()]

@@ -18,7 +18,7 @@ from vqe_core.media.isolation.worker import DecodeWorker
 from vqe_core.media.limits import MediaLimits
 from vqe_core.media.reader import TableMismatchError, VideoReader
 from vqe_core.media.source import as_media_source
-from vqe_core.media.video import Video, open_video, reader_for, reader_versions
+from vqe_core.media.video import Video, decoders_of, open_video, reader_for, reader_versions
 
 __all__ = [
     "AudioLimits",
@@ -35,6 +35,7 @@ __all__ = [
     "check_file",
     "check_finite",
     "content_digest",
+    "decoders_of",
     "is_silent",
     "open_video",
     "read_audio",

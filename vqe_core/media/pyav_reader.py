@@ -36,6 +36,7 @@ class PyAVReader:
     """
 
     name: ClassVar[str] = "pyav"
+    mismatch: ClassVar[str] = "the file is damaged: its frames are not those that its packets promise"
     limits: MediaLimits = DEFAULT_LIMITS
     scan: str = "auto"
 

@@ -33,7 +33,12 @@ class VideoReader(Protocol):
 
 @runtime_checkable
 class RescanningReader(VideoReader, Protocol):
-    """A reader that can do without the promises of a file's packets."""
+    """A reader that can do without the promises of a file's packets.
+
+    ``mismatch`` is the remark on a video whose frames were not those of its table, where nothing else is wrong.
+    """
+
+    mismatch: ClassVar[str]
 
     def decoding_all(self) -> VideoReader:
         """The same reader with tables made by decoding every frame."""

@@ -17,6 +17,8 @@ from vqe_core.types import Frame, FrameTable, MediaSource
 
 # Frames asked for at once: enough to be quick, few enough to hold.
 _CHUNK = 16
+# Seconds. Two libraries may round a time of the same ticks in the last bit.
+_SAME_TIME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,7 @@ class TorchcodecReader:
     @property
     def version(self) -> str:
         """Version of torchcodec; it uses the FFmpeg of the system."""
-        try:
-            return version("torchcodec")
-        except PackageNotFoundError:
-            return "unknown"
+        return torchcodec_version()
 
     def probe(self, source: MediaSource) -> FrameTable:
         """The frames that the decoder gives from first to last. No keyframes are known.
@@ -77,15 +76,7 @@ class TorchcodecReader:
             MediaError: it cannot be decoded.
         """
         decoder = _decoder(source)
-        wanted = checked_positions(positions, table)
-        for first in range(0, len(wanted), _CHUNK):
-            chunk = wanted[first : first + _CHUNK]
-            batch = _call(source.name, decoder.get_frames_at, table.indices[chunk].tolist())
-            times = batch.pts_seconds.tolist()
-            for position, time, pixels in zip(chunk.tolist(), times, _rgb(batch.data), strict=True):
-                if time != table.timestamps[position]:
-                    raise TableMismatchError(source.name, float(table.timestamps[position]))
-                yield Frame(position, pixels)
+        yield from frames_by_number(decoder, source.name, table, checked_positions(positions, table))
 
     def _check_limits(self, decoder: Any, name: str) -> None:
         width, height = decoder.metadata.width or 0, decoder.metadata.height or 0
@@ -99,6 +90,31 @@ class TorchcodecReader:
                 f"{name} has {len(decoder)} frames, more than the limit of {self.limits.max_frames_in_table}",
                 code="too_many_frames",
             )
+
+
+def torchcodec_version() -> str:
+    """Its version, or ``"unknown"``."""
+    try:
+        return version("torchcodec")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def frames_by_number(decoder: Any, name: str, table: FrameTable, wanted: np.ndarray) -> Iterator[Frame]:
+    """The pictures at ``wanted`` positions of ``table``, distinct and increasing, each with the time it must have.
+
+    Raises:
+        TableMismatchError: the decoder gave a frame with another time.
+        MediaError: it cannot be decoded.
+    """
+    for first in range(0, len(wanted), _CHUNK):
+        chunk = wanted[first : first + _CHUNK]
+        batch = _call(name, decoder.get_frames_at, table.indices[chunk].tolist())
+        times = batch.pts_seconds.tolist()
+        for position, time, pixels in zip(chunk.tolist(), times, _rgb(batch.data), strict=True):
+            if abs(time - table.timestamps[position]) > _SAME_TIME:
+                raise TableMismatchError(name, float(table.timestamps[position]))
+            yield Frame(position, pixels)
 
 
 def _decoder(source: MediaSource) -> Any:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from vqe_core.choices import Decoder
 from vqe_core.errors import InputError
 from vqe_core.media.differences import frame_differences
 from vqe_core.media.frames_reader import FramesReader
 from vqe_core.media.limits import DEFAULT_LIMITS, MediaLimits
-from vqe_core.media.reader import RescanningReader, VideoReader, checked_positions
+from vqe_core.media.reader import RescanningReader, TableMismatchError, VideoReader, checked_positions
 from vqe_core.types import Frame, FrameTable, MediaSource
 
 if TYPE_CHECKING:
     from vqe_core.media.isolation.worker import DecodeWorker
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,16 @@ class Video:
     reader: VideoReader
     table: FrameTable
     _whole: FrameTable = field(repr=False)
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of the whole source, also where ``table`` is a segment."""
+        return len(self._whole)
+
+    @property
+    def read_by(self) -> str:
+        """Reader and versions: another one may give other pixels."""
+        return f"{self.reader.name} {self.reader.version}"
 
     def frames(self, positions: np.ndarray) -> Iterator[Frame]:
         """The pictures at the distinct ``positions`` of ``table``, increasing, one at a time.
@@ -54,6 +67,17 @@ class Video:
         for frame in self.reader.frames(self.source, self._whole, numbers):
             yield Frame(back[frame.position], frame.pixels)
 
+    def read(self, use: Callable[[Video], Result]) -> Result:
+        """What ``use`` makes of the video; of a damaged one, what it makes of the frames that really decode.
+
+        Args:
+            use: is called again, with `decoded`, where a frame is not what the table says.
+        """
+        try:
+            return use(self)
+        except TableMismatchError:
+            return use(self.decoded())
+
     def with_differences(self) -> Video:
         """The same video with ``table.differences`` filled in. Decodes every frame of the segment.
 
@@ -72,24 +96,45 @@ class Video:
         video = _opened(self.source, self.reader.decoding_all())
         if video.table.warnings:
             return video
-        warnings = ("the file is damaged: its frames are not those that its packets promise",)
-        return replace(video, table=replace(video.table, warnings=warnings))
+        return replace(video, table=replace(video.table, warnings=(self.reader.mismatch,)))
 
 
-def open_video(source: MediaSource, limits: MediaLimits = DEFAULT_LIMITS, worker: DecodeWorker | None = None) -> Video:
+def open_video(
+    source: MediaSource,
+    limits: MediaLimits = DEFAULT_LIMITS,
+    worker: DecodeWorker | None = None,
+    decoder: Decoder = "auto",
+) -> Video:
     """Look at a video: choose its reader and make its frame table, limited to its segment.
 
     Args:
         source: from `as_media_source`.
         limits: what a file may ask for.
         worker: the process that decodes paths and bytes. Default: this one does.
+        decoder: ``"nvdec"`` reads paths and bytes on the graphics card, where it can.
 
     Raises:
         MediaError: it cannot be read; ``code`` says why.
         InputError: the segment lies outside the video, or needs a clock that bare frames do not have.
         WorkerStartError: ``worker`` has no process.
     """
-    return _opened(source, reader_for(source, limits, worker))
+    video = _opened(source, reader_for(source, limits, worker))
+    if decoder != "nvdec":
+        return video
+    from vqe_core.media.nvdec_reader import on_card
+
+    return on_card(video)
+
+
+def decoders_of(source: MediaSource, decoder: Decoder = "auto") -> str:
+    """What may decode a source, with versions: what was made from its pictures is stored under this, among others."""
+    reader = reader_for(source)
+    files = f"{reader.name} {reader.version}"
+    if decoder != "nvdec" or not isinstance(reader, RescanningReader):
+        return files
+    from vqe_core.media.nvdec_reader import nvdec_version
+
+    return f"nvdec {nvdec_version()}, {files}"
 
 
 def reader_for(

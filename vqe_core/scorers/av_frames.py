@@ -14,7 +14,7 @@ from vqe_core.encoders import ImageTextEncoder
 from vqe_core.encoders.audio_protocols import JointEncoder
 from vqe_core.errors import VqeError
 from vqe_core.functional.similarity import cosine_matrix
-from vqe_core.media import DecodeWorker, MediaLimits, open_video, source_identity
+from vqe_core.media import DecodeWorker, open_video, source_identity
 from vqe_core.samplers import FrameSampler
 from vqe_core.scorers.av_pairs import PairResult, SoundPair
 from vqe_core.scorers.av_sound import HeardSound, heard_during, read_sound, sound_offset, with_clock
@@ -86,7 +86,8 @@ class FrameComparison:
         if not self.options.return_profile:
             return None
         source, _ = with_clock(pair.video, lambda: heard.samples)
-        windows = self.windowing.embed(open_video(source, MediaLimits(), worker), heard, bridge)
+        video = open_video(source, self.settings.limits, worker, self.settings.decoder)
+        windows = video.read(lambda video: self.windowing.embed(video, heard, bridge))
         return profile_entry(windows, self.windowing.hop)
 
     def logits(self, visual: Tensor, sound: Tensor) -> Tensor:

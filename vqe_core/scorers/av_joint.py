@@ -13,7 +13,7 @@ from vqe_core.cache import CacheKey, EmbeddingCache, open_cache
 from vqe_core.embed import DecodeCrew, show_progress
 from vqe_core.encoders.audio_protocols import JointEncoder
 from vqe_core.errors import VqeError
-from vqe_core.media import DecodeWorker, MediaLimits, TableMismatchError, Video, open_video, reader_for
+from vqe_core.media import DecodeWorker, MediaLimits, Video, decoders_of, open_video
 from vqe_core.samplers import FrameSampler
 from vqe_core.scorers.av_pairs import PairResult, SoundPair, attempt
 from vqe_core.scorers.av_sound import heard_during, read_sound, sound_offset, with_clock
@@ -69,11 +69,10 @@ class ByJointSpace:
         parts = pair_parts(pair) if self._cache is not None else None
         if parts is None:
             return None
-        reader = reader_for(pair.video)
         how = {
             **self.windowing.parts(),
             "encoder": self.encoder.signature(),
-            "reader": f"{reader.name} {reader.version}",
+            "reader": decoders_of(pair.video, self.options.decoder),
         }
         return CacheKey("windows", {**parts, **how})
 
@@ -81,11 +80,8 @@ class ByJointSpace:
         """The windows of a pair, remarks on them, and what decoded the pictures."""
         sound = read_sound(pair.video, pair.audio, worker)
         source, notes = with_clock(pair.video, lambda: sound)
-        video = open_video(source, MediaLimits(), worker)
-        try:
-            return self._embed_video(video, sound, pair, notes)
-        except TableMismatchError:
-            return self._embed_video(video.decoded(), sound, pair, notes)
+        video = open_video(source, MediaLimits(), worker, self.options.decoder)
+        return video.read(lambda video: self._embed_video(video, sound, pair, notes))
 
     def _embed_video(
         self, video: Video, sound: AudioSamples, pair: SoundPair, notes: tuple[str, ...]
@@ -94,7 +90,7 @@ class ByJointSpace:
         offset = -sound.start if notes else sound_offset(pair.video, pair.audio, table.start)
         heard = heard_during(sound, table.start, table.end, offset=offset)
         windows = self.windowing.embed(video, heard, self.encoder)
-        return windows, (*notes, *table.warnings, *heard.notes), f"{video.reader.name} {video.reader.version}"
+        return windows, (*notes, *table.warnings, *heard.notes), video.read_by
 
     def logits(self, visual: Tensor, sound: Tensor) -> Tensor:
         """The model's own: (N, D), (M, D) -> (N, M)."""

@@ -66,10 +66,10 @@ def comparison_for(options: VideoAudioOptions, described: bool) -> Comparison:
     """
     method = method_for(options, described)
     if method == "joint":
-        if options.backend == "openvino":
+        if options.backend not in ("auto", "torch"):
             raise InputError(
-                "backend 'openvino' encodes pictures of image-text models only, and method 'joint' has none; use "
-                "backend='torch', or method 'tags' or 'description'"
+                f"backend {options.backend!r} encodes pictures of image-text models only, and method 'joint' has none; "
+                "use backend='torch', or method 'tags' or 'description'"
             )
         encoder = load_joint_encoder(options.hf_clip, options.device, options.dtype)
         return ByJointSpace(encoder, _windowing(options, encoder.frames_per_window), options)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from vqe_core.choices import AnyOrAll, Backend, FrameAggregation, LongText, Method, MultiReference, OnError, ReduceMode
+from vqe_core.choices import (
+    AnyOrAll,
+    Backend,
+    Decoder,
+    FrameAggregation,
+    LongText,
+    Method,
+    MultiReference,
+    OnError,
+    ReduceMode,
+)
 
 
 def option(default: Any, help_text: str, **command_line: Any) -> Any:
@@ -31,7 +41,10 @@ class SharedOptions:
     )
     device: str = option("auto", "auto (cuda, mps or cpu) or a torch device", changes_scores=False)
     dtype: str = option("auto", "auto (float32), float32, bfloat16 or float16")
-    backend: Backend = option("auto", "auto (torch), torch, or openvino: pictures on the CPU by OpenVINO")
+    backend: Backend = option(
+        "auto", "what encodes pictures: auto (torch), torch, compile (torch.compile), or openvino (on the CPU)"
+    )
+    decoder: Decoder = option("auto", "auto (pyav), pyav, or nvdec: video files on an NVIDIA card by torchcodec")
     per_sample: bool = option(False, "add 'samples': one list a column, an entry a row", python_only=True)
     on_error: OnError = option("raise", "rows that cannot be scored: raise, warn or skip")
     cache_dir: Any = option(

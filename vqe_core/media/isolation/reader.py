@@ -25,6 +25,7 @@ class IsolatedReader:
     """
 
     name: ClassVar[str] = PyAVReader.name
+    mismatch: ClassVar[str] = PyAVReader.mismatch
     worker: DecodeWorker = field(default_factory=DecodeWorker)
     reader: PyAVReader = field(default_factory=PyAVReader)
 

@@ -1,0 +1,138 @@
+"""Read videos on the graphics card: NVDEC by torchcodec, an optional package. Its pixels are its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from vqe_core.errors import InputError, MediaError, MissingPackageError
+from vqe_core.media.forward import DecodedTable
+from vqe_core.media.reader import RescanningReader, TableMismatchError, VideoReader, checked_positions
+from vqe_core.media.torchcodec_reader import frames_by_number, torchcodec_version
+from vqe_core.media.video import Video
+from vqe_core.types import Frame, FrameTable, MediaSource
+
+# Levels of 255 by which the card's pixels may differ from the CPU's on average: rounding and chroma, no more. A
+# mirrored, turned or wrongly coloured picture differs by more, unless it looks the same.
+NEAR = 5.0
+
+
+@dataclass(frozen=True)
+class NvdecReader:
+    """Frames of one video by a decoder that is open on the card; what the file holds is told by another reader.
+
+    The card knows nothing of limits, mirrors or damage. So the frame table is that of ``files``, and the time of
+    each frame is checked against it.
+
+    Attributes:
+        files: what makes the table, and decodes where the card's frames are not those of the table.
+        decoder: torchcodec's ``VideoDecoder``.
+        device: a torch device.
+    """
+
+    name: ClassVar[str] = "nvdec"
+    mismatch: ClassVar[str] = "the graphics card gave other frames than the file's packets promise; read without it"
+    files: RescanningReader
+    decoder: Any = field(repr=False, compare=False)
+    device: str = "cuda"
+
+    @property
+    def version(self) -> str:
+        """Version of torchcodec, and the card: another one may give other pixels."""
+        return nvdec_version(self.device)
+
+    def probe(self, source: MediaSource) -> FrameTable:
+        """See `PyAVReader.probe`."""
+        return self.files.probe(source)
+
+    def frames(self, source: MediaSource, table: FrameTable, positions: np.ndarray) -> Iterator[Frame]:
+        """Each distinct position once, increasing.
+
+        Raises:
+            TableMismatchError: the card gave a frame with another time, or none. torchcodec loses its way in some
+                containers, and says so of none in advance.
+        """
+        wanted = checked_positions(positions, table)
+        try:
+            yield from frames_by_number(self.decoder, source.name, table, wanted)
+        except TableMismatchError:
+            raise
+        except MediaError as error:
+            raise TableMismatchError(source.name, float(table.timestamps[wanted[0]])) from error
+
+    def decoding_all(self) -> VideoReader:
+        """A reader that does without the card."""
+        return self.files.decoding_all()
+
+
+def on_card(video: Video, device: str = "cuda") -> Video:
+    """The same video read by the graphics card, or as it is where the card would not give its frames.
+
+    That is so for frames and open decoders, rotated or mirrored pictures, files whose packets do not tell the
+    truth, and codecs that the card does not know. One frame is decoded both ways to see that they agree.
+
+    Args:
+        video: opened without the card.
+        device: a torch device; on ``"cpu"``, for tests, torchcodec decodes by FFmpeg.
+    """
+    table, source = video.table, video.source
+    if not isinstance(video.reader, RescanningReader) or isinstance(table, DecodedTable) or table.rotation:
+        return video
+    from torchcodec.decoders import VideoDecoder
+
+    content = source.data or source.path
+    if content is None:
+        return video
+    try:
+        decoder = VideoDecoder(content, device=device, dimension_order="NHWC")
+    except (RuntimeError, ValueError):  # of torchcodec, for what it cannot open
+        return video
+    if decoder.cpu_fallback or len(decoder) != video.num_frames:
+        return video
+    carded = replace(video, reader=NvdecReader(video.reader, decoder, device))
+    return carded if _agree(video, carded) else video
+
+
+def _agree(video: Video, other: Video) -> bool:
+    """Whether both give the first keyframe alike."""
+    position = np.flatnonzero(video.table.is_keyframe)[:1]
+    pairs = zip(video.frames(position), other.frames(position), strict=True)
+    try:
+        return all(one.pixels.shape == two.pixels.shape and _distance(one, two) <= NEAR for one, two in pairs)
+    except MediaError:
+        return False
+
+
+def _distance(one: Frame, other: Frame) -> float:
+    return float(np.abs(one.pixels.astype(np.int16) - other.pixels).mean())
+
+
+def nvdec_version(device: str = "cuda") -> str:
+    """Version of torchcodec and name of the card."""
+    import torch
+
+    card = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else device
+    return f"{torchcodec_version()} ({card})"
+
+
+def check_nvdec() -> None:
+    """Raise unless videos can be decoded on a graphics card here.
+
+    Raises:
+        MissingPackageError: torchcodec is not installed, or does not load.
+        InputError: torch finds no CUDA device.
+    """
+    try:
+        import torchcodec.decoders  # noqa: F401
+    except (ImportError, RuntimeError, OSError) as error:  # FFmpeg's libraries, or a build for another torch
+        raise MissingPackageError(
+            f"decoder 'nvdec' needs torchcodec and the FFmpeg of the system ({str(error).splitlines()[0]}); "
+            "pip install 'vqe-core[torchcodec]', or use decoder='pyav'"
+        ) from error
+    import torch
+
+    if not torch.cuda.is_available():
+        raise InputError("decoder 'nvdec' needs an NVIDIA graphics card, and torch finds none; use decoder='pyav'")
