@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tests.clips import write_clip
+from vqe_core import registry
 from vqe_core.cli import _parser, main
 from vqe_core.scorers.options import COMMAND_OPTIONS, EMScoreOptions
 from vqe_core.tables import read_table
@@ -128,9 +129,10 @@ def test_every_option_of_the_metric_has_a_flag():
 
 def test_list_names_the_components(capsys):
     assert main(["list"]) == 0
-    printed = capsys.readouterr().out
-    assert "uniform middle every_n_seconds every_n_frames all_keyframes scene all" in printed
-    assert "clip metaclip_2 chinese_clip altclip siglip" in printed
+    lines = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
+    assert {name.rstrip("s").replace(" ", "_") for name in lines} == set(registry.kinds())
+    for kind in registry.kinds():
+        assert lines[kind.replace("_", " ") + "s"].split() == list(registry.names(kind))
 
 
 def test_help_and_version_answer():

@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     cache.add_argument("--cache-dir", metavar="DIR", help="folder (default: VQE_CACHE_DIR, or the system's)")
     cache.set_defaults(command=_cache)
 
-    listing = commands.add_parser("list", help="list metrics, samplers, encoders and readers")
+    listing = commands.add_parser("list", help="list metrics (scorers), samplers, encoders and all other components")
     listing.set_defaults(command=_list)
     return parser
 
@@ -143,8 +143,8 @@ def _cache(options: dict[str, Any]) -> int:
 
 
 def _list(options: dict[str, Any]) -> int:
-    for kind in ("scorer", "sampler", "encoder", "reader"):
-        print(f"{kind + 's':10s} {' '.join(registry.names(kind))}")
+    for kind in registry.kinds():
+        print(f"{kind.replace('_', ' ') + 's':15s} {' '.join(registry.names(kind))}")
     return 0
 
 

@@ -28,6 +28,13 @@ def register(kind: str, name: str, target: str) -> None:
     known[name] = target
 
 
+def kinds() -> tuple[str, ...]:
+    """What kinds of components there are, in order of registration."""
+    import vqe_core.builtin  # noqa: F401
+
+    return tuple(_TARGETS)
+
+
 def names(kind: str) -> tuple[str, ...]:
     """Names registered for ``kind``, in order of registration, those of installed plug-ins last."""
     return tuple(_known(kind))

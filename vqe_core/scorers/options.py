@@ -48,7 +48,10 @@ class SharedOptions:
     per_sample: bool = option(False, "add 'samples': one list a column, an entry a row", python_only=True)
     on_error: OnError = option("raise", "rows that cannot be scored: raise, warn or skip")
     cache_dir: Any = option(
-        None, "folder of stored embeddings, shared by metrics and processes (default: none)", changes_scores=False
+        None,
+        "folder of stored embeddings, shared by metrics and processes (default: none; of the command: what vqe cache "
+        "info shows)",
+        changes_scores=False,
     )
     isolate: bool | None = option(
         None, "decode in worker processes that a bad file cannot take along (default: where many files are decoded)"
