@@ -38,11 +38,10 @@ def encoder_speed(scorer: EMScore, texts: list[str]) -> dict[str, float]:
     """Best time a picture in batches of 32 (ms), and of all distinct ``texts`` at once (s)."""
     encoder = scorer.load_encoder()
     pictures = torch.randint(0, 256, (BATCH, 3, 224, 224), dtype=torch.uint8)
-    distinct = list(dict.fromkeys(texts))
-    long_text = scorer.long_text
+    distinct, batch, long_text = list(dict.fromkeys(texts)), scorer.batch_size or BATCH, scorer.long_text
     return {
         "ms_per_image": best(lambda: encoder.embed_images(pictures)) * 1e3 / BATCH,
-        "text_s": best(lambda: encoder.embed_texts(distinct, long_text=long_text, batch_size=scorer.batch_size)),
+        "text_s": best(lambda: encoder.embed_texts(distinct, long_text=long_text, batch_size=batch)),
     }
 
 

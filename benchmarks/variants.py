@@ -34,6 +34,4 @@ def possible(options: dict[str, Any]) -> bool:
 
 def scorer(model: str, options: dict[str, Any]) -> EMScore:
     """A scorer of frames every two seconds, quiet, with nothing else but ``options``."""
-    return EMScore(
-        **{"clip_model_path": model, "every_n_seconds": EVERY, "batch_size": BATCH, "progress": False, **options}
-    )
+    return EMScore(**{"clip_model_path": model, "every_n_seconds": EVERY, "progress": False, **options})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import numbers
 from typing import Any, Literal, get_args
 
 from vqe_core.errors import InputError
@@ -28,6 +30,26 @@ Method = Literal["auto", "description", "tags", "joint"]
 ReduceMode = Literal["avg", "max", "min"]
 # A row of several videos passes if any, or if all of them pass.
 AnyOrAll = Literal["any", "all"]
+
+
+_NUMBERS: dict[Any, tuple[type, type]] = {
+    "int": (numbers.Integral, int),
+    "int | None": (numbers.Integral, int),
+    "float": (numbers.Real, float),
+    "float | None": (numbers.Real, float),
+}
+
+
+def plain_numbers(options: Any) -> None:
+    """Turn the numbers of a frozen dataclass into Python's own, by the types of its fields: 1 s is 1.0 s.
+
+    Numbers of NumPy cannot be written as JSON, and options that mean the same must look the same in a signature.
+    """
+    for field in dataclasses.fields(options):
+        taken, plain = _NUMBERS.get(field.type, (bool, bool))
+        value = getattr(options, field.name)
+        if isinstance(value, taken) and not isinstance(value, bool):
+            object.__setattr__(options, field.name, plain(value))
 
 
 def check_choice(name: str, value: Any, allowed: Any) -> None:

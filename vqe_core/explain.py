@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from vqe_core.encoders import ImageTextEncoder
+from vqe_core.encoders.precision import own_precision
 from vqe_core.errors import InputError, ModelError
 from vqe_core.functional.emscore import METRICS
 from vqe_core.functional.idf import IdfTable
@@ -149,6 +150,7 @@ def explain_captions(
         )
 
 
+@own_precision()
 def _explain(scorer: EMScore, captions: Sequence[str], video: Any, references: Any) -> list[Explanation]:
     given = check_references(references)
     rows = [read_row(caption, given, video) for caption in captions]

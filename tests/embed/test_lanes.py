@@ -7,7 +7,9 @@ import time
 from contextlib import contextmanager, nullcontext
 
 import pytest
+import torch
 
+from vqe_core.embed.batches import ImageBatcher
 from vqe_core.embed.lanes import OrderedLanes
 
 
@@ -119,3 +121,26 @@ def test_each_lane_has_a_worker_of_its_own_and_gives_it_back():
         used = {id(next(reading.items(job))) for job in range(6)}
     assert len(entered) == len(left) == 2
     assert used <= {id(one) for one in entered}
+
+
+def test_after_an_error_nobody_waits_for_lanes_or_batches_that_are_busy(monkeypatch):
+    monkeypatch.setattr("vqe_core.embed.lanes._PATIENCE", 0.05)
+    free = threading.Event()
+
+    def read(job, worker):
+        yield job
+        free.wait()
+
+    class Busy:
+        def embed_images(self, images):
+            free.wait()
+            return images
+
+    try:
+        # The test would hang here if either waited.
+        with pytest.raises(KeyboardInterrupt), lanes(8, read, count=8) as reading, ImageBatcher(Busy(), 1) as batcher:
+            batcher.add(0, torch.zeros(3, 2, 2))
+            next(reading.items(0))
+            raise KeyboardInterrupt
+    finally:
+        free.set()

@@ -16,7 +16,7 @@ from tests.media.test_damage import damaged_clip
 from vqe_core.cache import EmbeddingCache
 from vqe_core.embed import DecodeCrew, EmbedSettings, FrameViews, embed_texts, embed_videos
 from vqe_core.encoders import load_image_text_encoder
-from vqe_core.errors import MediaError, VqeError
+from vqe_core.errors import MediaError, ModelError, VqeError
 from vqe_core.media import open_video
 from vqe_core.samplers.every_n_frames import EveryNFramesSampler
 from vqe_core.samplers.uniform import UniformSampler
@@ -243,7 +243,9 @@ def test_a_worker_that_is_killed_costs_its_row_and_no_other(encoder, sources, mo
 
     settings = EmbedSettings(batch_size=5, isolate=True)
     whole = embed_videos(sources, UniformSampler(6), encoder, settings)
-    monkeypatch.setattr("vqe_core.embed.videos.open_video", lambda s, limits, worker: open_and_kill(s, limits, worker))
+    monkeypatch.setattr(
+        "vqe_core.embed.videos.open_video", lambda s, limits, worker, _: open_and_kill(s, limits, worker)
+    )
     hurt = embed_videos(sources, UniformSampler(6), encoder, settings)
     assert isinstance(hurt["2"], MediaError) and hurt["2"].code == "worker_crash"
     for key in sources.keys() - {"2"}:
@@ -267,3 +269,38 @@ def test_arrays_need_no_process():
         crew.worker() as worker,
     ):
         assert worker is None
+
+
+class Failing(CountingEncoder):
+    """An encoder that has no memory for any batch."""
+
+    def embed_images(self, images):
+        raise ModelError("memory ran out on a batch of one")
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 100])
+def test_an_encoder_that_fails_fails_the_call_and_blames_no_video(encoder, sources, batch_size):
+    told = []
+    with pytest.raises(ModelError, match="memory ran out on a batch of one"):
+        embed_videos(
+            sources,
+            UniformSampler(3),
+            Failing(encoder),
+            EmbedSettings(batch_size=batch_size),
+            on_outcome=lambda key, outcome: told.append(key),
+        )
+    assert told == []
+
+
+def test_pictures_that_do_not_fit_into_memory_cost_their_row_alone(encoder, sources):
+    class Narrow(CountingEncoder):
+        def prepare_image(self, pixels):
+            if pixels.shape[0] == 48 and pixels.shape[1] == 64:
+                return self._inner.prepare_image(pixels)
+            raise RuntimeError("alloc_cpu.cpp: not enough memory: you tried to allocate 9864852480 bytes")
+
+    rows = {"wide": MediaSource(frames=np.zeros((2, 48, 80, 3), np.uint8)), **sources}
+    found = embed_videos(rows, UniformSampler(3), Narrow(encoder), EmbedSettings())
+    wide = found.pop("wide")
+    assert isinstance(wide, MediaError) and wide.code == "out_of_memory"
+    assert all(isinstance(outcome, TimedEmbeddings) for outcome in found.values())

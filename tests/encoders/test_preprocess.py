@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from transformers import CLIPImageProcessor, CLIPImageProcessorPil
 
 from vqe_core.encoders import preprocess
 from vqe_core.encoders.preprocess import Preprocessing, load_preprocessing
+from vqe_core.errors import MediaError
 
 LEVEL = 0.016  # one grey level of 255 after division by the smallest deviation, 0.261
 
@@ -97,3 +99,13 @@ def test_a_torchvision_that_does_not_load_is_as_good_as_none(tmp_path):
     ran = subprocess.run([sys.executable, "-c", BROKEN], env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.split() == ["pil", "0"]
+
+
+def test_a_picture_as_narrow_as_a_thread_is_refused_before_memory_is_asked_for():
+    thread = np.zeros((1, 65535, 3), np.uint8)
+    with pytest.raises(
+        MediaError, match=re.escape("65535 x 1 pixels would become 14679840 x 224 for the model")
+    ) as caught:
+        Preprocessing(224, (224, 224)).prepare(thread)
+    assert caught.value.code == "too_large"
+    assert Preprocessing(32, (32, 32)).prepare(thread[:, :30000]).shape == (3, 32, 32)

@@ -291,7 +291,7 @@ def test_a_damaged_video_has_a_profile_of_the_frames_that_decode(metric, models,
         **models,
     )
     assert result["samples"]["status"] == ["ok"]
-    assert "damaged" in result["samples"]["message"][0]
+    assert "packets that cannot be decoded: 1" in result["samples"]["message"][0]
     assert None not in result["profile"][0]["similarity"]
 
 

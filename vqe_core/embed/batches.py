@@ -9,14 +9,25 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from vqe_core.errors import VqeError
+
 if TYPE_CHECKING:
     from vqe_core.encoders import ImageTextEncoder
+
+
+class EncoderFailedError(Exception):
+    """The encoder failed on a batch, which is the fault of none of the videos in it; ``error`` is what it raised."""
+
+    def __init__(self, error: VqeError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class ImageBatcher:
     """Embeds pictures in batches of one size, in the order given, while the next ones are being read.
 
     One batch is embedded at a time, on a thread of its own, and one more waits: what is held does not grow.
+    Every method may raise EncoderFailedError.
     """
 
     def __init__(self, encoder: ImageTextEncoder, batch_size: int) -> None:
@@ -30,7 +41,8 @@ class ImageBatcher:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        # After an error or Ctrl-C nobody waits for the batch that is being embedded.
+        self._thread.shutdown(wait=error[0] is None, cancel_futures=True)
 
     def add(self, key: Hashable, image: Tensor) -> None:
         """Take one prepared picture of the video ``key``; waits while a batch before it is embedded."""
@@ -73,5 +85,9 @@ class ImageBatcher:
             return
         keys, future = self._running
         self._running = None
-        for key, row in zip(keys, future.result(), strict=True):
+        try:
+            rows = future.result()
+        except VqeError as error:
+            raise EncoderFailedError(error) from error
+        for key, row in zip(keys, rows, strict=True):
             self._rows.setdefault(key, []).append(row)

@@ -26,7 +26,12 @@ class DecodeCrew:
 
     @classmethod
     def of(cls, settings: EmbedSettings, sources: Sequence[MediaSource]) -> DecodeCrew:
-        """The crew that the settings name; ``isolate=None`` decides by the number of files, where there can be one."""
+        """The crew that the settings name; ``isolate=None`` decides by the number of files, where there can be one.
+
+        Args:
+            settings: of the call.
+            sources: all that it may decode, videos and sounds.
+        """
         files = sum(source.path is not None or source.data is not None for source in sources)
         if settings.isolate is None and os.name != "posix":
             return cls(False, settings.row_timeout)

@@ -8,6 +8,7 @@ the lanes waits for them: pictures in flight are bounded however many or long th
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -17,6 +18,8 @@ Item = TypeVar("Item")
 
 # Videos started but not yet handed out, for each lane: enough that no lane waits for one slow video before it.
 _AHEAD = 2
+
+_PATIENCE = 1.0  # seconds for all lanes together to end after an error
 
 
 class OrderedLanes(Generic[Item]):
@@ -59,9 +62,9 @@ class OrderedLanes(Generic[Item]):
             self._closed = True
             self._change.notify_all()
         # After an error or Ctrl-C nobody waits for a long decode to end; its result is thrown away.
-        patience = None if error[0] is None else 1.0
+        deadline = None if error[0] is None else time.monotonic() + _PATIENCE
         for thread in self._threads:
-            thread.join(patience)
+            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
 
     def items(self, job: int) -> Iterator[Item]:
         """The items of one job, as they come; jobs must be asked for in order.

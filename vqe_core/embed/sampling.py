@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from vqe_core.embed.settings import EmbedSettings
+from vqe_core.encoders.backoff import ran_out_of_memory
+from vqe_core.errors import MediaError
 from vqe_core.media import TableMismatchError, Video
 from vqe_core.samplers.cap import cap_positions
 from vqe_core.types import FrameTable, TimedEmbeddings
@@ -39,12 +41,20 @@ class FrameRecipe:
 
         A damaged file, whose packets promise what is not there, gives a ``Restart`` and then its frames again, from
         what really decodes.
+
+        Raises:
+            MediaError: the video cannot be read; with code ``out_of_memory``, its pictures do not fit.
         """
         try:
-            yield from self._read(video)
-        except TableMismatchError:
-            yield Restart()
-            yield from self._read(video.decoded())
+            try:
+                yield from self._read(video)
+            except TableMismatchError:
+                yield Restart()
+                yield from self._read(video.decoded())
+        except (MemoryError, RuntimeError) as error:
+            if not ran_out_of_memory(error):
+                raise
+            raise MediaError(f"memory ran out on pictures of {video.source.name!r}", code="out_of_memory") from error
 
     def _read(self, video: Video) -> Iterator[Tensor | SampledVideo]:
         views = self.settings.views

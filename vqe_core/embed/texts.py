@@ -36,7 +36,7 @@ def embed_texts(
         except InputError as error:
             results[text] = error
     if missing:
-        made = encoder.embed_texts(list(missing), long_text=long_text, batch_size=settings.batch_size)
+        made = encoder.embed_texts(list(missing), long_text=long_text, batch_size=settings.text_batch)
         for (text, key), embedding in zip(missing.items(), made, strict=True):
             results[text] = embedding
             if settings.cache is not None:

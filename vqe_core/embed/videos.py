@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import torch
 
 from vqe_core.cache import CacheKey
-from vqe_core.embed.batches import ImageBatcher
+from vqe_core.embed.batches import EncoderFailedError, ImageBatcher
 from vqe_core.embed.crew import DecodeCrew
 from vqe_core.embed.lanes import OrderedLanes
 from vqe_core.embed.sampling import FrameRecipe, Restart, SampledVideo
@@ -55,6 +55,9 @@ def embed_videos(
 
     Returns:
         Embeddings, or the error, of each key.
+
+    Raises:
+        VqeError: the encoder cannot encode, whatever the video.
     """
     recipe = FrameRecipe(sampler, encoder, settings)
     results: dict[Key, Embedded] = {}
@@ -74,9 +77,12 @@ def embed_videos(
             note(key, frames_of_entry(entry))
     if missing:
         own = DecodeCrew.of(settings, [job.source for job in missing]) if crew is None else nullcontext(crew)
-        with own as hands:
-            for job, outcome in _embed(missing, recipe, hands):
-                note(job.key, outcome)
+        try:
+            with own as hands:
+                for job, outcome in _embed(missing, recipe, hands):
+                    note(job.key, outcome)
+        except EncoderFailedError as failed:
+            raise failed.error from failed.error.__cause__
     return {key: results[key] for key in sources}
 
 
@@ -93,15 +99,16 @@ class _Job(Generic[Key]):
 def _embed(jobs: Sequence[_Job[Key]], recipe: FrameRecipe, crew: DecodeCrew) -> Iterator[tuple[_Job[Key], Embedded]]:
     """Each job with its outcome, failures as soon as they are known."""
     settings, pending = recipe.settings, dict[int, SampledVideo]()
+    batch_size = settings.picture_batch(recipe.encoder)
     with (
         OrderedLanes(
             len(jobs),
             lambda i, worker: recipe.read(open_video(jobs[i].source, settings.limits, worker, settings.decoder)),
             lanes=min(MOST_LANES, torch.get_num_threads()),
             worker=crew.worker,
-            waiting=settings.batch_size,
+            waiting=batch_size,
         ) as reading,
-        ImageBatcher(recipe.encoder, settings.batch_size) as batcher,
+        ImageBatcher(recipe.encoder, batch_size) as batcher,
     ):
         for i in range(len(jobs)):
             try:

@@ -15,6 +15,7 @@ from vqe_core.encoders.audio_protocols import Waveform
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.clap import check_labels
 from vqe_core.encoders.model_inputs import check_waveforms, embed_in_groups
+from vqe_core.encoders.precision import own_precision
 from vqe_core.encoders.sound_labels import PHOTO_PROMPT
 from vqe_core.encoders.weights import load_model
 from vqe_core.errors import InputError, ModelError
@@ -119,6 +120,7 @@ class AstTagger:
         return [number[label] for label in check_labels(labels)]
 
     @torch.inference_mode()
+    @own_precision()
     def _classify(self, waveforms: list[np.ndarray]) -> Tensor:
         found = self.extractor(waveforms, sampling_rate=self.sampling_rate, return_tensors="pt")
         values = found["input_values"].to(self.device, self.dtype)

@@ -18,6 +18,7 @@ from torch.nn.functional import normalize
 from vqe_core.encoders.audio_protocols import Waveform
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.model_inputs import check_waveforms, embed_in_groups
+from vqe_core.encoders.precision import own_precision
 from vqe_core.encoders.sound_labels import PHOTO_PROMPT, SOUND_LABELS, SOUND_PROMPT
 from vqe_core.encoders.tokens import Tokenizer, load_tokenizer
 from vqe_core.encoders.weights import load_model
@@ -129,6 +130,7 @@ class ClapEncoder:
         return embed_in_groups(checked, lambda _: None, self._embed_sounds, batch_size)
 
     @torch.inference_mode()
+    @own_precision()
     def _embed_sounds(self, waveforms: list[np.ndarray]) -> Tensor:
         features = self._features(waveforms).to(self.device, self.dtype)
         is_longer = torch.zeros(len(waveforms), 1, dtype=torch.bool, device=self.device)
@@ -166,6 +168,7 @@ class ClapEncoder:
         return embed_in_groups(ids, len, self._embed_ids, batch_size)
 
     @torch.inference_mode()
+    @own_precision()
     def _embed_ids(self, ids: list[tuple[int, ...]]) -> Tensor:
         tokens = torch.tensor(ids, device=self.device)
         output = self.model.get_text_features(input_ids=tokens, attention_mask=torch.ones_like(tokens))

@@ -18,6 +18,7 @@ from torch.nn.functional import normalize
 from vqe_core.encoders.audio_protocols import Waveform
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.model_inputs import check_waveforms, check_windows, embed_in_groups
+from vqe_core.encoders.precision import own_precision
 from vqe_core.encoders.preprocess import torchvision_works
 from vqe_core.encoders.weights import load_model
 from vqe_core.errors import InputError, MissingPackageError, ModelError
@@ -127,6 +128,7 @@ class EmbeddingGemma2Encoder:
         )
 
     @torch.inference_mode()
+    @own_precision()
     def _pooled(self, inputs: Any) -> Tensor:
         moved = {
             name: value.to(self.device, self.dtype if value.is_floating_point() else None)

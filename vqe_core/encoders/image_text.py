@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -13,8 +16,10 @@ from torch.nn.functional import normalize
 
 from vqe_core.choices import Backend, LongText
 from vqe_core.encoders.backoff import BackOff
+from vqe_core.encoders.batch_size import USUAL, best_batch_size
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.pictures import build_towers
+from vqe_core.encoders.precision import float32_products, own_precision
 from vqe_core.encoders.preprocess import Preprocessing, load_preprocessing
 from vqe_core.encoders.tokens import Tokenizer, TokenWindows, load_tokenizer
 from vqe_core.encoders.weights import load_model
@@ -83,8 +88,25 @@ class DualEncoder:
             "dtype": str(self.dtype).removeprefix("torch."),
             "device": torch.device(self.device).type,
             "resize": self.preprocessing.backend,
+            **float32_products(self.device),
             **self.computing,
         }
+
+    @cached_property
+    def picture_batch(self) -> int:
+        """Pictures a batch; on a graphics card as many as pay there, measured once (scores move by rounding)."""
+        if torch.device(self.device).type != "cuda":
+            return USUAL
+        edge = int(self.model.config.vision_config.image_size)
+
+        def seconds(count: int) -> float:
+            images = torch.zeros(count, 3, edge, edge, dtype=torch.uint8)
+            self._embed_pictures(images)  # the first of its size chooses kernels
+            start = time.perf_counter()
+            self._embed_pictures(images)
+            return time.perf_counter() - start
+
+        return best_batch_size(seconds)
 
     def prepare_image(self, pixels: np.ndarray) -> Tensor:
         """Resize and crop one picture, uint8 (H, W, 3) RGB -> uint8 (3, h, w)."""
@@ -98,6 +120,7 @@ class DualEncoder:
         return torch.cat(self.picture_batches.run(self._embed_pictures, images))
 
     @torch.inference_mode()
+    @own_precision()
     def _embed_pictures(self, images: Tensor) -> Tensor:
         if torch.device(self.device).type == "cuda":  # from pinned memory the copy does not hold up the CPU
             images = images.pin_memory()
@@ -124,8 +147,7 @@ class DualEncoder:
         windows = [ids for entry in split for ids in entry.windows]
         order = sorted(range(len(windows)), key=lambda i: len(windows[i]))
         embedded: dict[int, tuple[Tensor | None, Tensor]] = {}
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
+        for chosen in self._text_batches(order, windows, batch_size):
             parts = self.text_batches.run(self._embed_windows, [windows[i] for i in chosen])
             embedded.update(zip(chosen, [window for part in parts for window in part], strict=True))
         results, first = [], 0
@@ -134,7 +156,16 @@ class DualEncoder:
             first += len(entry.windows)
         return results
 
+    def _text_batches(self, order: list[int], windows: list[tuple[int, ...]], size: int) -> Iterator[list[int]]:
+        """Windows by number, at most ``size`` a batch; in half precision, where padding rounds, of one length."""
+        lengths = [list(order)]
+        if self.dtype != torch.float32:
+            lengths = [list(group) for _, group in groupby(order, lambda i: len(windows[i]))]
+        for group in lengths:
+            yield from (group[start : start + size] for start in range(0, len(group), size))
+
     @torch.inference_mode()
+    @own_precision()
     def _embed_windows(self, windows: Sequence[tuple[int, ...]]) -> list[tuple[Tensor | None, Tensor]]:
         """Unit token embeddings (L, D) and unit whole (D,) of each window."""
         longest = max(len(ids) for ids in windows)

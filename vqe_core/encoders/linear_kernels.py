@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vqe_core.encoders.precision import own_precision
+
 Kernel = Literal["torch", "onednn"]
 
 # Below this many weights a layer takes microseconds, and measuring would cost more than it brings.
@@ -162,6 +164,7 @@ def _measured(sizes: tuple[int, int]) -> Kernel:
 
 
 @torch.inference_mode()
+@own_precision()
 def _seconds(sizes: tuple[int, int], rounds: int = 3) -> dict[Kernel, float]:
     """Shortest seconds of each kernel, the layers' times added; in turn, so that a slow moment falls on both."""
     generator = torch.Generator().manual_seed(0)

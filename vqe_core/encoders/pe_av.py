@@ -13,6 +13,7 @@ from torch import Tensor
 from vqe_core.encoders.audio_protocols import Waveform
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.model_inputs import check_waveforms, check_windows, embed_in_groups
+from vqe_core.encoders.precision import own_precision
 from vqe_core.encoders.preprocess import torchvision_works
 from vqe_core.encoders.weights import load_model
 from vqe_core.errors import MissingPackageError
@@ -106,6 +107,7 @@ class PeAvEncoder:
         return embed_in_groups(checked, len, self._embed_sounds, batch_size)
 
     @torch.inference_mode()
+    @own_precision()
     def _embed_sounds(self, waveforms: list[np.ndarray]) -> Tensor:
         found = self.extractor(waveforms, sampling_rate=self.sampling_rate, return_tensors="pt")
         values = found["input_values"].to(self.device, self.dtype)
@@ -130,6 +132,7 @@ class PeAvEncoder:
         return embed_in_groups(chosen, lambda window: window.shape, self._embed_frames, batch_size)
 
     @torch.inference_mode()
+    @own_precision()
     def _embed_frames(self, windows: list[np.ndarray]) -> Tensor:
         found = self.video_processor(list(windows), do_sample_frames=False, return_tensors="pt")
         pixels = found["pixel_values_videos"].to(self.device, self.dtype)
@@ -138,6 +141,7 @@ class PeAvEncoder:
         return tower.video_head(tower.video_encoder(pixel_values_videos=pixels).pooler_output)
 
     @torch.inference_mode()
+    @own_precision()
     def logits(self, video: Tensor, audio: Tensor) -> Tensor:
         """The model's own score, scaled and shifted dot products (its sigmoid loss), (B, D), (S, D) -> (B, S)."""
         scale, bias = self.model.audio_video_logit_scale, self.model.audio_video_logit_bias

@@ -14,6 +14,7 @@ from torch.nn.functional import normalize
 from vqe_core.choices import Backend
 from vqe_core.encoders.compiled_pictures import CompiledPictures
 from vqe_core.encoders.linear_kernels import Kernel, choose_kernel, pack_linears
+from vqe_core.encoders.precision import own_precision
 from vqe_core.encoders.preprocess import Preprocessing
 from vqe_core.encoders.vision_tower import UnknownStructureError, VisionTower, check_structure
 
@@ -52,6 +53,7 @@ class Towers:
 
 
 @torch.inference_mode()
+@own_precision()
 def build_towers(
     model: Any,
     load_again: Callable[[], Any],

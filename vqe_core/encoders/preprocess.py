@@ -18,9 +18,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from vqe_core.errors import MediaError
+
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 BICUBIC = 3  # PIL's number, as image processors save it
+
+# Pixels that a picture may have after resizing and before cropping: at 224, one 600 times as long as it is wide.
+MOST_RESIZED = 2**25
 
 
 @lru_cache(maxsize=1)
@@ -74,8 +79,18 @@ class Preprocessing:
     backend: str = "torchvision"
 
     def prepare(self, pixels: np.ndarray) -> Tensor:
-        """Resize and crop one picture, uint8 (H, W, 3) RGB -> uint8 (3, h, w)."""
+        """Resize and crop one picture, uint8 (H, W, 3) RGB -> uint8 (3, h, w).
+
+        Raises:
+            MediaError: code ``too_large``, the picture is so long and narrow that resizing would fill the memory.
+        """
         size = self._target_size(pixels.shape[0], pixels.shape[1])
+        if size[0] * size[1] > MOST_RESIZED:
+            raise MediaError(
+                f"a picture of {pixels.shape[1]} x {pixels.shape[0]} pixels would become {size[1]} x {size[0]} for the "
+                f"model, more than {MOST_RESIZED} pixels; cut it or pad it to a less extreme shape",
+                code="too_large",
+            )
         if size != pixels.shape[:2]:
             pixels_out = self._resized(pixels, size)
         else:

@@ -17,6 +17,7 @@ from torch.nn.functional import normalize
 from vqe_core.choices import Backend
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.image_text import DualEncoder
+from vqe_core.encoders.precision import own_precision
 from vqe_core.errors import ModelError
 
 
@@ -37,6 +38,7 @@ class SiglipEncoder(DualEncoder):
         return super().load(checkpoint, device, dtype, backend)
 
     @torch.inference_mode()
+    @own_precision()
     def _embed_windows(self, windows: Sequence[tuple[int, ...]]) -> list[tuple[Tensor | None, Tensor]]:
         size = self.text_positions(self.model.config.text_config)
         padding: Any = self.tokenizer.inner.pad_token_id or 0

@@ -61,6 +61,7 @@ class NvdecReader:
         except TableMismatchError:
             raise
         except MediaError as error:
+            _check_memory(error, source)
             raise TableMismatchError(source.name, float(table.timestamps[wanted[0]])) from error
 
     def decoding_all(self) -> VideoReader:
@@ -77,6 +78,9 @@ def on_card(video: Video, device: str = "cuda") -> Video:
     Args:
         video: opened without the card.
         device: a torch device; on ``"cpu"``, for tests, torchcodec decodes by FFmpeg.
+
+    Raises:
+        MediaError: code ``out_of_memory``, the card is full. Reading without it would give other pixels next time.
     """
     table, source = video.table, video.source
     if not isinstance(video.reader, RescanningReader) or isinstance(table, DecodedTable) or table.rotation:
@@ -88,7 +92,8 @@ def on_card(video: Video, device: str = "cuda") -> Video:
         return video
     try:
         decoder = VideoDecoder(content, device=device, dimension_order="NHWC")
-    except (RuntimeError, ValueError):  # of torchcodec, for what it cannot open
+    except (RuntimeError, ValueError) as error:  # of torchcodec, for what it cannot open
+        _check_memory(error, source)
         return video
     if decoder.cpu_fallback or len(decoder) != video.num_frames:
         return video
@@ -108,6 +113,13 @@ def _agree(video: Video, other: Video) -> bool:
 
 def _distance(one: Frame, other: Frame) -> float:
     return float(np.abs(one.pixels.astype(np.int16) - other.pixels).mean())
+
+
+def _check_memory(error: Exception, source: MediaSource) -> None:
+    if "out of memory" in str(error).lower():
+        raise MediaError(
+            f"the graphics card has no memory left to decode {source.name!r}; use decoder='pyav'", code="out_of_memory"
+        ) from error
 
 
 def nvdec_version(device: str = "cuda") -> str:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from vqe_core.choices import plain_numbers
 from vqe_core.samplers.protocol import check_count, check_not_empty
 from vqe_core.types import FrameTable
 
@@ -21,6 +22,7 @@ class EveryNFramesSampler:
 
     def __post_init__(self) -> None:
         check_count("every_n_frames", self.every_n_frames)
+        plain_numbers(self)
 
     def select(self, table: FrameTable) -> np.ndarray:
         """int64 (ceil(N / n),), increasing."""

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from vqe_core.choices import plain_numbers
 from vqe_core.errors import InputError
 from vqe_core.samplers.protocol import check_not_empty, check_positive
 from vqe_core.types import TIME_TOLERANCE, FrameTable
@@ -30,6 +31,7 @@ class EveryNSecondsSampler:
 
     def __post_init__(self) -> None:
         check_positive("every_n_seconds", self.every_n_seconds, "seconds")
+        plain_numbers(self)
 
     def select(self, table: FrameTable) -> np.ndarray:
         """int64, not decreasing, at least one.

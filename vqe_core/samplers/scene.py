@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from vqe_core.choices import plain_numbers
 from vqe_core.errors import InputError
 from vqe_core.samplers.protocol import check_not_empty, check_positive
 from vqe_core.types import FrameTable
@@ -26,6 +27,7 @@ class SceneSampler:
 
     def __post_init__(self) -> None:
         check_positive("threshold", self.threshold, "grey levels")
+        plain_numbers(self)
 
     def select(self, table: FrameTable) -> np.ndarray:
         """int64, increasing, position 0 first.

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from vqe_core.choices import plain_numbers
 from vqe_core.samplers.protocol import check_count, check_not_empty
 from vqe_core.types import FrameTable
 
@@ -27,6 +28,7 @@ class UniformSampler:
 
     def __post_init__(self) -> None:
         check_count("frame_num", self.frame_num)
+        plain_numbers(self)
 
     def select(self, table: FrameTable) -> np.ndarray:
         """int64 (frame_num,), not decreasing."""

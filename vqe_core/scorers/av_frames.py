@@ -51,7 +51,7 @@ class FrameComparison:
         """Compare each pair, some at a time; one that fails gives its error."""
         settings, results = self.settings, list[PairResult | VqeError]()
         with (
-            DecodeCrew.of(settings, [pair.video for pair in pairs]) as crew,
+            DecodeCrew.of(settings, [source for pair in pairs for source in pair.sources]) as crew,
             progress_bar("videos", len(pairs), self.options.progress) as bar,
         ):
             for start in range(0, len(pairs), CHUNK_PAIRS):

@@ -36,7 +36,7 @@ class ByJointSpace:
     def compare(self, pairs: Sequence[SoundPair]) -> list[PairResult | VqeError]:
         """Compare each pair; one that fails gives its error."""
         bar = show_progress(pairs, "videos", len(pairs), self.options.progress)
-        crew = DecodeCrew.of(embed_settings(self.options), [pair.video for pair in pairs])
+        crew = DecodeCrew.of(embed_settings(self.options), [source for pair in pairs for source in pair.sources])
         with crew, crew.worker() as worker:
             return [attempt(self._one, pair, worker) for pair in bar]
 

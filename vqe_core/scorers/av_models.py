@@ -12,6 +12,7 @@ from vqe_core.embed import FrameViews
 from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
 from vqe_core.encoders.audio_loading import AUDIO_MODEL_FIELD, load_joint_encoder, load_tagger
 from vqe_core.encoders.audio_protocols import JointEncoder
+from vqe_core.encoders.batch_size import USUAL
 from vqe_core.encoders.checkpoints import find_checkpoint
 from vqe_core.errors import InputError, InputTypeError, VqeError
 from vqe_core.samplers import FrameSampler
@@ -80,7 +81,7 @@ def comparison_for(options: VideoAudioOptions, described: bool) -> Comparison:
     if method == "description":
         return ByDescription(*frames, describer=describer_for(options))
     tagger = load_tagger(_tagger_name(options), options.device, options.dtype, argument="hf_clap")
-    bridge = TagBridge.build(tagger, image_text, check_labels(options.labels), options.batch_size)
+    bridge = TagBridge.build(tagger, image_text, check_labels(options.labels), options.batch_size or USUAL)
     return ByTags(*frames, bridge=bridge)
 
 

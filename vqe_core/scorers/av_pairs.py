@@ -31,6 +31,11 @@ class SoundPair:
     audio: SoundSource | None
     description: str | None = None
 
+    @property
+    def sources(self) -> list[MediaSource]:
+        """What there is to decode."""
+        return [self.video, self.audio] if isinstance(self.audio, MediaSource) else [self.video]
+
 
 @dataclass(frozen=True, eq=False)
 class PairResult:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from vqe_core import __version__
-from vqe_core.choices import FrameAggregation, LongText, MultiReference, OnError, check_choice
+from vqe_core.choices import FrameAggregation, LongText, MultiReference, OnError, check_choice, plain_numbers
 from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
+from vqe_core.encoders.precision import own_precision
 from vqe_core.errors import InputError, ModelError, VqeError
 from vqe_core.functional.emscore import FINE_GRAINED_METRICS, METRICS
 from vqe_core.functional.idf import idf_to_json
@@ -82,6 +83,7 @@ class EMScore(MapFunction, EMScoreOptions):
         check_running(self)
         check_idf(self.idf)
         _ = self.sampler  # built once here, so that a wrong option is told at once
+        plain_numbers(self)
 
     @property
     def sampler(self) -> FrameSampler:
@@ -190,6 +192,7 @@ class EMScore(MapFunction, EMScoreOptions):
         given = {name for name, column in columns.items() if column and not all(map(is_missing, column))}
         return self._score_columns(columns, available_score_types(self.score_types, given))
 
+    @own_precision()
     def _score_columns(self, columns: Mapping[str, list[Any] | None], score_types: tuple[str, ...]) -> ScoreReport:
         settle_in_process()
         # With idf=True words are counted in the references, also where no score type compares with them.

@@ -36,8 +36,11 @@ class SharedOptions:
     """What every metric takes."""
 
     max_frames: int = option(512, "most distinct frames of one video; more are thinned evenly, and the row says so")
-    batch_size: int = option(
-        32, "pictures or texts a forward pass; changes speed and memory, not scores", changes_scores=False
+    batch_size: int | None = option(
+        None,
+        "pictures or texts a forward pass (default: 32; on a graphics card measured for pictures); changes speed and "
+        "memory, scores by rounding only",
+        changes_scores=False,
     )
     device: str = option("auto", "auto (cuda, mps or cpu) or a torch device", changes_scores=False)
     dtype: str = option("auto", "auto (float32), float32, bfloat16 or float16")

@@ -20,8 +20,9 @@ def check_running(options: SharedOptions) -> None:
     Raises:
         InputError: one breaks its rule.
     """
-    for name in ("batch_size", "max_frames"):
-        check_count(name, getattr(options, name))
+    check_count("max_frames", options.max_frames)
+    if options.batch_size is not None:
+        check_count("batch_size", options.batch_size)
     check_choice("backend", options.backend, Backend)
     check_choice("decoder", options.decoder, Decoder)
     check_positive("row_timeout", options.row_timeout, "seconds")

@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 import torch
 
 from vqe_core import __version__
-from vqe_core.choices import AnyOrAll, Method, OnError, ReduceMode, check_choice
+from vqe_core.choices import AnyOrAll, Method, OnError, ReduceMode, check_choice, plain_numbers
 from vqe_core.embed import FrameViews
+from vqe_core.encoders.precision import own_precision
 from vqe_core.errors import InputError, VqeError
 from vqe_core.functional.bank import ReferenceBank, make_bank
 from vqe_core.media import audio_versions
@@ -80,6 +81,7 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
             )
         # Built once here, so that a wrong option is told at once.
         _ = self.sampler, describer_for(self), check_labels(self.labels)
+        plain_numbers(self)
 
     @property
     def sampler(self) -> FrameSampler:
@@ -167,6 +169,7 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
         """Whether results may be written under ``name``, so that an input column must not be called so."""
         return name in {*SCORES, "logit", "passed_filter", "tags", "description", "profile", *RESULT_COLUMNS}
 
+    @own_precision()
     def fit_bank(
         self,
         *,
@@ -212,6 +215,7 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
         report_failures(failed, len(rows), self.on_error)
         return outcomes, method
 
+    @own_precision()
     def _score_columns(self, columns: Mapping[str, Any], *, of_call: bool) -> ScoreReport:
         outcomes, method = self._compare(columns, of_call=of_call)
         bank = load_bank(self.reference_bank)

@@ -1,0 +1,30 @@
+"""Sound files are decoded by worker processes where that is asked for, also beside pictures that need no decoding."""
+
+from __future__ import annotations
+
+import pytest
+import soundfile
+
+from vqe_core.demo.clips import make_clip
+from vqe_core.media import DecodeWorker
+from vqe_core.scorers.video_audio_similarity import VideoAudioSimilarity
+
+
+@pytest.mark.parametrize("method", ["tags", "joint"])
+@pytest.mark.parametrize("isolate", [True, False])
+def test_a_sound_file_beside_frames(tmp_path, monkeypatch, method, isolate):
+    started = []
+    really_start = DecodeWorker.start
+
+    def start(worker):
+        started.append(worker)
+        really_start(worker)
+
+    monkeypatch.setattr(DecodeWorker, "start", start)
+    clip = make_clip(0)
+    soundfile.write(tmp_path / "a.wav", clip.waveform, clip.sampling_rate)
+    result = VideoAudioSimilarity(hf_clip="toy", method=method, isolate=isolate).compute(
+        videos=[clip.frames], audios=[str(tmp_path / "a.wav")]
+    )
+    assert result["num_failed"] == 0
+    assert bool(started) is isolate
