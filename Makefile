@@ -4,10 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test test-slow lint types format strip-notebooks train evaluate-toy bench bench-quick clean help
+.PHONY: demo spaces test test-slow lint types format strip-notebooks train evaluate-toy bench bench-quick clean help
 
 help:
 	@echo "make demo             score toy clips and write demo_out/report.html"
+	@echo "make spaces           lay out a complete Space of each metric in build/spaces"
 	@echo "make test             lint, types, tests, docstring and README examples"
 	@echo "make test-slow        the tests that take minutes"
 	@echo "make format           format the code"
@@ -19,6 +20,10 @@ help:
 
 demo: $(VENV)/.installed
 	$(BIN)/vqe demo --out demo_out
+
+spaces: $(VENV)/.installed
+	@for name in $(notdir $(patsubst %/app.py,%,$(wildcard metrics/*/app.py))); do \
+		$(BIN)/python metrics/assemble.py $$name build/spaces/$$name || exit 1; done
 
 test: lint types
 	$(BIN)/python -m pytest -q --numprocesses=2 --dist=worksteal

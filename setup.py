@@ -48,32 +48,35 @@ BENCH = ["opencv-python-headless"]  # how the published code reads videos: the b
 DEV = [*TEST, *BENCH, "ruff>=0.17,<0.18", "mypy>=1.15", "build"]  # ruff is pinned by minor: its formatting moves
 DEV += ["nbstripout"]  # takes outputs out of notebooks before they are stored
 
-setup(
-    name="vqe-core",
-    version=VERSION,
-    description="Judge a video against its words and its sound: EMScore and video-audio similarity",
-    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
-    long_description_content_type="text/markdown",
-    license="Apache-2.0",
-    python_requires=">=3.10",
-    packages=find_packages(include=["vqe_core", "vqe_core.*"]),
-    package_data={"vqe_core": ["py.typed", "demo/model/*", "demo/model/audio/*", "templates/*"]},
-    install_requires=REQUIRED,
-    extras_require={
-        "plots": PLOTS,
-        "notebooks": NOTEBOOKS,
-        "app": APP,
-        "pe-av": PE_AV,
-        "serving": SERVING,
-        "torchcodec": TORCHCODEC,
-        "openvino": OPENVINO,
-        "sql": SQL,
-        "training": TRAINING,
-        "evaluator": EVALUATOR,
-        "bench": BENCH,
-        "test": TEST,
-        "dev": DEV,
-        "all": [*APP, *PE_AV, *OPENVINO, *SQL, *TRAINING, *EVALUATOR],
-    },
-    entry_points={"console_scripts": ["vqe = vqe_core.cli:main"]},
-)
+EXTRAS = {
+    "plots": PLOTS,
+    "notebooks": NOTEBOOKS,
+    "app": APP,
+    "pe-av": PE_AV,
+    "serving": SERVING,
+    "torchcodec": TORCHCODEC,
+    "openvino": OPENVINO,
+    "sql": SQL,
+    "training": TRAINING,
+    "evaluator": EVALUATOR,
+    "bench": BENCH,
+    "test": TEST,
+    "dev": DEV,
+    "all": [*APP, *PE_AV, *OPENVINO, *SQL, *TRAINING, *EVALUATOR],
+}
+
+if __name__ == "__main__":  # else only the lists are asked for: metrics/assemble.py
+    setup(
+        name="vqe-core",
+        version=VERSION,
+        description="Judge a video against its words and its sound: EMScore and video-audio similarity",
+        long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+        long_description_content_type="text/markdown",
+        license="Apache-2.0",
+        python_requires=">=3.10",
+        packages=find_packages(include=["vqe_core", "vqe_core.*"]),
+        package_data={"vqe_core": ["py.typed", "demo/model/*", "demo/model/audio/*", "templates/*"]},
+        install_requires=REQUIRED,
+        extras_require=EXTRAS,
+        entry_points={"console_scripts": ["vqe = vqe_core.cli:main"]},
+    )

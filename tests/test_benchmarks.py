@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
+import shlex
 import subprocess
 import sys
 from functools import lru_cache
@@ -90,9 +93,9 @@ def test_a_target_is_met_on_its_bound_and_never_by_nan():
     assert not Target("a", math.nan, at_most=1.15).as_json()["met"]
 
 
-def test_a_table_shows_medians_spread_and_targets():
+def content_of_a_run() -> dict[str, Any]:
     group = Group("Files", {"slow": [{"wall_s": 4.0}], "fast": [{"wall_s": 2.0}]}, "slow").as_json()
-    content = {
+    return {
         "title": "End to end",
         "machine": {"cpu": "some processor", "cores": 2, "gpu": None, "packages": {"torch": "2.14"}},
         "settings": {"quick": False, "repeat": 1},
@@ -101,9 +104,24 @@ def test_a_table_shows_medians_spread_and_targets():
         "checks": {"largest difference": 1e-05},
         "notes": ["One way is left out."],
     }
-    text = markdown(content)
+
+
+def test_a_table_shows_medians_spread_and_targets():
+    text = markdown(content_of_a_run())
     assert "| fast | 2 | 2x |" in text
     assert "| twice as fast | at least 2.2 | 2 | **no** |" in text
     assert "- largest difference: 1.0e-05" in text
     assert "One way is left out." in text
     assert summary([3.0, 1.0, 2.0])["median"] == 2.0
+
+
+def test_the_line_of_the_documentation_prints_the_tables(tmp_path):
+    page = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^python (-m benchmarks\.tables .*)$", page, re.MULTILINE)
+    (tmp_path / "build" / "benchmarks").mkdir(parents=True)
+    for name in ("cache", "rows"):
+        (tmp_path / "build" / "benchmarks" / f"{name}.json").write_text(json.dumps(content_of_a_run()))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = f"{shlex.quote(sys.executable)} {line}"
+    ran = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ran.stdout.count(markdown(content_of_a_run()).strip()) == 2, ran.stderr

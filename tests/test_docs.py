@@ -1,9 +1,11 @@
-"""Every snippet of the README and the metric cards runs, top to bottom, as a reader would paste it."""
+"""Every snippet and command of the documents runs as a reader would paste it, or in another test that is named here."""
 
 from __future__ import annotations
 
 import os
 import re
+import runpy
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,36 +13,132 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("metrics/*/README.md")), *sorted(ROOT.glob("docs/*.md"))]
-BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-# Run by CI itself, around this test; running them here would never end.
-NOT_HERE = ("git clone", "make ", "pip install")
+PLACES = ("*.md", "docs/*.md", "metrics/*/README.md", "vqe_core/demo/model/*.md")
+DOCUMENTS = sorted(path for place in PLACES for path in ROOT.glob(place))
+NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
+BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SAVED = re.compile(r"# (\w+\.py)\n")  # the first line of a snippet that a reader saves under this name
+ACTIVATE = ". .venv/bin/activate"
+
+# What does not run here, by a shell's command or the first three words of a block, and the test that runs it.
+CI = ".ci/run"
+PICTURE = "there is nothing to run"
+PAGES = "tests/app/test_pages.py::test_the_commands_of_the_readme_serve_their_pages"
+DATAFLOW = "tests/integrations/dataflow/inside_page.py::test_the_page_runs_from_top_to_bottom"
+ELSEWHERE = {
+    ("README.md", "make demo"): CI,
+    ("README.md", "make test"): CI,
+    ("README.md", "pip install -e '.[app]'"): "tests/test_docs.py::test_extras_are_asked_for_by_names_that_there_are",
+    ("README.md", "python metrics/emscore/app.py"): PAGES,
+    ("CONTRIBUTING.md", "setup.py pyproject.toml Makefile"): PICTURE,
+    ("CONTRIBUTING.md", 'row {"predictions": "a'): PICTURE,
+    ("docs/dataflow.md", "pip install --no-deps open-dataflow==1.0.13 && pip install colorlog rich pandas"): (
+        "tests/integrations/dataflow/test_in_dataflow.py::test_the_operators_work_in_dataflow"
+    ),
+    ("docs/dataflow.md", "from dataflow.utils.storage import"): DATAFLOW,
+    ("docs/dataflow.md", "from dataflow.utils.registry import"): DATAFLOW,
+    ("docs/dataflow.md", "from vqe_core.describers.endpoint import"): DATAFLOW,
+    ("docs/datasets.md", "# score.py import"): (
+        "tests/integrations/test_map_processes.py::test_the_recipe_for_spawn_in_the_documentation_ends"
+    ),
+    ("docs/speed.md", "python -m benchmarks.tables build/benchmarks/*.json"): (
+        "tests/test_benchmarks.py::test_the_line_of_the_documentation_prints_the_tables"
+    ),
+    ("metrics/emscore/README.md", "@inproceedings{shi2022emscore, title ="): PICTURE,
+}
 
 
-def blocks(document: Path) -> list[tuple[str, str]]:
-    return [(match[1], match[2]) for match in BLOCK.finditer(document.read_text(encoding="utf-8"))]
+def commands_of(block: str) -> list[str]:
+    """The lines of a shell block without remarks."""
+    lines = (re.sub(r"(^|\s+)# .*", "", line) for line in block.splitlines())
+    return [line for line in lines if line]
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_snippet_runs(document, tmp_path):
-    (tmp_path / "metrics").symlink_to(ROOT / "metrics")
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    script: list[str] = []
-    for language, code in blocks(document):
+def pieces_of(document: Path) -> list[tuple[str, str, str]]:
+    """Language, call and text of each block: its first three words, and of a shell block each line for itself."""
+    pieces = []
+    for language, text in BLOCK.findall(document.read_text(encoding="utf-8")):
         if language == "bash":
-            script += [line for line in code.splitlines() if line and not line.startswith(NOT_HERE)]
+            pieces += [(language, command, command) for command in commands_of(text)]
         else:
-            # Snippets in a row share a process, as a reader's session does.
-            path = tmp_path / f"snippets_{len(script)}.py"
-            if script and script[-1].endswith(".py"):
-                path = Path(script.pop().split(" ", 1)[1])
-            with path.open("a", encoding="utf-8") as file:
-                file.write(code)
-            script.append(f"{sys.executable} {path}")
-    assert script, "a document without a snippet that runs"
-    for command in script:
-        ran = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
+            pieces.append((language, " ".join(text.split()[:3]), text))
+    return pieces
+
+
+def script_of(document: Path, folder: Path) -> list[str]:
+    """The lines that a reader's shell runs; snippets of Python in a row share a process, as a reader's session does."""
+    name = str(document.relative_to(ROOT))
+    lines: list[str] = [] if name == "README.md" else [ACTIVATE]  # who reads another page has read the README
+    for language, call, text in pieces_of(document):
+        if (name, call) in ELSEWHERE:
+            continue
+        assert language in ("python", "bash"), f"{name}: a block runs nowhere, name its test in ELSEWHERE: {call!r}"
+        if language == "bash":
+            lines.append(text)
+        elif saved := SAVED.match(text):
+            (folder / saved[1]).write_text(text, encoding="utf-8")
+        else:
+            if not lines or not lines[-1].startswith("python snippets_"):
+                lines.append(f"python snippets_{len(lines)}.py")
+            with (folder / lines[-1].split()[1]).open("a", encoding="utf-8") as file:
+                file.write(text)
+    return lines
+
+
+def reader_in(folder: Path) -> dict[str, str]:
+    """The variables of a reader after ``make demo`` in ``folder``: what it made is in .venv, and not on the path."""
+    (folder / "metrics").symlink_to(ROOT / "metrics")
+    programs = Path(sys.executable).parent
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    activate = f"export PATH={shlex.quote(str(programs))}:$PATH\n"  # of this Python, wherever it is
+    (folder / ".venv" / "bin" / "activate").write_text(activate, encoding="utf-8")
+    path = os.environ["PATH"].split(os.pathsep)
+    without = [entry for entry in path if Path(entry) != programs and not (Path(entry) / "vqe").exists()]
+    return {**os.environ, "PATH": os.pathsep.join(without)}
+
+
+@pytest.mark.timeout(600)  # a document is up to ten processes that load torch
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
+def test_every_snippet_runs(document, tmp_path):
+    environment = reader_in(tmp_path)
+    script = "\n".join(["set -ex", *script_of(document, tmp_path)])
+    ran = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}"
+
+
+def test_the_environment_is_activated_once_it_is_there_and_before_it_is_needed():
+    calls = [call for _, call, _ in pieces_of(ROOT / "README.md")]
+    assert calls[:2] == ["make demo", ACTIVATE]
+
+
+@pytest.mark.parametrize(("document", "call"), ELSEWHERE)
+def test_what_runs_elsewhere_is_in_its_document_and_runs_there(document, call):
+    assert call in [call for _, call, _ in pieces_of(ROOT / document)]
+    where = ELSEWHERE[document, call]
+    if where == CI:
+        assert call in (ROOT / CI).read_text(encoding="utf-8").splitlines()
+    elif where != PICTURE:
+        file, function = where.split("::")
+        assert f"def {function}(" in (ROOT / file).read_text(encoding="utf-8")
+
+
+def test_no_command_has_a_place_to_be_filled_in():
+    """``<this>`` is a redirection to a shell: whoever pastes it reads an error about a file."""
+    for document in DOCUMENTS:
+        for language, call, _ in pieces_of(document):
+            assert language != "bash" or not re.search(r"<[\w ]+>", call), f"{document.name}: {call}"
+
+
+def test_extras_are_asked_for_by_names_that_there_are():
+    extras = runpy.run_path(str(ROOT / "setup.py"))["EXTRAS"]
+    for document, name in zip(DOCUMENTS, NAMES, strict=True):
+        for asked in re.findall(r"pip install ([^`\n]*\[[^`\n]*)", document.read_text(encoding="utf-8")):
+            # Quoted, as some shells read brackets as a pattern; from the checkout, as there is no release.
+            extra = re.fullmatch(r"-e '\.\[([a-z-]+)\]'", asked)
+            assert extra and extra[1] in extras, f"{name}: pip install {asked}"
+    for source in (ROOT / "vqe_core").rglob("*.py"):
+        for extra in re.findall(r"vqe-core\[([^\]]*)\]", source.read_text(encoding="utf-8")):
+            assert extra in extras, f"{source}: vqe-core[{extra}]"
 
 
 @pytest.mark.parametrize(

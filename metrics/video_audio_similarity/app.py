@@ -1,4 +1,4 @@
-"""The Space of video-audio similarity. Start it here with `python app.py`; needs `pip install 'vqe-core[app]'`."""
+"""The Space of video-audio similarity. Start it with `python app.py`; it needs the packages of the extra `app`."""
 
 from pathlib import Path
 

@@ -34,17 +34,31 @@ def serve_space(metric: str, folder: Path, **environment: str) -> Iterator[str]:
         environment: variables to set beside the toy model's.
     """
     space = shutil.copytree(ROOT / "metrics" / metric, folder / "app")
+    # The package as it would be installed: nothing else of the repository is on the path.
+    (folder / "site").mkdir()
+    (folder / "site" / "vqe_core").symlink_to(ROOT / "vqe_core", target_is_directory=True)
+    with serve("app.py", space, folder, **{"PYTHONPATH": str(folder / "site"), **environment}) as address:
+        yield address
+
+
+@contextmanager
+def serve(script: str, start: Path, folder: Path, **environment: str) -> Iterator[str]:
+    """Run ``python script`` in the folder ``start``; the address of its page.
+
+    Args:
+        script: path from ``start``.
+        start: working directory.
+        folder: for uploads and the log.
+        environment: variables to set beside the toy model's.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     settings = {"VQE_APP_MODELS": "toy", "GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "uploads")}
-    # The package as it would be installed: nothing else of the repository is on the path.
-    (folder / "site").mkdir()
-    (folder / "site" / "vqe_core").symlink_to(ROOT / "vqe_core", target_is_directory=True)
-    settings |= {"PYTHONPATH": str(folder / "site"), "HF_HUB_OFFLINE": "1", **environment}
+    settings |= {"HF_HUB_OFFLINE": "1", **environment}
     with open(folder / "log.txt", "wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=space, env={**os.environ, **settings}, stdout=log, stderr=log
+            [sys.executable, script], cwd=start, env={**os.environ, **settings}, stdout=log, stderr=log
         )
     try:
         address = f"http://127.0.0.1:{port}/"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import time
+import urllib.request
 
 import numpy as np
 import pytest
 import soundfile
 
-from tests.app.browser import chromium, serve_space, visit
+from tests.app.browser import ROOT, chromium, serve, serve_space, visit
 from tests.required import required_package
 from vqe_core.demo.clips import make_clip, write_clip
 
@@ -53,6 +54,15 @@ def quiet(at):
     assert at.errors == []
     assert at.other_hosts() == set()
     return True
+
+
+@pytest.mark.parametrize("title", ["EMScore", "Video-audio similarity"])
+def test_the_commands_of_the_readme_serve_their_pages(title, tmp_path):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    ((line, other),) = re.findall(r"^python (metrics/\w+/app\.py) +# and (metrics/\w+/app\.py)$", readme, re.MULTILINE)
+    script = line if title == "EMScore" else other
+    with serve(script, ROOT, tmp_path, PYTHONPATH=str(ROOT)) as address:
+        assert title in urllib.request.urlopen(address).read().decode()
 
 
 def test_captions_are_scored_and_explained(browser, emscore, files):

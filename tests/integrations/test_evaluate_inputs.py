@@ -69,6 +69,27 @@ def test_options_may_be_given_at_load_and_overruled_in_a_call(name, tmp_path):
 
 
 @BOTH
+def test_the_cache_dir_of_load_is_of_evaluate_and_that_of_compute_is_of_embeddings(name, tmp_path):
+    host, embeddings = tmp_path / "host", tmp_path / "embeddings"
+    metric = load(name, host)
+    plain = metric.compute(**rows_of(name, 0, 1))
+    assert Path(metric.data_dir).is_relative_to(host)
+    assert not list(tmp_path.rglob("*.safetensors"))
+    cached = metric.compute(**rows_of(name, 0, 1), cache_dir=str(embeddings))
+    assert_alike(cached, plain)
+    stored = {path for path in embeddings.rglob("*") if path.is_file()}
+    assert stored
+    assert metric.compute(**rows_of(name, 0, 1), cache_dir=str(embeddings)) == cached
+    assert {path for path in embeddings.rglob("*") if path.is_file()} == stored
+    assert not list(host.rglob("*.safetensors"))
+
+
+def test_the_seed_of_load_is_of_both(tmp_path):
+    metric = load("video_audio_similarity", tmp_path, seed=7)
+    assert (metric.seed, metric.options["seed"]) == (7, 7)
+
+
+@BOTH
 @pytest.mark.parametrize("keep_in_memory", [False, True])
 def test_rows_may_be_added_one_by_one_in_batches_and_with_the_call(name, tmp_path, keep_in_memory):
     metric = load(name, tmp_path, keep_in_memory=keep_in_memory)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import datasets
@@ -178,6 +179,46 @@ def test_rows_that_are_not_those_of_the_data_set_are_told(data):
         missing(generated(tokenizer, said[:1]))
 
 
+@pytest.fixture
+def first_of_two(monkeypatch):
+    """The first process of a distributed run, as the module sees it; the other hears nothing."""
+    two = SimpleNamespace(
+        is_available=lambda: True,
+        is_initialized=lambda: True,
+        get_world_size=lambda: 2,
+        get_rank=lambda: 0,
+        broadcast_object_list=lambda answer, src: None,
+    )
+    monkeypatch.setattr("vqe_core.integrations.trainer.dist", two)
+
+
+def test_rows_that_fill_up_the_last_batch_are_dropped(data, first_of_two):
+    rows, tokenizer = data
+    said, labels = list(rows["reference"]), np.array(rows["labels"])
+    compute_metrics = make_compute_metrics(rows, tokenizer, clip_model_path="toy")
+    alone = compute_metrics(generated(tokenizer, said, labels))
+    filled = [*range(7), 0, 1, 2]
+    more = compute_metrics(generated(tokenizer, [said[i] for i in filled], labels[filled]))
+    assert more == alone
+    single = make_compute_metrics(rows.select([3]), tokenizer, clip_model_path="toy")  # one row fills up all others
+    assert single(generated(tokenizer, [said[3]] * 4, labels[[3] * 4]))["emscore_num_empty"] == 0
+
+
+@pytest.mark.parametrize("columns", [["video", "reference"], ["video", "reference", "labels"]], ids=len)
+def test_more_rows_that_repeat_no_first_row_are_told(data, first_of_two, columns):
+    rows, tokenizer = data
+    said, labels = list(rows["reference"]), np.array(rows["labels"])
+    fewer = make_compute_metrics(rows.select_columns(columns).select(range(5)), tokenizer, clip_model_path="toy")
+    with pytest.raises(InputError, match=r"evaluated 7 rows and eval_dataset has 5.*row 5 has not the labels of row 0"):
+        fewer(generated(tokenizer, said, labels))
+    with pytest.raises(InputError, match="row 5 has not the labels"):
+        fewer(generated(tokenizer, said, (labels, np.arange(7))))  # a second kind of label
+    with pytest.raises(InputError, match="row 5 has not the labels"):
+        fewer(generated(tokenizer, said))
+    with pytest.raises(InputError, match="evaluated 4 rows and eval_dataset has 5"):
+        fewer(generated(tokenizer, said[:4], labels[:4]))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("best", ["emscore", "EMScore(X,V)_full_F"])
 def test_the_best_checkpoint_by_emscore_is_the_one_that_is_loaded(data, tmp_path, best):
@@ -243,14 +284,15 @@ RANK = """
     trainer.train()
     best = trainer.state.best_metric
     metrics = trainer.evaluate()
-    broken = {"video": ["none.mp4"] * 7}
-    trainer.compute_metrics = make_compute_metrics(broken, tokenizer, reference_key=None, clip_model_path="toy")
-    try:
-        trainer.evaluate()
-    except Exception as caught:
-        error = f"{type(caught).__name__}: {caught}"
+    errors = []
+    for wrong in ({"video": ["none.mp4"] * 7}, {"video": rows["video"][:6]}):
+        trainer.compute_metrics = make_compute_metrics(wrong, tokenizer, reference_key=None, clip_model_path="toy")
+        try:
+            trainer.evaluate()
+        except Exception as caught:
+            errors.append(f"{type(caught).__name__}: {caught}")
     scores = {key: value for key, value in metrics.items() if "EMScore" in key or "emscore" in key}
-    answer = {"scores": scores, "calls": Counting.calls, "best": best, "error": error}
+    answer = {"scores": scores, "calls": Counting.calls, "best": best, "errors": errors}
     (folder / f"answer_{rank}.json").write_text(json.dumps(answer))
     trainer.accelerator.end_training()  # torch may abort at exit where the process group is still there
 """
@@ -274,5 +316,7 @@ def test_several_processes_score_once_and_all_know_the_result(tmp_path):
     assert second["calls"] == []
     assert first["scores"] == second["scores"] == pytest.approx(alone["scores"], abs=1e-6)
     assert first["best"] == second["best"] == first["scores"]["eval_emscore"]
-    assert first["error"].startswith("MediaNotFoundError: 7 of 7 rows cannot be scored")
-    assert second["error"] == f"VqeError: the first process could not score: {first['error']}"
+    missing, fewer = first["errors"]
+    assert missing.startswith("MediaNotFoundError: 7 of 7 rows cannot be scored")
+    assert fewer.startswith("InputError: the trainer evaluated 8 rows and eval_dataset has 6")
+    assert second["errors"] == [f"VqeError: the first process could not score: {error}" for error in first["errors"]]

@@ -480,6 +480,19 @@ def test_it_pickles_maps_and_hashes(models):
         vqe_core.VideoAudioSimilarity(min_percentile=0.5)({"video_path": ["x"]})
 
 
+def test_of_a_whole_table_percentiles_are_among_its_rows_and_the_description_column_decides():
+    from vqe_core.demo.clips import make_clip
+
+    table = {"video_path": [make_clip(seed).frames for seed in range(3)], "audio_description": [None] * 3}
+    scorer = vqe_core.VideoAudioSimilarity(hf_clip="toy", on_error="skip", min_percentile=0.5)
+    assert scorer.score_batch(table, whole=True).status == ["no_description"] * 3
+    table["audio_description"] = [make_clip(seed).sound_caption() for seed in range(3)]
+    report = scorer.score_batch(table, whole=True)
+    alone = scorer.score(videos=table["video_path"], audio_descriptions=table["audio_description"])
+    assert report.rows["percentile"] == alone.rows["percentile"]
+    assert report.calibration == alone.calibration
+
+
 def test_swapping_sounds_lowers_the_scores(metric, tmp_path):
     from vqe_core.demo.clips import make_clip, write_clip
 

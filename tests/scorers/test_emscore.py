@@ -88,6 +88,17 @@ def test_the_object_is_the_function_for_datasets_map(clip_folder):
     assert scored["frame_details"][:] == ["null"] * 3
 
 
+def test_of_a_whole_table_idf_is_counted_and_columns_decide_what_is_scored(clip_folder):
+    table = {"candidate": ["a cat", "a dog"], "reference": [None, ["a red cat"]], "video_path": [None, None]}
+    scorer = EMScore(clip_model_path=clip_folder, idf=True, metrics=["figr_F"], on_error="skip")
+    report = scorer.score_batch(table, whole=True)
+    assert list(report.rows) == [f"EMScore({kind})_figr_F" for kind in ("X,V", "X,X*", "X,V,X*")]
+    assert report.status == ["no_input", "ok"]
+    alone = scorer.score(predictions=table["candidate"], references=table["reference"])
+    assert report.rows["EMScore(X,X*)_figr_F"][1] == pytest.approx(alone.rows["EMScore(X,X*)_figr_F"][1])
+    assert report.signature["idf"] == alone.signature["idf"] != "none"
+
+
 def test_idf_is_fitted_on_the_whole_column_never_on_a_batch(clip_folder, tmp_path):
     references = [["a red cat", "a cat"], "the dog runs", None]
     scorer = EMScore(clip_model_path=clip_folder, idf=True)

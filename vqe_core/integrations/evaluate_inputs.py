@@ -26,20 +26,25 @@ __all__ = ["AUDIO", "MEDIA", "TEXT", "TEXTS", "Cell", "OptionalInputs"]
 class OptionalInputs:
     """Put it before ``evaluate.Metric`` among the bases.
 
-    ``columns`` says how each input is stored, ``required`` which must be given, ``scorer`` what computes.
+    ``columns`` says how each input is stored, ``required`` which must be given, ``scorer`` what computes, and
+    ``shared`` which options mean the same to it and to ``evaluate``; at load, what else both know is of ``evaluate``.
     The docstrings below are needed: ``evaluate`` appends to them.
     """
 
     columns: ClassVar[Mapping[str, Cell]] = {}
     required: ClassVar[tuple[str, ...]] = ()
     scorer: ClassVar[Any]
+    shared: ClassVar[tuple[str, ...]] = ("seed",)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Options of the scorer may be given here too, so to ``evaluate.load``; ``compute`` may overrule them."""
+        """Options of the scorer may be given here too, so to ``evaluate.load``; ``compute`` may overrule them.
+
+        ``cache_dir`` is the folder of ``evaluate`` here, and that of embeddings in ``compute``.
+        """
         hosts = inspect.signature(super().__init__).parameters
-        fields = {field.name for field in dataclasses.fields(self.scorer)}
-        # ``seed`` is an option of both. What neither knows must raise: the host would swallow it.
-        self.options = {name: value for name, value in kwargs.items() if name in fields or name not in hosts}
+        known = {field.name for field in dataclasses.fields(self.scorer)}.intersection(self.shared)
+        # What neither knows must raise: the host would swallow it.
+        self.options = {name: value for name, value in kwargs.items() if name in known or name not in hosts}
         self.scorer(**self.options)
         self._one_at_a_time = threading.RLock()
         super().__init__(*args, **{name: value for name, value in kwargs.items() if name in hosts})

@@ -50,7 +50,8 @@ def make_compute_metrics(
     Raises:
         InputError: a column is not there; ``scorer`` and options together; ``idf=True`` without references, which
             would count words in captions that every checkpoint writes anew. From the function it returns: rows
-            that are not those of ``eval_dataset``.
+            that are not those of ``eval_dataset``, also where they are more in a distributed run and do not repeat
+            the first ones.
 
     Example:
         >>> from transformers import EvalPrediction
@@ -111,15 +112,26 @@ def _judge(prediction: Any, tokenizer: Any, rows: _Rows, scorer: EMScore) -> dic
             f"predictions must be token ids, (rows, length), got shape {ids.shape} of {ids.dtype}; "
             "set predict_with_generate=True in the training arguments"
         )
-    surplus = len(ids) - len(rows)
-    if surplus < 0 or (surplus > 0 and not _distributed()):
-        raise InputError(
-            f"the trainer evaluated {len(ids)} rows and eval_dataset has {len(rows)}; give both the same rows"
-        )
+    _check_count(len(ids), prediction.label_ids, len(rows))
     ids = ids[: len(rows)]
     _check_order(prediction.label_ids, rows, tokenizer)
     captions = tokenizer.batch_decode(np.where(ids == IGNORED, _pad_id(tokenizer), ids), skip_special_tokens=True)
     return _score([caption.strip() for caption in captions], rows, scorer)
+
+
+def _check_count(evaluated: int, label_ids: Any, expected: int) -> None:
+    """Rows that fill up the last batch of a distributed run repeat the first rows in their order; others are wrong."""
+    wrong = f"the trainer evaluated {evaluated} rows and eval_dataset has {expected}"
+    if evaluated < expected or (evaluated > expected and not (expected and _distributed())):
+        raise InputError(f"{wrong}; give both the same rows")
+    columns = [np.asarray(column) for column in (label_ids if isinstance(label_ids, tuple) else (label_ids,))]
+    for i in range(expected, evaluated):
+        first = (i - expected) % expected
+        if label_ids is None or not all(np.array_equal(column[i], column[first]) for column in columns):
+            raise InputError(
+                f"{wrong}; only rows that fill up the last batch may be more, and row {i} has not the labels of row "
+                f"{first}, which such a row repeats; give both the same rows"
+            )
 
 
 def _pad_id(tokenizer: Any) -> int:

@@ -127,14 +127,14 @@ class EMScore(MapFunction, EMScoreOptions):
         """
         return report_to_result(self.score(predictions=predictions, videos=videos, references=references), self)
 
-    def score_batch(self, batch: Mapping[str, Any], base_dir: str | None = None) -> ScoreReport:
-        """Score a batch of rows of a data set; ``base_dir`` is where relative paths start.
+    def score_batch(self, batch: Mapping[str, Any], base_dir: str | None = None, *, whole: bool = False) -> ScoreReport:
+        """Score a batch of rows of a data set, or with ``whole`` all of them; ``base_dir`` is where paths start.
 
         Raises:
             InputError: ``idf=True``, which would differ from batch to batch.
             VqeError: see ``score``.
         """
-        if self.idf is True:
+        if self.idf is True and not whole:
             raise InputError(
                 "idf=True would differ from batch to batch; fit it on the whole column first: "
                 "scorer = scorer.fit(ds['reference'])"

@@ -124,22 +124,22 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
             MediaError, InputError, RowsFailedError: rows that cannot be compared, with ``on_error="raise"``.
         """
         columns = as_columns(videos=videos, audios=audios, audio_descriptions=audio_descriptions, groups=groups)
-        return self._score_columns(columns, of_call=True)
+        return self._score_columns(columns, of_call=True, by_columns=False)
 
-    def score_batch(self, batch: Mapping[str, Any], base_dir: str | None = None) -> ScoreReport:
-        """Compare a batch of rows of a data set; ``base_dir`` is where relative paths start.
+    def score_batch(self, batch: Mapping[str, Any], base_dir: str | None = None, *, whole: bool = False) -> ScoreReport:
+        """Compare a batch of rows of a data set, or with ``whole`` all of them; ``base_dir`` is where paths start.
 
         Raises:
             InputError: ``min_percentile`` without a bank, which would differ from batch to batch.
             VqeError: see ``score``.
         """
-        if self.min_percentile is not None and self.reference_bank is None:
+        if self.min_percentile is not None and self.reference_bank is None and not whole:
             raise InputError(
                 "min_percentile would differ from batch to batch; measure it against sounds that stay the same: "
                 "scorer = scorer.fit_bank(audios=...)"
             )
         # Without a bank no percentile: a batch is not the data set.
-        return self._score_columns(as_columns(**self.inputs_from(batch, base_dir)), of_call=False)
+        return self._score_columns(as_columns(**self.inputs_from(batch, base_dir)), of_call=whole, by_columns=True)
 
     def columns_for(self, columns: Collection[str]) -> dict[str, str]:
         """Name and type of each column that the object, as a function, adds to a table with ``columns``."""
@@ -194,7 +194,9 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
             save_bank(bank, path)
         return replace(self, reference_bank=bank)
 
-    def _compare(self, columns: Mapping[str, Any], *, of_call: bool = True) -> tuple[list[SoundOutcome], Comparison]:
+    def _compare(
+        self, columns: Mapping[str, Any], *, by_columns: bool = False
+    ) -> tuple[list[SoundOutcome], Comparison]:
         settle_in_process()
         rows = read_sound_rows(columns["videos"], columns["audios"], columns["audio_descriptions"])
         errors = {i: row for i, row in enumerate(rows) if isinstance(row, VqeError)}
@@ -202,7 +204,7 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
             report_failures(errors, len(rows), "raise")
         descriptions = columns["audio_descriptions"]
         # Of a data set the column decides, not its values: every batch must be compared by one method.
-        given = descriptions is not None and not (of_call and all(map(is_missing, descriptions)))
+        given = descriptions is not None and (by_columns or not all(map(is_missing, descriptions)))
         method = comparison_for(self, self._described(given))
         pairs = [
             SoundPair(i, video, row.audio, row.description)
@@ -216,8 +218,8 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
         return outcomes, method
 
     @own_precision()
-    def _score_columns(self, columns: Mapping[str, Any], *, of_call: bool) -> ScoreReport:
-        outcomes, method = self._compare(columns, of_call=of_call)
+    def _score_columns(self, columns: Mapping[str, Any], *, of_call: bool, by_columns: bool) -> ScoreReport:
+        outcomes, method = self._compare(columns, by_columns=by_columns)
         bank = load_bank(self.reference_bank)
         numbers, percentiles = measure(outcomes, columns, method, bank=bank, of_call=of_call, seed=self.seed)
         unknown = any(o.error is None and math.isnan(p) for o, p in zip(outcomes, percentiles, strict=True))

@@ -111,6 +111,60 @@ def test_without_a_reference_column_the_video_alone_judges(clips, tmp_path):
     assert names == ["EMScore(X,V)_cogr", "emscore_status", "emscore_message"]
 
 
+@pytest.fixture(params=["FileStorage", "BatchedFileStorage"])
+def kind(request):
+    """A storage whose rows are read at once, and one that gives them in batches."""
+    return {"kind": request.param, **({"batch_size": 2} if request.param == "BatchedFileStorage" else {})}
+
+
+def step_of(rows, form, folder, kind):
+    storage = storage_of(rows, form, folder, kind["kind"])
+    if "batch_size" in kind:
+        storage.batch_size = kind["batch_size"]
+    return storage
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+@pytest.mark.parametrize("empty", ["video_path", "reference"])
+def test_the_columns_of_the_table_decide_and_not_their_values(form, empty, kind, clips, tmp_path):
+    rows = [{**row, empty: None} for row in caption_rows(clips)[1:3]]
+    storage = step_of(rows, form, tmp_path, kind)
+    names = EMScoreEval(clip_model_path="toy", metrics=["cogr"]).run(storage.step())
+    assert names == [*(f"{score_type}_cogr" for score_type in TYPES), "emscore_status", "emscore_message"]
+    frame = written(storage)
+    scored = {"video_path": "EMScore(X,X*)", "reference": "EMScore(X,V)"}[empty]
+    for score_type in TYPES:
+        assert frame[f"{score_type}_cogr"].notna().tolist() == [score_type == scored] * 2
+    assert frame["emscore_status"].tolist() == ["ok", "ok"]
+
+
+def test_a_column_without_a_video_fails_its_rows_and_not_the_storage(kind, clips, tmp_path):
+    rows = [{**row, "video_path": None} for row in caption_rows(clips)[1:3]]
+    storage = step_of(rows, "jsonl", tmp_path, kind)
+    EMScoreEval(clip_model_path="toy", score_types=["EMScore(X,V)"], metrics=["cogr"]).run(storage.step())
+    frame = written(storage)
+    assert frame["emscore_status"].tolist() == ["no_input", "no_input"]
+    assert frame["EMScore(X,V)_cogr"].isna().all()
+
+
+def test_a_column_without_a_description_fails_its_rows_and_not_the_storage(kind, clips, tmp_path):
+    rows = [{"video_path": str(path), "audio_description": None} for path in clips[:2]]
+    storage = step_of(rows, "jsonl", tmp_path, kind)
+    names = VideoAudioSimilarity(hf_clip="toy").run(storage.step())
+    assert {*SIMILARITIES, "description"} <= set(names)
+    assert written(storage)["video_audio_status"].tolist() == ["no_description", "no_description"]
+
+
+def test_idf_is_counted_in_all_rows_of_a_storage(captions, tmp_path):
+    rows, _ = captions
+    storage = storage_of(rows, "jsonl", tmp_path)
+    EMScoreEval(clip_model_path="toy", metrics=["figr_P"], idf=True).run(storage.step())
+    scorer = vqe_core.EMScore(clip_model_path="toy", metrics=["figr_P"], idf=True, on_error="skip")
+    report = scorer.score(**scorer.inputs_from({name: [row[name] for row in rows] for name in rows[0]}))
+    found = written(storage)["EMScore(X,V)_figr_P"].astype(float)
+    np.testing.assert_allclose(found, report.rows["EMScore(X,V)_figr_P"], atol=1e-6)
+
+
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
 def test_a_row_of_several_videos_and_paths_from_a_folder(form, clips, tmp_path):
     rows = [{"video_path": ["clip_0.mp4", "clip_1.mp4"], "audio_path": "clip_0.mp4"}] * 2

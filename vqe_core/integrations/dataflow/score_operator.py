@@ -61,10 +61,9 @@ class ScoreOperator(package.OperatorABC):
         return list(written)
 
     def _score(self, scorer: Any, columns: Mapping[str, Any], storage: Any) -> ScoreReport:
-        if getattr(storage, "batch_size", None) is None:
-            report: ScoreReport = scorer.score(**scorer.inputs_from(columns, self.base_dir))
-        else:  # one batch of a batched pipeline: nothing may depend on which rows are in it
-            report = scorer.score_batch(columns, self.base_dir)
+        # In one batch of a batched pipeline nothing may depend on which rows are in it.
+        whole = getattr(storage, "batch_size", None) is None
+        report: ScoreReport = scorer.score_batch(columns, self.base_dir, whole=whole)
         counts = {"num_rows": report.num_rows, "num_failed": report.num_failed}
         self.summary = {**report.scores, **report.calibration, **counts, "signature": report.signature}
         return report
