@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from tqdm import tqdm
 
-from vqe_core.describers.sounds import Sound, check_description, to_mono
+from vqe_core.chat.sounds import Sound, to_mono
+from vqe_core.describers.description import check_description
 from vqe_core.errors import InputError, InputTypeError, ModelError, VqeError
 
 
