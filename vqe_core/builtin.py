@@ -32,5 +32,8 @@ register("joint_encoder", "clip", "vqe_core.encoders.clip_clap:ClipClapJoint")
 register("describer", "function", "vqe_core.describers.function:FunctionDescriber")
 register("describer", "endpoint", "vqe_core.describers.endpoint:EndpointDescriber")
 
+register("judge", "function", "vqe_core.judges.function:FunctionJudge")
+register("judge", "endpoint", "vqe_core.judges.endpoint:EndpointJudge")
+
 register("scorer", "emscore", "vqe_core.scorers.emscore:EMScore")
 register("scorer", "video_audio_similarity", "vqe_core.scorers.video_audio_similarity:VideoAudioSimilarity")

@@ -23,9 +23,9 @@ Backend = Literal["auto", "torch", "compile", "openvino"]
 # What decodes video files: FFmpeg by PyAV (auto is that), or an NVIDIA graphics card, whose pixels differ a little.
 Decoder = Literal["auto", "pyav", "nvdec"]
 
-# How sound and picture are compared; auto: by description where there is one, in a joint space where the model has
-# one, else by tags.
-Method = Literal["auto", "description", "tags", "joint"]
+# How sound and picture are compared; auto: by a judge where there is one, by description where there is one, in a
+# joint space where the model has one, else by tags.
+Method = Literal["auto", "description", "tags", "joint", "judge"]
 # One number from the similarities of frames or windows.
 ReduceMode = Literal["avg", "max", "min"]
 # A row of several videos passes if any, or if all of them pass.

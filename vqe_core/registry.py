@@ -53,6 +53,12 @@ def load(kind: str, name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
+def qualified_name(function: Any) -> str:
+    """Module and name of a user's function, which stand for it in signatures."""
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{getattr(function, '__module__', named.__module__)}.{named.__qualname__}"
+
+
 def _known(kind: str) -> dict[str, str]:
     import vqe_core.builtin  # noqa: F401  (registers the built-in components; imports nothing else)
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from vqe_core.embed import DecodeCrew, embed_texts, embed_videos
 from vqe_core.errors import VqeError
-from vqe_core.media import TableMismatchError, Video, as_media_source, open_video
+from vqe_core.media import TableMismatchError, Video, as_media_source, open_video, shrunk
 from vqe_core.report_evidence import WordEvidence, read_words, word_evidence
 from vqe_core.scorers.emscore import EMScore
 from vqe_core.scorers.session import embed_settings
@@ -79,13 +78,3 @@ def _read_frames(video: Video, seen: TimedEmbeddings, longest_side: int | None) 
     if seen.timestamps is not None and not np.array_equal(video.table.timestamps[positions], seen.timestamps[first]):
         raise TableMismatchError(video.source.name, float(seen.timestamps[0]))
     return np.stack([shrunk(frame.pixels, longest_side) for frame in video.frames(positions)])[where]
-
-
-def shrunk(pixels: np.ndarray, longest_side: int | None) -> np.ndarray:
-    """``pixels``, uint8 (H, W, 3), with a longer side of at most ``longest_side``; None leaves them as they are."""
-    height, width = pixels.shape[:2]
-    if longest_side is None or max(height, width) <= longest_side:
-        return pixels
-    scale = longest_side / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))

@@ -7,8 +7,8 @@ import vqe_core  # From: vqe-core
 
 _DESCRIPTION = """\
 Video-audio similarity compares a video's pictures with its sound: with a description of the sound, with the sound's
-tags, or with the sound itself in a model that was trained on both. It reports what a similarity is worth beside it:
-how the true pairs of a call stand against its mismatches.
+tags, or with the sound itself in a model that was trained on both; or by a judge that sees and hears. It reports what
+a similarity is worth beside it: how the true pairs of a call stand against its mismatches.
 """
 
 _CITATION = """\
@@ -26,12 +26,13 @@ Args:
         video's own track.
     audio_descriptions: optional list of str or None, the sounds in words.
     groups: optional list of str, equal for rows that share a sound.
-    method: "auto", "description", "tags" or "joint".
+    method: "auto", "description", "tags", "joint" or "judge".
     hf_clip: image-text or joint model, or "toy" (a teaching model). Default "openai/clip-vit-base-patch32".
     hf_clap: model that tags sounds. Default "laion/clap-htsat-unfused". labels: sounds to tell apart.
     frame_sampling_method, frame_num, every_n_seconds, every_n_frames, max_frames: which frames; default 3 uniform.
-    horizontal_flip, vertical_flip: also compare flipped frames. window, hop: seconds. describer, api_url, model_name:
-        what puts sounds into words. reduce_mode: "avg", "max" or "min".
+    horizontal_flip, vertical_flip: also compare flipped frames. window, hop: seconds. describer, or api_url,
+        model_name, max_workers: what puts sounds into words. judge, or these with method "judge": who sees and hears,
+        and says how well they fit. reduce_mode: "avg", "max" or "min".
     min_score, max_score, min_percentile, any_or_all: what passes the filter. reference_bank, seed: of percentiles.
     batch_size, device, dtype, backend, decoder, isolate, row_timeout: how to run. cache_dir: folder of embeddings.
     per_sample, return_profile: return more.
@@ -40,7 +41,8 @@ Args:
 Returns:
     Means of similarity, avg_similarity, max_similarity, min_similarity, percentile and passed_filter;
     mismatched_mean, gap, auc, r1_v2a, r1_a2v, median_rank, p_value and their chance levels; num_rows, num_failed,
-    signature; with per_sample also samples, with return_profile also profile.
+    signature; with per_sample also samples, with return_profile also profile. By a judge a similarity is its number
+    from 0 to 1, samples hold its reason, and there is no percentile and no number against mismatches.
 Examples:
     >>> import evaluate
     >>> from vqe_core.demo.clips import make_clip

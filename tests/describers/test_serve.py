@@ -16,8 +16,10 @@ import warnings
 
 import pytest
 
+from tests.judges.exhibits import exhibit
 from tests.tiny_audio import tiny_qwen2_audio, tones
 from vqe_core.describers.endpoint import EndpointDescriber
+from vqe_core.judges.endpoint import EndpointJudge
 
 SERVE = "import sys; from transformers.cli.transformers import main; sys.exit(main())"
 NEEDED = "import fastapi, uvicorn, openai"
@@ -91,6 +93,17 @@ def test_a_real_server_takes_the_sounds(server, model):
     codes = ["ok" if isinstance(text, str) else text.code for text in found]
     assert set(codes) <= {"ok", "bad_description"}, (found, log.read_text()[-3000:])
     assert all(isinstance(text, str) or "no usable text" in str(text) for text in found), found
+
+
+def test_a_judge_whose_model_has_no_eyes_is_an_error_of_each_clip_and_never_a_number(server, model):
+    url, log = server
+    judge = EndpointJudge(
+        api_url=url, model_name=model, retries=0, timeout=120, max_tokens=8, key_name=None, progress=False
+    )
+    found = judge.judge([exhibit(), exhibit(0.5)])
+    # The server may refuse pictures, fail on them, or leave them out: then random weights say no number.
+    codes = {getattr(error, "code", "ok") for error in found}
+    assert codes <= {"judge_failed", "judge_refused", "bad_judgement"}, (found, log.read_text()[-3000:])
 
 
 def test_a_model_that_the_server_does_not_have_is_an_error_of_each_sound(server):

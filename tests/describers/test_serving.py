@@ -12,8 +12,8 @@ import transformers
 from tests.servers import chat_server, completion
 from tests.sounds import tone
 from tests.tiny_audio import tiny_qwen2_audio
+from vqe_core.chat.request import post
 from vqe_core.describers import as_describer
-from vqe_core.describers.request import post
 from vqe_core.describers.serving import LocalServerDescriber, ServingDescriber
 from vqe_core.errors import InputError, InputTypeError, ModelError
 

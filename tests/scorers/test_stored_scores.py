@@ -147,7 +147,7 @@ def test_a_file_that_changes_while_it_is_heard_is_not_stored(clips, tmp_path, mo
     paths = {name: tmp_path / f"{name}.mp4" for name in ("video", "sound")}
     for path, clip in zip(paths.values(), clips, strict=False):
         path.write_bytes(Path(clip).read_bytes())
-    module = "vqe_core.scorers.av_frames" if method == "tags" else "vqe_core.scorers.av_joint"
+    module = "vqe_core.scorers.av_frames" if method == "tags" else "vqe_core.scorers.av_sound"
     original = vqe_core.scorers.av_sound.read_sound
 
     def read_and_change(*arguments):

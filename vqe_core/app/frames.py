@@ -11,10 +11,9 @@ import numpy as np
 
 from vqe_core.app.settings import MAX_DECODING
 from vqe_core.explain import THUMBNAIL
-from vqe_core.media import Video, as_media_source, open_video
+from vqe_core.media import Video, as_media_source, open_video, shrunk
 from vqe_core.media.isolation.limits import WorkerLimits
 from vqe_core.media.isolation.worker import DecodeWorker
-from vqe_core.report_frames import shrunk
 
 _ONE_AT_A_TIME = threading.Lock()
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from vqe_core.chat.serving import is_serving
 from vqe_core.errors import InputTypeError
 
 if TYPE_CHECKING:
-    from vqe_core.describers.sounds import Sound
+    from vqe_core.chat.sounds import Sound
     from vqe_core.errors import VqeError
 
 
@@ -38,7 +39,7 @@ def as_describer(value: Any) -> Describer:
     """
     if isinstance(value, Describer):
         return value
-    if hasattr(value, "generate_from_input"):
+    if is_serving(value):
         from vqe_core.describers.serving import describer_of_serving
 
         return describer_of_serving(value)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from tqdm import tqdm
 
-from vqe_core.describers.sounds import Sound, check_description, to_mono
+from vqe_core.chat.sounds import Sound, to_mono
+from vqe_core.describers.description import check_description
 from vqe_core.errors import InputError, InputTypeError, ModelError, VqeError
+from vqe_core.registry import qualified_name
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,7 @@ class FunctionDescriber:
 
     def signature(self) -> dict[str, str]:
         """What can change a description: which function it is."""
-        function = self.function
-        known = getattr(function, "__qualname__", type(function).__qualname__)
-        module = getattr(function, "__module__", type(function).__module__)
-        return {"describer": "function", "describer_name": self.name or f"{module}.{known}"}
+        return {"describer": "function", "describer_name": self.name or qualified_name(self.function)}
 
     def describe(self, waveforms: Sequence[Sound]) -> list[str | VqeError]:
         """A text, or the error, of each sound, in order. An error of the function concerns its sound alone."""

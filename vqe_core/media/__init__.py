@@ -17,6 +17,7 @@ from vqe_core.media.isolation.limits import WorkerLimits
 from vqe_core.media.isolation.worker import DecodeWorker
 from vqe_core.media.limits import MediaLimits
 from vqe_core.media.reader import TableMismatchError, VideoReader
+from vqe_core.media.shrinking import shrunk
 from vqe_core.media.source import as_media_source
 from vqe_core.media.video import Video, decoders_of, open_video, reader_for, reader_versions
 
@@ -42,6 +43,7 @@ __all__ = [
     "reader_for",
     "reader_versions",
     "resample",
+    "shrunk",
     "slice_seconds",
     "source_identity",
     "to_mono",

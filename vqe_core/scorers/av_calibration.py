@@ -35,6 +35,8 @@ def measure(
 ) -> tuple[dict[str, Any], list[float]]:
     """The numbers of a call, and each row's percentile; NaN where there is nothing to compare with.
 
+    Of a method without a space there are no numbers.
+
     Args:
         outcomes: of all rows; those that failed take no part.
         columns: of the call, for its groups.
@@ -44,6 +46,8 @@ def measure(
         seed: of the shuffles.
     """
     percentiles = [math.nan] * len(outcomes)
+    if method.space is None:
+        return {}, percentiles
     good = [i for i, outcome in enumerate(outcomes) if outcome.error is None]
     if not good:
         unknown = {**dict.fromkeys(NUMBERS, math.nan), "chance": dict.fromkeys(ChanceLevels._fields, math.nan)}

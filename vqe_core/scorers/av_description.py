@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from vqe_core.chat.role import DESCRIBER
 from vqe_core.describers import Describer
 from vqe_core.embed import embed_texts
 from vqe_core.errors import InputError, VqeError
 from vqe_core.media import DecodeWorker, resample
+from vqe_core.scorers.av_asking import ask_once
 from vqe_core.scorers.av_bridge import DescriptionBridge
 from vqe_core.scorers.av_frames import FrameComparison, hear
 from vqe_core.scorers.av_pairs import PairResult, SoundPair, attempt
 from vqe_core.scorers.av_sound import HeardSound
 from vqe_core.scorers.rows import check_text
-from vqe_core.types import AudioSamples, TimedEmbeddings
+from vqe_core.types import TimedEmbeddings
 
 PROFILE_WINDOW = 1.0  # seconds; a description has no window of its own
 
@@ -75,21 +77,10 @@ class ByDescription(FrameComparison):
 
     @staticmethod
     def _ask(describer: Describer, sounds: Sequence[HeardSound]) -> list[str | VqeError]:
-        """A description of each sound; equal sounds are described once, as an answer may cost money."""
         keys = [(sound.samples.sampling_rate, sound.samples.waveform.tobytes()) for sound in sounds]
-        first: dict[Any, AudioSamples] = {}
-        for key, sound in zip(keys, sounds, strict=True):
-            first.setdefault(key, sound.samples)
         rate = describer.sampling_rate
-        waveforms = [samples if rate is None else resample(samples, rate) for samples in first.values()]
-        try:
-            answers = list(describer.describe(waveforms))
-            if len(answers) != len(waveforms):
-                raise ValueError(f"{len(answers)} answers for {len(waveforms)} sounds")
-        except Exception as error:  # anyone may write a describer
-            answers = [InputError(f"the describer failed: {error}", code="describer_failed")] * len(waveforms)
-        checked = dict(zip(first, map(_checked_description, answers), strict=True))
-        return [checked[key] for key in keys]
+        samples = [sound.samples if rate is None else resample(sound.samples, rate) for sound in sounds]
+        return ask_once(DESCRIBER, keys, samples, describer.describe, _check_description)
 
     def signature(self) -> dict[str, Any]:
         """Of the model, and of the describer where there is one."""
@@ -97,10 +88,8 @@ class ByDescription(FrameComparison):
         return {**self.encoder.signature(), **describer}
 
 
-def _checked_description(answer: Any) -> str | VqeError:
-    if isinstance(answer, VqeError):
-        return answer
+def _check_description(answer: Any) -> str:
     try:
         return check_text(answer, "description")
     except VqeError as error:
-        return InputError(str(error), code="bad_description")
+        raise InputError(str(error), code="bad_description") from error

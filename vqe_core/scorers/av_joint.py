@@ -13,15 +13,14 @@ from vqe_core.cache import CacheKey, EmbeddingCache, open_cache
 from vqe_core.embed import DecodeCrew, show_progress
 from vqe_core.encoders.audio_protocols import JointEncoder
 from vqe_core.errors import VqeError
-from vqe_core.media import DecodeWorker, MediaLimits, Video, decoders_of, open_video
+from vqe_core.media import DecodeWorker, Video, decoders_of
 from vqe_core.samplers import FrameSampler
 from vqe_core.scorers.av_pairs import PairResult, SoundPair, attempt
-from vqe_core.scorers.av_sound import heard_during, read_sound, sound_offset, with_clock
+from vqe_core.scorers.av_sound import HeardSound, see_and_hear
 from vqe_core.scorers.av_stored import entry_of_windows, looked_up, pair_parts, windows_of_entry
 from vqe_core.scorers.av_windows import WindowedEmbeddings, Windowing, profile_entry
 from vqe_core.scorers.options import VideoAudioOptions
 from vqe_core.scorers.session import embed_settings
-from vqe_core.types import AudioSamples
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,19 +77,11 @@ class ByJointSpace:
 
     def _embed(self, pair: SoundPair, worker: DecodeWorker | None) -> tuple[WindowedEmbeddings, tuple[str, ...], str]:
         """The windows of a pair, remarks on them, and what decoded the pictures."""
-        sound = read_sound(pair.video, pair.audio, worker)
-        source, notes = with_clock(pair.video, lambda: sound)
-        video = open_video(source, MediaLimits(), worker, self.options.decoder)
-        return video.read(lambda video: self._embed_video(video, sound, pair, notes))
+        return see_and_hear(pair.video, pair.audio, worker, self.options.decoder, self._embed_video)
 
-    def _embed_video(
-        self, video: Video, sound: AudioSamples, pair: SoundPair, notes: tuple[str, ...]
-    ) -> tuple[WindowedEmbeddings, tuple[str, ...], str]:
-        table = video.table
-        offset = -sound.start if notes else sound_offset(pair.video, pair.audio, table.start)
-        heard = heard_during(sound, table.start, table.end, offset=offset)
+    def _embed_video(self, video: Video, heard: HeardSound) -> tuple[WindowedEmbeddings, tuple[str, ...], str]:
         windows = self.windowing.embed(video, heard, self.encoder)
-        return windows, (*notes, *table.warnings, *heard.notes), video.read_by
+        return windows, (*video.table.warnings, *heard.notes), video.read_by
 
     def logits(self, visual: Tensor, sound: Tensor) -> Tensor:
         """The model's own: (N, D), (M, D) -> (N, M)."""

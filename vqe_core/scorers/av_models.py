@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from vqe_core import registry
-from vqe_core.describers import Describer, as_describer
 from vqe_core.embed import FrameViews
 from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
 from vqe_core.encoders.audio_loading import AUDIO_MODEL_FIELD, load_joint_encoder, load_tagger
@@ -15,12 +14,14 @@ from vqe_core.encoders.audio_protocols import JointEncoder
 from vqe_core.encoders.batch_size import USUAL
 from vqe_core.encoders.checkpoints import find_checkpoint
 from vqe_core.errors import InputError, InputTypeError, VqeError
-from vqe_core.samplers import FrameSampler
+from vqe_core.samplers import FrameSampler, check_count
 from vqe_core.samplers.middle import MiddleSampler
 from vqe_core.samplers.uniform import UniformSampler
+from vqe_core.scorers.av_asking import check_asked, describer_for, judge_for
 from vqe_core.scorers.av_bridge import FRAMES, TagBridge
 from vqe_core.scorers.av_description import ByDescription
 from vqe_core.scorers.av_joint import ByJointSpace
+from vqe_core.scorers.av_judge import ByJudge, is_judged, refuse_meaningless
 from vqe_core.scorers.av_pairs import Comparison
 from vqe_core.scorers.av_tags import ByTags
 from vqe_core.scorers.av_windows import Windowing
@@ -29,6 +30,20 @@ from vqe_core.scorers.sampling import sampler_from_options
 
 DEFAULT_TAGGER = "laion/clap-htsat-unfused"
 DEFAULT_FRAME_NUM = 3  # of the operator this metric comes from
+
+
+def check_chosen(options: VideoAudioOptions) -> None:
+    """Check what can be checked of the options before a model is loaded, so that a wrong one is told at once.
+
+    Raises:
+        InputError, InputTypeError: one breaks its rule.
+    """
+    check_count("max_workers", options.max_workers)
+    check_asked(options)
+    _ = frame_sampler(options), describer_for(options), check_labels(options.labels)
+    if is_judged(options):
+        refuse_meaningless(options)
+        _ = judge_for(options)
 
 
 def frame_sampler(options: VideoAudioOptions) -> FrameSampler:
@@ -51,6 +66,8 @@ def method_for(options: VideoAudioOptions, described: bool) -> str:
     """The method that the options name, or the first that inputs and model allow; loads nothing."""
     if options.method != "auto":
         return options.method
+    if is_judged(options):
+        return "judge"
     return "description" if described else "joint" if _is_joint(options.hf_clip) else "tags"
 
 
@@ -63,9 +80,11 @@ def comparison_for(options: VideoAudioOptions, described: bool) -> Comparison:
 
     Raises:
         ModelNotFoundError, ModelError, MissingPackageError: a model cannot be had or cannot do this.
-        InputError: ``method="description"`` without descriptions.
+        InputError: ``method="description"`` without descriptions, or ``method="judge"`` without a judge.
     """
     method = method_for(options, described)
+    if method == "judge":
+        return ByJudge(judge_for(options), frame_sampler(options), options)
     if method == "joint":
         if options.backend not in ("auto", "torch"):
             raise InputError(
@@ -141,22 +160,3 @@ def _tagger_name(options: VideoAudioOptions) -> Any:
     named = isinstance(options.hf_clip, str | os.PathLike)
     brings_one = named and AUDIO_MODEL_FIELD in find_checkpoint(os.fspath(options.hf_clip)).config
     return options.hf_clip if brings_one else DEFAULT_TAGGER
-
-
-def describer_for(options: VideoAudioOptions) -> Describer | None:
-    """What puts sounds into words, None where the options name nothing.
-
-    Raises:
-        InputError: an address without a model, or one that holds a key or no host.
-        InputTypeError: neither a function nor a describer.
-    """
-    if options.describer is not None:
-        return as_describer(options.describer)
-    if options.api_url is None:
-        return None
-    from vqe_core.describers.endpoint import EndpointDescriber
-
-    if options.model_name is None:
-        # The address is not repeated: it may hold what should not be printed.
-        raise InputError("api_url needs model_name; name the model that the endpoint serves")
-    return EndpointDescriber(api_url=options.api_url, model_name=options.model_name, progress=options.progress)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
 from vqe_core.errors import VqeError
@@ -42,23 +43,25 @@ class PairResult:
     """What came of one pair.
 
     Attributes:
-        similarities: float (n,), cosine of each sampled frame, or of each window.
-        visual: float (D,), mean of the frame or window embeddings, as the model gives them.
+        similarities: float (n,), cosine of each sampled frame, or of each window; or a judge's one number.
+        visual: float (D,), mean of the frame or window embeddings, as the model gives them; empty of a judge.
         sound: float (D,), likewise of the sound; with ``visual`` it makes the N x N matrix of a call.
         reader: what decoded the pictures, with versions.
         logit: the joint model's own score, None by other methods.
         tags, description: the words that stood for the sound, by those methods.
+        reason: what a judge said beside its number.
         profile: see ``profile_entry``, where asked for.
         notes: remarks for the row.
     """
 
     similarities: Tensor
-    visual: Tensor
-    sound: Tensor
-    reader: str
+    visual: Tensor = field(default_factory=lambda: torch.empty(0))
+    sound: Tensor = field(default_factory=lambda: torch.empty(0))
+    reader: str = ""
     logit: float | None = None
     tags: Tags | None = None
     description: str | None = None
+    reason: str | None = None
     profile: dict[str, Any] | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
 
@@ -81,8 +84,8 @@ class Comparison(Protocol):
         ...
 
     @property
-    def space(self) -> str:
-        """Name of the embedding space."""
+    def space(self) -> str | None:
+        """Name of the embedding space; None of a judge, who has none, so that there are no mismatches."""
         ...
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -17,7 +18,13 @@ from vqe_core.scorers.options import VideoAudioOptions
 from vqe_core.scorers.results import mean_known
 from vqe_core.types import ScoreReport
 
-SCORES = ("similarity", "avg_similarity", "max_similarity", "min_similarity", "percentile")
+SIMILARITIES = ("similarity", "avg_similarity", "max_similarity", "min_similarity")
+SCORES = (*SIMILARITIES, "percentile")
+# Of methods that have others: a judge has no mismatches, and so no percentile.
+_SCORES_OF = {"joint": (*SCORES, "logit"), "judge": SIMILARITIES}
+_WORDS_OF = {"tags": ("tags",), "description": ("description",), "judge": ("reason",)}
+# All that any method writes.
+WRITTEN = frozenset({*SCORES, *chain(*_SCORES_OF.values(), *_WORDS_OF.values()), "passed_filter", "profile"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,12 +99,12 @@ def sound_report(
 
 def score_names(method: str) -> tuple[str, ...]:
     """Score columns of a method."""
-    return (*SCORES, "logit") if method == "joint" else SCORES
+    return _SCORES_OF.get(method, SCORES)
 
 
 def detail_names(method: str, with_profile: bool) -> list[str]:
-    """Columns beside the scores: the words that stood for the sound, and the profile where asked for."""
-    return [*([method] if method in ("tags", "description") else []), *(["profile"] if with_profile else [])]
+    """Columns beside the scores: the words that stood for the sound or for a number, and the profile if asked for."""
+    return [*_WORDS_OF.get(method, ()), *(["profile"] if with_profile else [])]
 
 
 def row_scores(outcome: SoundOutcome, options: VideoAudioOptions, percentile: float) -> dict[str, float]:

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from vqe_core.choices import Decoder
 from vqe_core.errors import InputError, MediaError
 from vqe_core.functional.windows import common_span, window_bounds
-from vqe_core.media import DecodeWorker, audio_status, is_silent, read_audio, resample, slice_seconds, to_mono
+from vqe_core.media import (
+    DecodeWorker,
+    MediaLimits,
+    Video,
+    audio_status,
+    is_silent,
+    open_video,
+    read_audio,
+    resample,
+    slice_seconds,
+    to_mono,
+)
 from vqe_core.scorers.av_rows import SoundSource
 from vqe_core.types import AudioSamples, MediaSource
 
@@ -19,6 +32,8 @@ from vqe_core.types import AudioSamples, MediaSource
 MAX_UNCOVERED = 1.0  # seconds
 MAX_UNCOVERED_SHARE = 0.05
 MAX_WINDOWS = 10_000  # of one sound: nearly three hours, second by second
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,36 @@ def heard_during(samples: AudioSamples, start: float, end: float, *, offset: flo
         code, message = problem
         raise MediaError(message, code=code)
     return HeardSound(to_mono(samples), tuple(notes))
+
+
+def see_and_hear(
+    video: MediaSource,
+    audio: SoundSource | None,
+    worker: DecodeWorker | None,
+    decoder: Decoder,
+    use: Callable[[Video, HeardSound], Result],
+) -> Result:
+    """What ``use`` makes of a video and of the sound that is heard while it is seen.
+
+    Args:
+        video, audio: the pair; None for the video's own track.
+        worker: decodes, where there is one.
+        decoder: of the video.
+        use: is called again, with another table of frames, where the video is damaged.
+
+    Raises:
+        MediaError, InputError: see ``read_sound`` and ``heard_during``; the video cannot be read.
+    """
+    sound = read_sound(video, audio, worker)
+    source, notes = with_clock(video, lambda: sound)
+
+    def both(seen: Video) -> Result:
+        table = seen.table
+        offset = -sound.start if notes else sound_offset(video, audio, table.start)
+        heard = heard_during(sound, table.start, table.end, offset=offset)
+        return use(seen, replace(heard, notes=(*notes, *heard.notes)))
+
+    return open_video(source, MediaLimits(), worker, decoder).read(both)
 
 
 def _loud_somewhere(samples: AudioSamples) -> bool:

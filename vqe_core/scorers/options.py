@@ -120,7 +120,7 @@ class VideoAudioOptions(SharedOptions):
     hf_clap: Any = option(
         None, "model that tags sounds (default laion/clap-htsat-unfused, or what hf_clip brings along)", names="model"
     )
-    method: Method = option("auto", "description, tags, joint, or auto (the first that the inputs and the model allow)")
+    method: Method = option("auto", "description, tags, joint, judge, or auto (the first that inputs and model allow)")
     reduce_mode: ReduceMode = option("avg", "similarity of a row from its frames or windows: avg, max or min")
     any_or_all: AnyOrAll = option("any", "a row of several videos passes if any, or if all of them pass")
     min_score: float | None = option(None, "lowest similarity that passes the filter (default: none)")
@@ -133,8 +133,10 @@ class VideoAudioOptions(SharedOptions):
     labels: Any = option(None, "sounds to tell apart by tags (default: the model's or about 60 of our own)", many=True)
     return_profile: bool = option(False, "add 'profile': similarity over time, worst window and best lag")
     describer: Any = option(None, "function or object that describes sounds in words", python_only=True)
-    api_url: str | None = option(None, "OpenAI-compatible endpoint that describes sounds (default: none)")
+    judge: Any = option(None, "function or object that sees and hears, and says how well they fit", python_only=True)
+    api_url: str | None = option(None, "OpenAI-compatible endpoint that describes sounds, or judges (default: none)")
     model_name: str | None = option(None, "model at api_url")
+    max_workers: int = option(8, "most requests to api_url at a time", changes_scores=False)
     reference_bank: Any = option(
         None, "file of other sounds to measure percentiles against, written by fit_bank", names="file"
     )

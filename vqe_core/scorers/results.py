@@ -17,7 +17,7 @@ from vqe_core.types import ScoreReport
 # Details that an option asks for stand beside the means too, not only among the samples.
 ASKED_FOR = ("frame_details", "profile")
 # Details that are words, not structures.
-WORDS = ("description",)
+WORDS = ("description", "reason")
 # Written beside the score columns of every metric.
 RESULT_COLUMNS = ("status", "message", "frame_details")
 

@@ -22,9 +22,10 @@ from vqe_core.processes import settle_in_process
 from vqe_core.samplers import FrameSampler, sampler_spec
 from vqe_core.samplers.protocol import check_positive
 from vqe_core.scorers.av_calibration import bank_space, load_bank, measure, save_bank
-from vqe_core.scorers.av_models import check_labels, comparison_for, describer_for, frame_sampler, method_for
+from vqe_core.scorers.av_judge import refuse_bank
+from vqe_core.scorers.av_models import check_chosen, comparison_for, frame_sampler, method_for
 from vqe_core.scorers.av_pairs import Comparison, SoundPair
-from vqe_core.scorers.av_report import SCORES, SoundOutcome, detail_names, gather_rows, score_names, sound_report
+from vqe_core.scorers.av_report import WRITTEN, SoundOutcome, detail_names, gather_rows, score_names, sound_report
 from vqe_core.scorers.av_rows import SoundRow, read_sound_rows
 from vqe_core.scorers.columns import MapFunction, column_types
 from vqe_core.scorers.options import VideoAudioOptions
@@ -38,9 +39,10 @@ from vqe_core.types import ScoreReport
 class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
     """Video-audio similarity with fixed options.
 
-    Three ways to compare (``method``): frames with the sound's description, frames with its tags, or both in the
-    space of a model that was trained on both. A similarity is a cosine and has no scale of its own: read it beside
-    its ``percentile`` and the numbers of the call.
+    Four ways to compare (``method``): frames with the sound's description, frames with its tags, both in the
+    space of a model that was trained on both, or by a judge that sees and hears. A similarity is a cosine and has no
+    scale of its own: read it beside its ``percentile`` and the numbers of the call. A judge's is from 0 to 1, and
+    has neither.
 
     The object is itself the function for ``datasets.map(scorer, batched=True)``; it holds options only.
 
@@ -79,8 +81,7 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
                 f"trust_remote_code ({self.trust_remote_code!r}) must be False: code from a checkpoint is never run, "
                 "as it could do anything on this machine; use a model whose classes transformers has"
             )
-        # Built once here, so that a wrong option is told at once.
-        _ = self.sampler, describer_for(self), check_labels(self.labels)
+        check_chosen(self)
         plain_numbers(self)
 
     @property
@@ -105,7 +106,8 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
             Means of ``similarity``, ``avg_similarity``, ``max_similarity``, ``min_similarity``, ``percentile`` and
             ``passed_filter``; ``mismatched_mean``, ``gap``, ``auc``, ``r1_v2a``, ``r1_a2v``, ``median_rank``,
             ``p_value`` and ``chance``, their levels without any relation; ``num_rows``, ``num_failed``,
-            ``signature``; ``samples`` and ``profile`` where asked for.
+            ``signature``; ``samples`` and ``profile`` where asked for. By a judge neither ``percentile`` nor the
+            numbers against mismatches.
 
         Raises:
             VqeError: see ``score``.
@@ -167,7 +169,7 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
 
     def writes_column(self, name: str) -> bool:
         """Whether results may be written under ``name``, so that an input column must not be called so."""
-        return name in {*SCORES, "logit", "passed_filter", "tags", "description", "profile", *RESULT_COLUMNS}
+        return name in WRITTEN or name in RESULT_COLUMNS
 
     @own_precision()
     def fit_bank(
@@ -184,6 +186,7 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
             videos, audios, audio_descriptions: the other clips, as for ``compute``.
             path: also save the bank there, for ``reference_bank=path``.
         """
+        refuse_bank(self)
         columns = as_columns(videos=videos, audios=audios, audio_descriptions=audio_descriptions, groups=None)
         outcomes, method = self._compare(columns)
         known = [outcome.sound for outcome in outcomes if outcome.error is None]

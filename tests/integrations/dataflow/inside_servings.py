@@ -76,6 +76,30 @@ def test_the_local_vllm_server_is_asked_as_an_endpoint(serving_class, clips, tmp
     assert {request["model"] for request in chat.requests} == {"Qwen/Qwen2-Audio-7B-Instruct"}
 
 
+def test_the_api_serving_judges_pictures_and_sounds(serving_class, clips, tmp_path):
+    made = serving_class("api_llm_serving_request", "APILLMServing_request")
+    with chat_server(lambda number, request: completion('{"score": 7, "reason": "a bell"}')) as chat:
+        serving = made(api_url=f"{chat.url}/chat/completions", model_name="sees", max_workers=2)
+        operator = VideoAudioSimilarity(method="judge", llm_serving=serving)
+        frame = run(operator, clips, tmp_path)
+    assert frame["similarity"].tolist() == pytest.approx([0.7] * len(clips))
+    assert set(frame["reason"]) == {"a bell"}
+    assert frame["passed_filter"].all()
+    kinds = {part["type"] for request in chat.requests for part in request["messages"][0]["content"]}
+    assert kinds == {"text", "image_url", "input_audio"}
+    assert operator.summary["signature"]["judge"]["judge_model"] == "sees"
+    assert operator.llm_serving is serving
+
+
+def test_a_serving_of_text_is_refused_as_judge(serving_class):
+    made = serving_class("local_model_llm_serving", "LocalModelLLMServing_vllm")
+    serving = made(hf_model_name_or_path="Qwen/Qwen2.5-7B-Instruct")
+    with pytest.raises(
+        InputTypeError, match=r"judge \(LocalModelLLMServing_vllm\) takes no conversation.*EndpointJudge"
+    ):
+        VideoAudioSimilarity(llm_serving=serving, method="judge")
+
+
 def test_a_local_text_model_is_refused(serving_class):
     made = serving_class("local_model_llm_serving", "LocalModelLLMServing_vllm")
     serving = made(hf_model_name_or_path="Qwen/Qwen2.5-7B-Instruct")
@@ -86,6 +110,8 @@ def test_a_local_text_model_is_refused(serving_class):
 def test_two_describers_are_refused():
     with pytest.raises(InputError, match="give one"):
         VideoAudioSimilarity(llm_serving=lambda wave, rate: "a", describer=lambda wave, rate: "b")
+    with pytest.raises(InputError, match="give one"):
+        VideoAudioSimilarity(llm_serving=lambda *shown: 0, judge=lambda *shown: 1, method="judge")
 
 
 def test_any_describer_will_do(clips, tmp_path):

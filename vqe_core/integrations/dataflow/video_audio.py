@@ -31,7 +31,8 @@ class VideoAudioSimilarity(ScoreOperator):
         horizontal_flip, vertical_flip: also compare flipped frames.
         any_or_all: a row of several videos passes if any, or if all of them pass.
         reduce_mode: ``similarity`` of a row from its frames or windows: ``"avg"``, ``"max"`` or ``"min"``.
-        llm_serving: serving of DataFlow whose model can hear; describes the sounds, as ``describer`` does.
+        llm_serving: serving of DataFlow whose model can hear; describes the sounds, as ``describer`` does. With
+            ``method="judge"`` its model sees and hears, and judges, as ``judge`` does.
         on_error: rows that cannot be compared: ``"skip"`` (they keep their place, without scores), ``"warn"``,
             ``"raise"`` (nothing is written).
         base_dir: folder that relative paths start from. Default: the working directory.
@@ -42,7 +43,7 @@ class VideoAudioSimilarity(ScoreOperator):
 
     Raises:
         MissingPackageError: open-dataflow is not installed.
-        InputError: an option breaks its rule, or ``llm_serving`` cannot hear.
+        InputError: an option breaks its rule, or ``llm_serving`` cannot do what it is for.
     """
 
     first_columns: ClassVar[tuple[str, ...]] = ("avg_similarity", "max_similarity", "min_similarity", "passed_filter")
@@ -83,9 +84,10 @@ class VideoAudioSimilarity(ScoreOperator):
             "on_error": on_error,
         }
         if llm_serving is not None:
-            if options.get("describer") is not None:
-                raise InputError("llm_serving and describer both describe the sounds; give one")
-            options["describer"] = llm_serving
+            role = "judge" if options.get("method") == "judge" else "describer"
+            if options.get(role) is not None:
+                raise InputError(f"llm_serving and {role} do the same; give one")
+            options[role] = llm_serving
         results = ResultColumns(status_key, message_key, signature_key, overwrite)
         super().__init__(metric.VideoAudioSimilarity, named, options, results, base_dir)
         self.llm_serving = llm_serving  # under this name pipelines find it, to shut it down after its last use

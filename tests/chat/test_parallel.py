@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vqe_core.describers.parallel import run_bounded
+from vqe_core.chat.parallel import run_bounded
 
 
 @settings(max_examples=25, deadline=None)

@@ -13,7 +13,7 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-MAX_ANSWER = 1 << 20  # bytes; a description is a phrase
+MAX_ANSWER = 1 << 20  # bytes; what is asked for is a line
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 RETRIED = frozenset({408, 425, 429}) | frozenset(range(500, 600))
 

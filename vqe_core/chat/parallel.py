@@ -32,6 +32,7 @@ def run_bounded(
     deadline: float,
     late: Result,
     progress: bool | None = None,
+    doing: str = "asking",
 ) -> list[Result]:
     """Call ``call(task, time_left)`` for each task in threads.
 
@@ -45,6 +46,7 @@ def run_bounded(
         deadline: seconds for all.
         late: result of a task that is not done by then.
         progress: progress bar: always, never, or (None) on a terminal only.
+        doing: what the bar says.
 
     Returns:
         A result a task, in order.
@@ -68,10 +70,10 @@ def run_bounded(
                 done.put(_Outcome(number, late, error))
 
     for _ in range(min(workers, len(tasks))):
-        threading.Thread(target=work, daemon=True, name="describer").start()
+        threading.Thread(target=work, daemon=True, name="vqe-chat").start()
     results = [late] * len(tasks)
     try:
-        for outcome in _collect(done, len(tasks), end, progress):
+        for outcome in _collect(done, len(tasks), end, progress, doing):
             if outcome.failure is not None:
                 raise outcome.failure
             results[outcome.number] = outcome.result
@@ -81,11 +83,11 @@ def run_bounded(
 
 
 def _collect(
-    done: queue.SimpleQueue[_Outcome[Result]], count: int, end: float, progress: bool | None
+    done: queue.SimpleQueue[_Outcome[Result]], count: int, end: float, progress: bool | None, doing: str
 ) -> Iterator[_Outcome[Result]]:
     """Outcomes as they come, until all are there or the time is over."""
     disable = None if progress is None else not progress
-    with tqdm(total=count, desc="describing", disable=disable, leave=False) as bar:
+    with tqdm(total=count, desc=doing, disable=disable, leave=False) as bar:
         for _ in range(count):
             try:
                 outcome = done.get(timeout=max(0.0, end - time.monotonic()))

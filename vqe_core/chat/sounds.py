@@ -1,7 +1,8 @@
-"""Sounds as describers get them."""
+"""Sounds as chat models get them."""
 
 from __future__ import annotations
 
+import io
 from typing import TypeAlias
 
 import numpy as np
@@ -11,9 +12,6 @@ from vqe_core.types import AudioSamples
 
 # Decoded sound, or a float waveform, (T,) or (C, T), with its sampling rate in Hz.
 Sound: TypeAlias = AudioSamples | tuple[np.ndarray, int]
-
-# A description is a phrase; a page of text is an answer to something else.
-MAX_LETTERS = 2000
 
 
 def to_mono(sound: Sound, name: str = "sound") -> tuple[np.ndarray, int]:
@@ -56,19 +54,15 @@ def _parts(sound: Sound, name: str) -> tuple[np.ndarray, int]:
     )
 
 
-def check_description(text: object) -> str:
-    """A description on one line.
+def to_wav(sound: Sound, name: str = "sound") -> bytes:
+    """A 16-bit mono WAV file; samples beyond [-1, 1] are clipped.
 
     Raises:
-        InputError: not a string, empty, or longer than ``MAX_LETTERS``; code ``bad_description``.
+        InputError: see ``to_mono``.
     """
-    if not isinstance(text, str):
-        raise InputTypeError(f"description must be a string, got {type(text).__name__}", code="bad_description")
-    line = " ".join(text.split())
-    if not any(letter.isalnum() for letter in line):
-        raise InputError(f"description is empty ({line[:20]!r})", code="bad_description")
-    if len(line) > MAX_LETTERS:
-        raise InputError(
-            f"description has {len(line)} letters, more than {MAX_LETTERS}; ask for a phrase", code="bad_description"
-        )
-    return line
+    import soundfile
+
+    waveform, rate = to_mono(sound, name)
+    file = io.BytesIO()
+    soundfile.write(file, waveform.clip(-1, 1), rate, format="WAV", subtype="PCM_16")
+    return file.getvalue()
