@@ -34,7 +34,7 @@ SEED = 0
 FRAMES = 4
 COMPUTATIONS = [
     ("transformers", "float32"),
-    *[(backend, dtype) for dtype in ("float32", "bfloat16", "float16") for backend in ("torch", "openvino")],
+    *[(backend, dtype) for dtype in ("float32", "bfloat16", "float16") for backend in ("torch", "compile", "openvino")],
 ]
 
 

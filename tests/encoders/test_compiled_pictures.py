@@ -13,6 +13,7 @@ from tests import tiny
 from tests.encoders.test_openvino_pictures import prepared
 from tests.required import required_program
 from vqe_core.encoders import load_image_text_encoder, unload_encoders
+from vqe_core.encoders.compiled_pictures import CompiledPictures
 from vqe_core.errors import InputError
 from vqe_core.scorers.emscore import EMScore
 from vqe_core.scorers.video_audio_similarity import VideoAudioSimilarity
@@ -52,6 +53,23 @@ def test_it_scores_in_bfloat16(compiler):
         assert results[0][key] == pytest.approx(results[1][key], abs=2e-2)
 
 
+def test_many_models_are_compiled_in_one_process(compiler):
+    class Tower(torch.nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.width = width
+
+        def forward(self, images):
+            return images.float().mean((2, 3))[:, :1] * torch.arange(self.width)
+
+    images = torch.randint(0, 256, (3, 3, 4, 4), dtype=torch.uint8)
+    for width in range(1, 11):  # torch's limit is 8 for one piece of code
+        tower = Tower(width)
+        with torch.inference_mode():
+            found = CompiledPictures.compile(tower, images[:1])(images)
+        assert torch.allclose(found, tower(images))
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_forked_process_is_told_and_does_not_hang(compiler, clip_folder):
     encoder = load_image_text_encoder(clip_folder, "cpu", backend="compile")
@@ -73,7 +91,7 @@ def test_a_forked_process_is_told_and_does_not_hang(compiler, clip_folder):
 def test_what_cannot_be_compiled_says_what_is_missing(clip_folder, monkeypatch):
     unload_encoders()
 
-    def no_compiler(tower, dynamic):
+    def no_compiler(tower, **how):
         def call(images):
             raise RuntimeError("No working C++ compiler found")
 

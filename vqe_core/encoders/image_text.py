@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import groupby
 from typing import Any, ClassVar, Literal
 
@@ -50,6 +49,8 @@ class DualEncoder:
     computing: dict[str, str] = field(default_factory=dict, compare=False)
     picture_batches: BackOff = field(default_factory=BackOff, repr=False, compare=False)
     text_batches: BackOff = field(default_factory=BackOff, repr=False, compare=False)
+    # Batch sizes that were measured.
+    measured: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Backend = "torch") -> DualEncoder:
@@ -92,11 +93,16 @@ class DualEncoder:
             **self.computing,
         }
 
-    @cached_property
+    @property
     def picture_batch(self) -> int:
         """Pictures a batch; on a graphics card as many as pay there, measured once (scores move by rounding)."""
         if torch.device(self.device).type != "cuda":
             return USUAL
+        if "pictures" not in self.measured:
+            self.measured["pictures"] = self._measured_batch()
+        return self.measured["pictures"]
+
+    def _measured_batch(self) -> int:
         edge = int(self.model.config.vision_config.image_size)
 
         def seconds(count: int) -> float:
