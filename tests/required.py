@@ -12,12 +12,12 @@ import pytest
 SWITCH = "VQE_REQUIRE_INTEGRATIONS"
 
 
-def required_package(name: str) -> ModuleType:
-    """The module, or a skip that names it; a failure where ``VQE_REQUIRE_INTEGRATIONS=1``."""
+def required_package(name: str, switch: str = SWITCH) -> ModuleType:
+    """The module, or a skip that names it; a failure where the variable ``switch`` is 1."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        absent(f"package {name} cannot be imported ({error})")
+        absent(f"package {name} cannot be imported ({error})", switch)
         raise
 
 
@@ -29,8 +29,8 @@ def required_program(*names: str) -> str:
     return str(found)
 
 
-def absent(what: str) -> None:
-    """Skip, saying what is absent; a failure where CI promised it."""
-    if os.environ.get(SWITCH) == "1":
-        pytest.fail(f"{what}, and {SWITCH}=1 says it must be there", pytrace=False)
+def absent(what: str, switch: str = SWITCH) -> None:
+    """Skip, saying what is absent; a failure where the variable ``switch`` is 1, as it was promised."""
+    if os.environ.get(switch) == "1":
+        pytest.fail(f"{what}, and {switch}=1 says it must be there", pytrace=False)
     pytest.skip(what, allow_module_level=True)

@@ -12,11 +12,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-import warnings
 
 import pytest
 
 from tests.judges.exhibits import exhibit
+from tests.required import absent
 from tests.tiny_audio import tiny_qwen2_audio, tones
 from vqe_core.describers.endpoint import EndpointDescriber
 from vqe_core.judges.endpoint import EndpointJudge
@@ -44,9 +44,7 @@ def model(tmp_path_factory):
 def server(model, tmp_path_factory):
     python = serving_python()
     if python is None:
-        reason = 'THE REAL SERVER IS NOT TESTED: pip install "transformers[serving]", or set VQE_SERVE_PYTHON'
-        warnings.warn(reason, stacklevel=1)
-        pytest.skip(reason)
+        absent('no Python has the packages of the server: pip install "transformers[serving]", or set VQE_SERVE_PYTHON')
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}

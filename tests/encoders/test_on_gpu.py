@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.encoders.test_openvino_pictures import FAMILIES, prepared
-from tests.gpu import required_gpu
+from tests.gpu import required_gpu, required_gpu_package
 from vqe_core.encoders import load_image_text_encoder
 from vqe_core.errors import InputError
 from vqe_core.scorers.emscore import EMScore
@@ -35,7 +35,7 @@ def test_every_family_is_near_the_cpu(gpu, family, dtype, tmp_path):
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_compiled_pictures_are_near_the_cpu(gpu, dtype, clip_folder):
-    pytest.importorskip("triton")
+    required_gpu_package("triton")
     cpu, card = load_image_text_encoder(clip_folder, "cpu"), load_image_text_encoder(clip_folder, gpu, dtype, "compile")
     images = prepared(cpu, 5)
     for count in (1, 5, 3):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.required import required_package
 from tests.tiny_audio import assert_same_direction, pictures, set_seed, tones
 from tests.tiny_joint import tiny_pe_av
 from vqe_core.encoders.audio_loading import load_joint_encoder, unload_audio_models
@@ -19,7 +20,7 @@ RATE = 48_000
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    pytest.importorskip("timm", reason="PE-AV needs timm: pip install vqe-core[pe-av]")
+    required_package("timm")
     return tiny_pe_av(tmp_path_factory.mktemp("pe_av"))
 
 
@@ -97,7 +98,7 @@ def test_very_short_sounds_give_numbers(encoder, length):
 
 
 def test_a_checkpoint_of_fixed_frames_picks_them_as_its_processor_does(tmp_path):
-    pytest.importorskip("timm")
+    required_package("timm")
     encoder = load_joint_encoder(str(tiny_pe_av(tmp_path, num_frames=4)), device="cpu")
     assert encoder.frames_per_window == 4
     (frames,) = pictures(10)

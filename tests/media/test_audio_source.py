@@ -82,7 +82,8 @@ def test_samples_with_a_rate(key, rate_key, kind):
 
 
 def test_real_tensors_are_samples():
-    torch = pytest.importorskip("torch")
+    import torch
+
     waveform = torch.tensor([[0.5, -0.25]], requires_grad=True)
     for tensor in (waveform, waveform.bfloat16(), waveform.half(), waveform.double()):
         assert as_audio_source({"waveform": tensor, "sample_rate": 16_000}).waveform.tolist() == [[0.5, -0.25]]

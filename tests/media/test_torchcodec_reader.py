@@ -6,6 +6,7 @@ import pytest
 from tests.clips import read_code
 from tests.media.decoders import StandInDecoder, torchcodec_decoder
 from tests.media.recipes import coded_clip
+from tests.required import absent
 from vqe_core.errors import MediaError
 from vqe_core.media import MediaLimits, TableMismatchError, as_media_source, open_video
 
@@ -63,7 +64,7 @@ def test_limits(limits, code):
 def test_the_real_decoder_agrees_with_pyav(name):
     decoder = torchcodec_decoder(coded_clip(name))
     if isinstance(decoder, StandInDecoder):
-        pytest.skip("torchcodec cannot be imported here (it needs pip install torchcodec and FFmpeg of the system)")
+        absent("torchcodec cannot be imported (it needs pip install torchcodec and FFmpeg of the system)")
     video, known = open_video(as_media_source(decoder)), open_video(as_media_source(coded_clip(name)))
     np.testing.assert_allclose(video.table.timestamps, known.table.timestamps, atol=1e-6)
     for one, other in zip(video.frames(np.arange(40)), known.frames(np.arange(40)), strict=True):
@@ -73,7 +74,7 @@ def test_the_real_decoder_agrees_with_pyav(name):
 def test_the_real_decoder_never_gives_a_wrong_frame_of_a_transport_stream():
     decoder = torchcodec_decoder(coded_clip("open.ts"))
     if isinstance(decoder, StandInDecoder):
-        pytest.skip("torchcodec cannot be imported here (it needs pip install torchcodec and FFmpeg of the system)")
+        absent("torchcodec cannot be imported (it needs pip install torchcodec and FFmpeg of the system)")
     try:
         video = open_video(as_media_source(decoder))
         got = codes(video, [0, 7, 30])
