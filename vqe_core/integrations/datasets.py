@@ -11,10 +11,11 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from datasets import Audio, Dataset, IterableDataset, Video, concatenate_datasets
+from datasets import Dataset, IterableDataset, concatenate_datasets
 
 from vqe_core import registry
 from vqe_core.errors import InputError, InputTypeError
+from vqe_core.integrations.dataset_media import media_columns, reads_remote, stored_media
 from vqe_core.integrations.dataset_sources import load_rows
 from vqe_core.scorers.fingerprint import describe_identity
 from vqe_core.scorers.rows import is_missing
@@ -168,14 +169,6 @@ def _values(part: Any, name: str) -> list[Any]:
     return [value for batch in part.select_columns([name]).with_format(None).iter(1000) for value in batch[name]]
 
 
-def stored_media(part: Any) -> Any:
-    """Videos and sounds as they are stored: we read them ourselves, with checked times and without torchcodec."""
-    for name, kind in part.features.items():
-        if isinstance(kind, Video | Audio):
-            part = part.cast_column(name, type(kind)(decode=False))
-    return part
-
-
 def _score_table(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
     features = scorer.features(part.features)
     if len(part) == 0:
@@ -183,17 +176,20 @@ def _score_table(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
     added = type(features)({name: kind for name, kind in features.items() if name not in part.features})
     # Scores alone are written and then put beside the columns there are: no video is copied to the cache.
     scores = stored_media(part).map(
-        scorer, features=added, remove_columns=part.column_names, desc=f"Scoring ({scorer.name})", **how
+        reads_remote(scorer, part),
+        features=added,
+        remove_columns=part.column_names,
+        desc=f"Scoring ({scorer.name})",
+        **how,
     )
     return _signed(concatenate_datasets([part, scores], axis=1, split=part.split), scorer)
 
 
 def _score_stream(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
     stream = stored_media(part)
-    scored = stream.map(scorer, features=scorer.features(stream.features), **how)
-    for name, kind in part.features.items():
-        if isinstance(kind, Video | Audio):
-            scored = scored.cast_column(name, kind)
+    scored = stream.map(reads_remote(scorer, part), features=scorer.features(stream.features), **how)
+    for name in media_columns(part):
+        scored = scored.cast_column(name, part.features[name])
     return _signed(scored, scorer)
 
 
