@@ -7,7 +7,6 @@ Conventions: a row keeps its place; one that cannot be scored is NaN with a ``st
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,12 +15,14 @@ from datasets import Dataset, IterableDataset, concatenate_datasets
 from vqe_core import registry
 from vqe_core.errors import InputError, InputTypeError
 from vqe_core.integrations.dataset_media import media_columns, reads_remote, stored_media
+from vqe_core.integrations.dataset_rows import checked_rows
 from vqe_core.integrations.dataset_sources import load_rows
-from vqe_core.scorers.fingerprint import describe_identity
+from vqe_core.integrations.dataset_summary import signed, summarise
 from vqe_core.scorers.rows import is_missing
 
+__all__ = ["score_dataset", "summarise"]
+
 ROWS_PER_BATCH = 64  # fills forward passes across videos, and keeps few videos in memory
-MARK = "vqe_core: "
 
 
 def score_dataset(
@@ -74,9 +75,9 @@ def score_dataset(
     elif split is not None:
         raise InputError(f"split ({split!r}) is for names of data sets; pick it yourself: rows[{split!r}]")
     parts = dict(rows) if isinstance(rows, dict) else {"": rows}
-    parts = {name: _checked(part, num_proc) for name, part in parts.items()}
+    parts = {name: checked_rows(part, num_proc) for name, part in parts.items()}
     for part in parts.values():
-        _check_names(scorer, part)
+        scorer.check_free(part.features)  # raises, too, where a column is missing
     scorer = with_idf(scorer, parts.values())
     how = {"batched": True, "batch_size": rows_per_batch, "fn_kwargs": {"base_dir": base_dir} if base_dir else None}
     run = {"num_proc": num_proc, "with_rank": num_proc is not None, "load_from_cache_file": load_from_cache_file}
@@ -87,39 +88,6 @@ def score_dataset(
         for name, part in parts.items()
     }
     return type(rows)(scored) if isinstance(rows, dict) else scored[""]
-
-
-def summarise(rows: Any) -> dict[str, Any]:
-    """Means and counts of a scored data set, also one that was filtered, saved or joined since.
-
-    Args:
-        rows: what ``score_dataset`` or ``map`` gave; of a dictionary of splits, a summary of each comes back.
-
-    Returns:
-        Mean of each score over the rows that have it (NaN where none has), share of rows in ``passed_filter``,
-        ``num_rows``, ``num_failed``, ``status`` (rows by status word), and ``signature``, where ``score_dataset`` left
-        it: all that can change a score and is known before a row is seen.
-
-    Raises:
-        InputError: there are no scores in it.
-    """
-    if isinstance(rows, dict):
-        return {name: summarise(part) for name, part in rows.items()}
-    rows = _checked(rows, None)
-    scores = [name for name, kind in rows.features.items() if _is_score(name, kind)]
-    if not scores or "status" not in rows.features:
-        raise InputError(f"this data set has no scores, its columns are {list(rows.features)}; score it first")
-    sums, counts, status = dict.fromkeys(scores, 0.0), dict.fromkeys(scores, 0), dict[str, int]()
-    for batch in rows.select_columns([*scores, "status"]).with_format(None).iter(1000):
-        for word in batch["status"]:
-            status[word] = status.get(word, 0) + 1
-        for name in scores:
-            known = [float(value) for value in batch[name] if not is_missing(value)]
-            sums[name], counts[name] = sums[name] + sum(known), counts[name] + len(known)
-    means = {name: sums[name] / counts[name] if counts[name] else float("nan") for name in scores}
-    num_rows = sum(status.values())
-    failed = num_rows - status.get("ok", 0)
-    return {**means, "num_rows": num_rows, "num_failed": failed, "status": status, "signature": _signature(rows)}
 
 
 def scorer_for(metric: Any, options: dict[str, Any]) -> Any:
@@ -133,25 +101,6 @@ def scorer_for(metric: Any, options: dict[str, Any]) -> Any:
     if options:
         raise InputError(f"{', '.join(options)}: give the options to the scorer itself, or name the metric")
     return metric
-
-
-def _checked(part: Any, num_proc: int | None) -> Any:
-    if isinstance(part, IterableDataset):
-        if num_proc is not None:
-            raise InputError(
-                f"num_proc ({num_proc}) cannot speed up a stream; score it in one process, or shard it over several"
-            )
-        return part._resolve_features()  # reads a few rows of a stream whose columns are not known yet
-    if not isinstance(part, Dataset):
-        raise InputTypeError(f"rows must be a data set of `datasets`, or the name of one, got {type(part).__name__}")
-    return part
-
-
-def _check_names(scorer: Any, part: Any) -> None:
-    scorer.columns_for(part.features)  # raises where one is missing
-    taken = [name for name in part.features if scorer.writes_column(name)]
-    if taken:
-        raise InputError(f"the data set has columns {taken} already; rename or remove them, results are called so")
 
 
 def with_idf(scorer: Any, parts: Iterable[Any]) -> Any:
@@ -172,7 +121,7 @@ def _values(part: Any, name: str) -> list[Any]:
 def _score_table(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
     features = scorer.features(part.features)
     if len(part) == 0:
-        return _signed(Dataset.from_dict({name: [] for name in features}, features=features, split=part.split), scorer)
+        return signed(Dataset.from_dict({name: [] for name in features}, features=features, split=part.split), scorer)
     added = type(features)({name: kind for name, kind in features.items() if name not in part.features})
     # Scores alone are written and then put beside the columns there are: no video is copied to the cache.
     scores = stored_media(part).map(
@@ -182,7 +131,7 @@ def _score_table(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
         desc=f"Scoring ({scorer.name})",
         **how,
     )
-    return _signed(concatenate_datasets([part, scores], axis=1, split=part.split), scorer)
+    return signed(concatenate_datasets([part, scores], axis=1, split=part.split), scorer)
 
 
 def _score_stream(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
@@ -190,21 +139,4 @@ def _score_stream(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
     scored = stream.map(reads_remote(scorer, part), features=scorer.features(stream.features), **how)
     for name in media_columns(part):
         scored = scored.cast_column(name, part.features[name])
-    return _signed(scored, scorer)
-
-
-def _signed(scored: Any, scorer: Any) -> Any:
-    """The data set with the scorer's identity as the last line of its description."""
-    kept = [line for line in scored.info.description.splitlines() if not line.startswith(MARK)]
-    scored.info.description = "\n".join([*kept, MARK + json.dumps(describe_identity(scorer))])
-    return scored
-
-
-def _signature(rows: Any) -> dict[str, Any] | None:
-    marked = [line for line in (rows.info.description or "").splitlines() if line.startswith(MARK)]
-    return json.loads(marked[-1].removeprefix(MARK)) if len(marked) == 1 else None
-
-
-def _is_score(name: str, kind: Any) -> bool:
-    number = getattr(kind, "dtype", "") in ("float32", "float64", "bool")
-    return number and any(registry.load("scorer", metric)().writes_column(name) for metric in registry.names("scorer"))
+    return signed(scored, scorer)

@@ -116,7 +116,7 @@ def _keys_there(url: str, table: str, key: str | None, signature: str, if_exists
 def _to_write(scored: Any, scorer: Any, key: str | None, signature: str) -> Any:
     plain = [name for name, kind in scored.features.items() if isinstance(kind, Value) and "binary" not in kind.dtype]
     if key is not None:
-        plain = [name for name in plain if name == key or scorer.writes_column(name)]
+        plain = [name for name in plain if name in {key, *scorer.columns_for(scored.features)}]
     return scored.select_columns(plain).add_column(SIGNATURE, [signature] * len(scored))
 
 

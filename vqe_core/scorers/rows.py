@@ -134,7 +134,8 @@ def check_keys(options: Any, columns: Collection[str]) -> None:
     """Raise InputError if an option names a column that is not there; defaults may be absent."""
     for field in dataclasses.fields(options):
         key = getattr(options, field.name)
-        if field.name.endswith("_key") and key != field.default and key not in columns:
+        read = field.name.endswith("_key") and not field.metadata.get("written")
+        if read and key != field.default and key not in columns:
             raise InputError(f"{field.name} ({key!r}) is no column; there are {', '.join(map(str, columns))}")
 
 
