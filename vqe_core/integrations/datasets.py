@@ -8,6 +8,7 @@ Conventions: a row keeps its place; one that cannot be scored is NaN with a ``st
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from datasets import Dataset, IterableDataset, concatenate_datasets
@@ -18,6 +19,7 @@ from vqe_core.integrations.dataset_media import media_columns, reads_remote, sto
 from vqe_core.integrations.dataset_rows import checked_rows
 from vqe_core.integrations.dataset_sources import load_rows
 from vqe_core.integrations.dataset_summary import signed, summarise
+from vqe_core.scorers.idf import can_be_counted
 from vqe_core.scorers.rows import is_missing
 
 __all__ = ["score_dataset", "summarise"]
@@ -50,8 +52,8 @@ def score_dataset(
         rows_per_batch: rows that are read together.
         base_dir: folder that relative media paths start from. Default: the table's folder, or the working directory.
         load_from_cache_file: False scores again, as after files were exchanged under their old names.
-        options: of the metric. ``on_error`` is ``"skip"`` here if it is not given; ``idf=True`` is fitted once on the
-            whole column, all splits together.
+        options: of the metric, where it is named. ``on_error`` is ``"skip"`` then, if it is not given; ``idf=True`` is
+            fitted once on the whole column, all splits together.
 
     Raises:
         InputError: no such data set, a column that is missing or in the way, or an option that breaks its rule.
@@ -108,8 +110,11 @@ def with_idf(scorer: Any, parts: Iterable[Any]) -> Any:
     if getattr(scorer, "idf", None) is not True:
         return scorer
     parts = list(parts)
-    references = [value for part in parts for value in _values(part, scorer.reference_key) if not is_missing(value)]
-    return scorer.fit(references or [value for part in parts for value in _values(part, scorer.candidate_key)])
+    for key in (scorer.reference_key, scorer.candidate_key):
+        captions = [value for part in parts for value in _values(part, key) if not is_missing(value)]
+        if captions and (scorer.on_error == "raise" or any(map(can_be_counted, captions))):
+            return scorer.fit(captions)
+    return replace(scorer, idf=False)  # no row has a caption, so none has a score
 
 
 def _values(part: Any, name: str) -> list[Any]:

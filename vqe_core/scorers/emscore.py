@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from vqe_core import __version__
 from vqe_core.choices import FrameAggregation, LongText, MultiReference, OnError, check_choice
-from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
+from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder, load_text_side
 from vqe_core.errors import InputError, ModelError, VqeError
 from vqe_core.functional.emscore import FINE_GRAINED_METRICS, METRICS
 from vqe_core.functional.idf import idf_to_json
@@ -22,7 +22,6 @@ from vqe_core.scorers.options import EMScoreOptions
 from vqe_core.scorers.results import RowOutcome, assemble_report, report_to_result
 from vqe_core.scorers.row_embeddings import EmbeddedRow, embed_rows
 from vqe_core.scorers.rows import (
-    CaptionRow,
     as_columns,
     is_missing,
     read_rows,
@@ -96,13 +95,16 @@ class EMScore(MapFunction, EMScoreOptions):
         )
 
     def fit(self, captions: Iterable[Any], path: str | os.PathLike[str] | None = None) -> EMScore:
-        """A copy whose idf weights come from ``captions`` (strings, or a list of strings a row).
+        """A copy whose idf weights come from ``captions`` (strings, or a list of strings a row). Loads no weights.
 
         Args:
-            captions: usually all references of the data set.
+            captions: usually all references of the data set. What cannot be scored does not count, or raises by
+                ``on_error="raise"``.
             path: also save the weights there, for ``idf=path``.
         """
-        table = fit_captions(captions, self.load_encoder(), self.long_text)
+        reader = load_text_side(self.clip_model_path)
+        self._check_fine(reader.has_token_embeddings)
+        table = fit_captions(captions, reader, self.long_text, self.on_error)
         if path is not None:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(idf_to_json(table))
@@ -195,7 +197,7 @@ class EMScore(MapFunction, EMScoreOptions):
         if self.on_error == "raise":
             report_failures({i: row for i, row in enumerate(rows) if isinstance(row, VqeError)}, len(rows), "raise")
         encoder = self.load_encoder()
-        idf = resolve_idf(self.idf, encoder, [row for row in rows if isinstance(row, CaptionRow)], self.long_text)
+        idf = resolve_idf(self.idf, encoder, rows, self.long_text, self.on_error)
         scorer = RowScorer(score_types, self.metrics, self.multi_reference, self.frame_aggregation, idf)
         outcomes = [RowOutcome()] * len(rows)
         readers: set[str] = set()
@@ -209,13 +211,16 @@ class EMScore(MapFunction, EMScoreOptions):
     def load_encoder(self) -> ImageTextEncoder:
         """The encoder that the options name; raises where it cannot be had, or not for the metrics asked for."""
         encoder = load_image_text_encoder(self.clip_model_path, self.device, self.dtype, self.backend)
+        self._check_fine(encoder.has_token_embeddings)
+        return encoder
+
+    def _check_fine(self, has_token_embeddings: bool) -> None:
         fine = [metric for metric in self.metrics if metric in FINE_GRAINED_METRICS]
-        if fine and not encoder.has_token_embeddings:
+        if fine and not has_token_embeddings:
             raise ModelError(
                 f"clip_model_path ({self.clip_model_path!r}) has no token-level text embeddings, so {', '.join(fine)} "
                 "cannot be computed; use metrics=['cogr'], or a CLIP-type model"
             )
-        return encoder
 
     def _outcome(self, row: EmbeddedRow | VqeError, scorer: RowScorer) -> RowOutcome:
         if isinstance(row, VqeError):
