@@ -7,6 +7,7 @@ Conventions: a row keeps its place; one that cannot be scored is NaN with a ``st
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from datasets import Dataset, IterableDataset, concatenate_datasets
 
 from vqe_core import registry
+from vqe_core.embed import many_files
 from vqe_core.errors import InputError, InputTypeError
 from vqe_core.integrations.dataset_media import media_columns, reads_remote, stored_media
 from vqe_core.integrations.dataset_rows import checked_rows
@@ -81,12 +83,12 @@ def score_dataset(
     for part in parts.values():
         scorer.check_free(part.features)  # raises, too, where a column is missing
     scorer = with_idf(scorer, parts.values())
-    how = {"batched": True, "batch_size": rows_per_batch, "fn_kwargs": {"base_dir": base_dir} if base_dir else None}
+    how = {"batched": True, "batch_size": rows_per_batch}
     run = {"num_proc": num_proc, "with_rank": num_proc is not None, "load_from_cache_file": load_from_cache_file}
     scored = {
-        name: _score_stream(part, scorer, how)
+        name: _score_stream(part, scorer, {**how, **_told(base_dir, None)})
         if isinstance(part, IterableDataset)
-        else _score_table(part, scorer, {**how, **run})
+        else _score_table(part, scorer, {**how, **run, **_told(base_dir, len(part) // (num_proc or 1))})
         for name, part in parts.items()
     }
     return type(rows)(scored) if isinstance(rows, dict) else scored[""]
@@ -103,6 +105,15 @@ def scorer_for(metric: Any, options: dict[str, Any]) -> Any:
     if options:
         raise InputError(f"{', '.join(options)}: give the options to the scorer itself, or name the metric")
     return metric
+
+
+def _told(base_dir: str | None, num_rows: int | None) -> dict[str, Any]:
+    """What the function is told beside each batch; ``num_rows`` of each process, None for a stream.
+
+    Whether worker processes decode is decided once for all batches, and a stream counts as long.
+    """
+    told = {"base_dir": base_dir, "isolate": os.name == "posix" if num_rows is None else many_files(num_rows)}
+    return {"fn_kwargs": {name: value for name, value in told.items() if value}}
 
 
 def with_idf(scorer: Any, parts: Iterable[Any]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from vqe_core.embed import many_files
 from vqe_core.errors import InputError
 from vqe_core.scorers.fingerprint import carry
 from vqe_core.scorers.results import report_to_columns
@@ -43,7 +44,12 @@ class MapFunction:
     message_key: str
 
     def __call__(
-        self, batch: Mapping[str, Any], rank: int | None = None, *, base_dir: str | None = None
+        self,
+        batch: Mapping[str, Any],
+        rank: int | None = None,
+        *,
+        base_dir: str | None = None,
+        isolate: bool | None = None,
     ) -> dict[str, Any]:
         """Score a batch of rows of a data set: columns in, score columns with status and message out.
 
@@ -52,13 +58,22 @@ class MapFunction:
             rank: of the worker; with ``device="auto"``, workers of ``map(with_rank=True, num_proc=...)`` share the
                 graphics cards by it.
             base_dir: folder that relative media paths start from. Default: the working directory.
+            isolate: what the option of this name says where it is None. Default: the more rows this object has been
+                given, the more are in the data set; so from the 64th on, worker processes decode.
 
         Raises:
             InputError: a column of the batch has the name of a result, or as ``score_batch``.
         """
         self.check_free(batch)
-        options: Any = self
-        return report_to_columns(on_rank(self, rank).score_batch(batch, base_dir), options, np.float32)
+        scorer: Any = on_rank(self, rank)
+        if scorer.isolate is None:
+            scorer = replace(scorer, isolate=isolate or self._has_seen_many(len(batch[getattr(self, self.needed_key)])))
+        return report_to_columns(scorer.score_batch(batch, base_dir), scorer, np.float32)
+
+    def _has_seen_many(self, more: int) -> bool | None:
+        """Whether enough rows came by to start worker processes; None leaves it to the files of the batch."""
+        self.__dict__["_rows_seen"] = self.__dict__.get("_rows_seen", 0) + more  # no option: not pickled or compared
+        return many_files(self.__dict__["_rows_seen"]) or None
 
     def check_columns(self, columns: Collection[str]) -> None:
         """Raise InputError if a column that an option names, or that every row needs, is not there."""
