@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from datasets import Dataset, IterableDataset, concatenate_datasets
@@ -18,7 +18,7 @@ from vqe_core import registry
 from vqe_core.embed import many_files
 from vqe_core.errors import InputError, InputTypeError
 from vqe_core.integrations.dataset_media import media_columns, reads_remote, stored_media
-from vqe_core.integrations.dataset_rows import checked_rows
+from vqe_core.integrations.dataset_rows import checked_rows, formatted_as, without_format
 from vqe_core.integrations.dataset_sources import load_rows
 from vqe_core.integrations.dataset_summary import signed, summarise
 from vqe_core.scorers.idf import can_be_counted
@@ -97,7 +97,15 @@ def score_dataset(
 def scorer_for(metric: Any, options: dict[str, Any]) -> Any:
     """The scorer that a metric's name and options stand for, with ``on_error="skip"``; a scorer as it is."""
     if isinstance(metric, str):
-        return registry.load("scorer", metric)(**{"on_error": "skip", **options})
+        kind = registry.load("scorer", metric)
+        known = [field.name for field in fields(kind) if field.init]
+        unknown = [name for name in options if name not in known]
+        if unknown:
+            raise InputTypeError(
+                f"{metric} has no option {', '.join(map(repr, unknown))}; there are {', '.join(known)}. What is for "
+                'load_dataset goes there: score_dataset(datasets.load_dataset("org/x", ...), ...)'
+            )
+        return kind(**{"on_error": "skip", **options})
     if not hasattr(metric, "columns_for"):
         raise InputTypeError(
             f"metric ({metric!r}) must be the name of a metric, or a scorer such as vqe_core.EMScore(...)"
@@ -140,19 +148,20 @@ def _score_table(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
         return signed(Dataset.from_dict({name: [] for name in features}, features=features, split=part.split), scorer)
     added = type(features)({name: kind for name, kind in features.items() if name not in part.features})
     # Scores alone are written and then put beside the columns there are: no video is copied to the cache.
-    scores = stored_media(part).map(
+    scores = stored_media(without_format(part)).map(
         reads_remote(scorer, part),
         features=added,
         remove_columns=part.column_names,
         desc=f"Scoring ({scorer.name})",
         **how,
     )
-    return signed(concatenate_datasets([part, scores], axis=1, split=part.split), scorer)
+    scored = concatenate_datasets([without_format(part), scores], axis=1, split=part.split)
+    return signed(formatted_as(scored, part), scorer)
 
 
 def _score_stream(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
-    stream = stored_media(part)
+    stream = stored_media(without_format(part))
     scored = stream.map(reads_remote(scorer, part), features=scorer.features(stream.features), **how)
     for name in media_columns(part):
         scored = scored.cast_column(name, part.features[name])
-    return signed(scored, scorer)
+    return signed(formatted_as(scored, part), scorer)

@@ -11,6 +11,7 @@ import numpy as np
 from vqe_core.embed import many_files
 from vqe_core.errors import InputError
 from vqe_core.scorers.fingerprint import carry
+from vqe_core.scorers.map_arguments import check_map_arguments
 from vqe_core.scorers.results import report_to_columns
 from vqe_core.scorers.rows import check_keys
 from vqe_core.types import ScoreReport
@@ -47,7 +48,7 @@ class MapFunction:
         self,
         batch: Mapping[str, Any],
         rank: int | None = None,
-        *,
+        *others: Any,
         base_dir: str | None = None,
         isolate: bool | None = None,
     ) -> dict[str, Any]:
@@ -57,13 +58,16 @@ class MapFunction:
             batch: lists by column name.
             rank: of the worker; with ``device="auto"``, workers of ``map(with_rank=True, num_proc=...)`` share the
                 graphics cards by it.
+            others: nothing; ``map`` gives more where it is told to, which is refused.
             base_dir: folder that relative media paths start from. Default: the working directory.
             isolate: what the option of this name says where it is None. Default: the more rows this object has been
                 given, the more are in the data set; so from the 64th on, worker processes decode.
 
         Raises:
+            InputTypeError: no batch of rows by column, as ``map`` gives it with some of its settings.
             InputError: a column of the batch has the name of a result, or as ``score_batch``.
         """
+        check_map_arguments(batch, (rank, *others), self.needed_key, getattr(self, self.needed_key))
         self.check_free(batch)
         scorer: Any = on_rank(self, rank)
         if scorer.isolate is None:
