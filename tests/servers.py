@@ -1,4 +1,4 @@
-"""A chat server on this machine that behaves as a test wants, and notes what it was asked."""
+"""Servers on this machine: a chat server that behaves as a test wants and notes what it was asked, and files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
@@ -75,6 +77,24 @@ def chat_server(answer: Callable[[int, Any], tuple[int, dict[str, str], bytes]])
     chat.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
     try:
         yield chat
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def file_server(folder: Path) -> Iterator[str]:
+    """Serve the files of a folder on a free port of this machine; gives its address."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vqe_core import registry
-from vqe_core.errors import InputError
 from vqe_core.scorers.results import report_to_columns
-from vqe_core.tables import check_writable, read_table, write_table
+from vqe_core.tables import check_writable, read_signatures, read_table, write_table
 from vqe_core.types import ScoreReport
 
 
@@ -35,11 +34,8 @@ def score_table(
     check_writable(Path(out))
     scorer = registry.load("scorer", metric)(**options)
     columns = read_table(rows)
-    taken = [name for name in columns if scorer.writes_column(name)]
-    if taken:
-        raise InputError(
-            f"{str(rows)!r} has columns {taken} already; rename them, results are written under these names"
-        )
+    earlier = [signature for signature in read_signatures(rows) if signature.get("metric") != metric]
+    scorer.check_free(columns, where=repr(str(rows)))
     report: ScoreReport = scorer.score(**scorer.inputs_from(columns, base_dir=str(Path(rows).absolute().parent)))
-    write_table(out, {**columns, **report_to_columns(report)}, report.signature)
+    write_table(out, {**columns, **report_to_columns(report, scorer)}, report.signature, earlier)
     return report

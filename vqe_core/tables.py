@@ -16,6 +16,7 @@ from vqe_core.errors import InputError
 
 Columns = dict[str, list[Any]]
 FORMATS = (".jsonl", ".json", ".csv", ".parquet")
+SIGNATURE = "signature"  # key of parquet's metadata
 
 
 def read_table(path: str | os.PathLike[str]) -> Columns:
@@ -37,8 +38,21 @@ def read_table(path: str | os.PathLike[str]) -> Columns:
     return columns
 
 
+def read_signatures(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Signatures of the metrics that scored a table before; only parquet carries them."""
+    if check_format(Path(path)) != ".parquet":
+        return []
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_schema(path).metadata or {}
+    return [json.loads(text) for name, text in metadata.items() if name.decode().split(" of ")[0] == SIGNATURE]
+
+
 def write_table(
-    path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any]], signature: Mapping[str, Any] | None = None
+    path: str | os.PathLike[str],
+    columns: Mapping[str, Sequence[Any]],
+    signature: Mapping[str, Any] | None = None,
+    earlier: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write columns, whole or not at all. NaN becomes null.
 
@@ -46,6 +60,7 @@ def write_table(
         path: its ending gives the format.
         columns: an entry a row.
         signature: of the scores in it; parquet carries it in the metadata of its schema, as JSON.
+        earlier: signatures of other metrics that scored it before, carried as ``"signature of <metric>"``.
 
     Raises:
         InputError: an ending that is not known, or a folder that is not there.
@@ -54,7 +69,7 @@ def write_table(
     suffix = check_writable(path)
     plain = {name: [_plain(value) for value in column] for name, column in columns.items()}
     if suffix == ".parquet":
-        write_whole(path, lambda temporary: _write_parquet(temporary, plain, signature))
+        write_whole(path, lambda temporary: _write_parquet(temporary, plain, signature, earlier))
     else:
         write_whole(path, lambda temporary: _WRITERS[suffix](temporary, plain))
 
@@ -187,13 +202,17 @@ def _write_csv(path: Path, columns: Columns) -> None:
         writer.writerows([cell(value) for value in row.values()] for row in _rows(columns))
 
 
-def _write_parquet(path: Path, columns: Columns, signature: Mapping[str, Any] | None) -> None:
+def _write_parquet(
+    path: Path, columns: Columns, signature: Mapping[str, Any] | None, earlier: Sequence[Mapping[str, Any]]
+) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pa.table({name: _arrow_column(column) for name, column in columns.items()})
     if signature is not None:
-        table = table.replace_schema_metadata({"signature": json.dumps(signature, ensure_ascii=False)})
+        named = {f"{SIGNATURE} of {other['metric']}": other for other in earlier}
+        texts = {name: json.dumps(value, ensure_ascii=False) for name, value in {**named, SIGNATURE: signature}.items()}
+        table = table.replace_schema_metadata(texts)
     pq.write_table(table, path)
 
 

@@ -17,7 +17,7 @@ from vqe_core.cache import EmbeddingCache
 from vqe_core.embed import DecodeCrew, EmbedSettings, FrameViews, embed_texts, embed_videos
 from vqe_core.encoders import load_image_text_encoder
 from vqe_core.errors import MediaError, ModelError, VqeError
-from vqe_core.media import open_video
+from vqe_core.media import DecodeWorker, open_video
 from vqe_core.samplers.every_n_frames import EveryNFramesSampler
 from vqe_core.samplers.uniform import UniformSampler
 from vqe_core.types import MediaSource, TimedEmbeddings
@@ -231,21 +231,20 @@ def test_worker_processes_give_the_same_bits(encoder, sources):
 
 def test_a_worker_that_is_killed_costs_its_row_and_no_other(encoder, sources, monkeypatch):
     """The kernel's kill of a process that takes all memory looks like this."""
-    import vqe_core.embed.videos
+    begin = DecodeWorker._begin
 
-    original = vqe_core.embed.videos.open_video
-
-    def open_and_kill(source, limits, worker):
-        video = original(source, limits, worker)
-        if source is sources["2"]:
-            os.kill(worker.pid, signal.SIGKILL)
-        return video
+    def killed_at_work(worker, kind, source, arguments):
+        if source is not sources["2"]:
+            return begin(worker, kind, source, arguments)
+        child = worker._usable_child()
+        os.kill(child.pid, signal.SIGKILL)
+        with monkeypatch.context() as patch:
+            patch.setattr(worker, "_usable_child", lambda: child)  # else it may be noticed, and another started
+            return begin(worker, kind, source, arguments)
 
     settings = EmbedSettings(batch_size=5, isolate=True)
     whole = embed_videos(sources, UniformSampler(6), encoder, settings)
-    monkeypatch.setattr(
-        "vqe_core.embed.videos.open_video", lambda s, limits, worker, _: open_and_kill(s, limits, worker)
-    )
+    monkeypatch.setattr(DecodeWorker, "_begin", killed_at_work)
     hurt = embed_videos(sources, UniformSampler(6), encoder, settings)
     assert isinstance(hurt["2"], MediaError) and hurt["2"].code == "worker_crash"
     for key in sources.keys() - {"2"}:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.databases import PASSWORD, serve_postgres
 from tests.required import required_package
-from vqe_core import score_sql
+from vqe_core import EMScore, score_sql
 from vqe_core.demo.clips import make_clip, write_clip
 from vqe_core.errors import InputError, MissingPackageError
 
@@ -68,13 +68,61 @@ def test_rows_are_read_scored_and_written_back(url):
     assert joined[0][0] == 3
 
 
+APPEND: dict[str, Any] = {**TOY, "out_table": "scores", "key": "id", "if_exists": "append"}
+
+
 def test_append_scores_only_rows_that_are_not_there_with_these_options(url):
-    how: dict[str, Any] = {**TOY, "out_table": "scores", "key": "id", "if_exists": "append"}
-    assert len(score_sql("SELECT * FROM clips WHERE id < 2", url, **how)) == 2
-    assert score_sql("SELECT * FROM clips ORDER BY id", url, **how)["id"][:] == [2, 3]
-    assert len(score_sql("clips", url, **how)) == 0
-    assert len(score_sql("clips", url, **{**how, "frame_num": 3})) == 4
-    assert ask(url, "SELECT count(*), count(DISTINCT signature) FROM scores")[0] == (8, 2)
+    ask(url, "DELETE FROM clips WHERE id = 3")
+    assert len(score_sql("SELECT * FROM clips WHERE id < 2", url, **APPEND)) == 2
+    assert score_sql("SELECT * FROM clips ORDER BY id", url, **APPEND)["id"][:] == [2]
+    assert len(score_sql("clips", url, **APPEND)) == 0
+    assert len(score_sql("clips", url, **{**APPEND, "frame_num": 3})) == 3
+    assert ask(url, "SELECT count(*), count(DISTINCT signature) FROM scores")[0] == (6, 2)
+
+
+def test_append_tries_rows_again_that_failed_and_stores_each_once(url, tmp_path):
+    assert len(score_sql("clips", url, **APPEND)) == 4
+    assert score_sql("clips", url, **APPEND)["status"][:] == ["not_found"]
+    score_sql("clips", url, **{**APPEND, "frame_num": 3})  # rows of other signatures stay as they are
+    mended = write_clip(make_clip(3), tmp_path / "mended.mp4")
+    ask(url, f"UPDATE clips SET video_path = '{mended}' WHERE id = 3")
+    assert score_sql("clips", url, **APPEND)["status"][:] == ["ok"]
+    assert len(score_sql("clips", url, **APPEND)) == 0
+    failed = ask(url, "SELECT count(*) FROM scores WHERE status = 'not_found'")
+    assert (failed[0][0], ask(url, "SELECT count(*) FROM scores")[0][0]) == (1, 8)
+    assert ask(url, "SELECT id, signature FROM scores GROUP BY id, signature HAVING count(*) > 1") == []
+
+
+def test_idf_of_another_corpus_is_another_signature_and_a_file_keeps_it(url, tmp_path):
+    captions = ["a red circle", "four blue squares"]
+    assert len(score_sql("SELECT * FROM clips WHERE id < 2", url, **APPEND, idf=True)) == 2
+    assert len(score_sql("SELECT * FROM clips WHERE id < 2", url, **APPEND, idf=True)) == 0
+    assert len(score_sql("SELECT * FROM clips WHERE id < 3", url, **APPEND, idf=True)) == 3
+    assert ask(url, "SELECT count(*), count(DISTINCT signature) FROM scores")[0] == (5, 2)
+    EMScore(clip_model_path="toy").fit(captions, tmp_path / "idf.json")
+    kept = {**APPEND, "idf": str(tmp_path / "idf.json")}
+    assert len(score_sql("SELECT * FROM clips WHERE id < 2", url, **kept)) == 2
+    assert score_sql("SELECT * FROM clips WHERE id < 3", url, **kept)["id"][:] == [2]
+
+
+@pytest.mark.parametrize("idf", [False, True])
+def test_a_query_without_rows_has_no_scores_and_writes_none(url, idf):
+    nothing = "SELECT * FROM clips WHERE id > 9"
+    empty = score_sql(nothing, url, **{**APPEND, "if_exists": "fail", "idf": idf})
+    assert (len(empty), empty["status"][:]) == (0, [])
+    assert SCORE in empty.features
+    assert len(score_sql(nothing, url, **APPEND, idf=idf)) == 0
+    assert len(score_sql("clips", url, **APPEND)) == 4
+    assert len(score_sql(nothing, url, **{**APPEND, "if_exists": "replace"})) == 0
+    assert ask(url, "SELECT count(*) FROM scores")[0][0] == 0
+
+
+def test_a_signature_column_of_the_query_is_not_written_over(url):
+    query = "SELECT id, video_path, candidate, 'mine' AS signature FROM clips"
+    with pytest.raises(InputError, match="the query has a column 'signature', which is written too"):
+        score_sql(query, url, **TOY, out_table="scores")
+    score_sql(query, url, **TOY, out_table="scores", key="id")
+    assert json.loads(ask(url, "SELECT signature FROM scores")[0][0])["metric"] == "emscore"
 
 
 def test_a_table_that_is_there_stays_unless_it_is_to_be_replaced(url):
@@ -99,7 +147,10 @@ def test_a_changed_row_is_read_anew(url):
         ({"key": "none"}, "key ('none') must be a column"),
         ({"if_exists": "append", "out_table": "scores"}, "if_exists='append' needs key"),
         ({"if_exists": "maybe"}, "if_exists ('maybe')"),
-        ({"if_exists": "append", "out_table": "clips", "key": "id"}, "'clips' has no columns 'id' and 'signature'"),
+        (
+            {"if_exists": "append", "out_table": "clips", "key": "id"},
+            "'clips' has no column 'signature', so nothing can be appended",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_line(url, arguments, words):

@@ -135,7 +135,7 @@ def run_demo(
     run = _score_clips(Path(out), num_clips, seed, progress)
     page = render_report(_make_report(run))
     write_table(run.out / "rows.jsonl", run.columns())
-    scored = {**run.columns(), **report_to_columns(run.scores)}
+    scored = {**run.columns(), **report_to_columns(run.scores, run.scorer)}
     write_table(run.out / "emscore.parquet", scored, run.scores.signature)
     result = _summarise(run, time.perf_counter() - begun)
     text = json.dumps(_summary(run, result, seed), indent=2, ensure_ascii=False) + "\n"

@@ -63,7 +63,8 @@ def score_sounds(out: Path, names: Sequence[str], *, progress: bool | None = Non
         for kind, sounds, report in (("right", names, own), ("shuffled", shuffled, other)):
             about = {"video_path": names, "audio_path": sounds}
             about |= {column: [value] * len(names) for column, value in (("kind", kind), ("method", name))}
-            for column, values in {"tags": [None] * len(names), **about, **report_to_columns(report)}.items():
+            scored = report_to_columns(report, scorer)
+            for column, values in {"tags": [None] * len(names), **about, **scored}.items():
                 columns.setdefault(column, []).extend(list(values))
     known = {column: values for column, values in columns.items() if column != "logit"}
     write_table(out / "video_audio_similarity.parquet", known)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from vqe_core.encoders.tokens import TextSide
     from vqe_core.types import TextEmbedding
 
 
@@ -56,7 +57,6 @@ def load_image_text_encoder(
     check_choice("backend", backend, Backend)
     if isinstance(model, ImageTextEncoder):
         return model
-    from vqe_core import registry
     from vqe_core.encoders.checkpoints import find_checkpoint
     from vqe_core.encoders.weights import resolve_device, resolve_dtype
 
@@ -69,15 +69,42 @@ def load_image_text_encoder(
             "use device='cpu', or backend='torch'"
         )
     checkpoint = find_checkpoint(model)
+    family = _family(checkpoint)
+    with _LOADING:  # two threads must not load one model twice
+        return _load(family, checkpoint, resolved_device, resolved_dtype, resolved_backend)
+
+
+def load_text_side(model: Any) -> ImageTextEncoder | TextSide:
+    """What reads the texts of a model: no weights are loaded, and no graphics card is touched.
+
+    Args:
+        model: as for ``load_image_text_encoder``; an encoder is returned as it is.
+
+    Raises:
+        ModelNotFoundError, ModelError, InputError: as ``load_image_text_encoder``.
+    """
+    if isinstance(model, ImageTextEncoder):
+        return model
+    from vqe_core.encoders.checkpoints import find_checkpoint
+
+    checkpoint = find_checkpoint(model)
+    family = _family(checkpoint)
+    if not hasattr(family, "load_text_side"):  # of another package
+        return load_image_text_encoder(model, device="cpu")
+    side: TextSide = family.load_text_side(checkpoint)
+    return side
+
+
+def _family(checkpoint: Any) -> Any:
+    from vqe_core import registry
+
     try:
-        family = registry.load("encoder", checkpoint.model_type)
+        return registry.load("encoder", checkpoint.model_type)
     except InputError as error:
         known = ", ".join(registry.names("encoder"))
         raise ModelError(
             f"checkpoint {checkpoint.name!r} is of type {checkpoint.model_type!r}; image-text families are {known}"
         ) from error
-    with _LOADING:  # two threads must not load one model twice
-        return _load(family, checkpoint, resolved_device, resolved_dtype, resolved_backend)
 
 
 _LOADING = ProcessLock()

@@ -20,7 +20,7 @@ from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.pictures import build_towers
 from vqe_core.encoders.precision import float32_products, own_precision
 from vqe_core.encoders.preprocess import Preprocessing, load_preprocessing
-from vqe_core.encoders.tokens import Tokenizer, TokenWindows, load_tokenizer
+from vqe_core.encoders.tokens import TextSide, Tokenizer, TokenWindows, load_tokenizer
 from vqe_core.encoders.weights import load_model
 from vqe_core.types import TextEmbedding
 
@@ -66,6 +66,15 @@ class DualEncoder:
         return cls(checkpoint, device, dtype, towers.model, tokenizer, preprocessing, towers.pictures, towers.signature)
 
     @classmethod
+    def load_text_side(cls, checkpoint: Checkpoint) -> TextSide:
+        """What reads texts, without weights and without a device."""
+        from transformers import AutoConfig
+
+        config = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True, trust_remote_code=False)
+        tokenizer = load_tokenizer(checkpoint.folder, cls.text_positions(config.text_config))
+        return TextSide(tokenizer, cls._end_id(tokenizer), cls.has_token_embeddings)
+
+    @classmethod
     def text_positions(cls, text_config: Any) -> int:
         """Most ids the text tower has positions for."""
         return int(text_config.max_position_embeddings)
@@ -78,7 +87,11 @@ class DualEncoder:
     @property
     def end_id(self) -> int:
         """Id of the token whose embedding stands for the whole text."""
-        ends = self.tokenizer.suffix[-1:] if self.whole_position == "last" else self.tokenizer.prefix[:1]
+        return self._end_id(self.tokenizer)
+
+    @classmethod
+    def _end_id(cls, tokenizer: Tokenizer) -> int:
+        ends = tokenizer.suffix[-1:] if cls.whole_position == "last" else tokenizer.prefix[:1]
         return ends[0] if ends else -1
 
     def signature(self) -> dict[str, str]:

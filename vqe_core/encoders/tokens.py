@@ -81,6 +81,21 @@ class Tokenizer:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+@dataclass(frozen=True)
+class TextSide:
+    """What of an encoder reads texts, without its weights: enough to count words.
+
+    Attributes:
+        tokenizer: of the checkpoint.
+        end_id: id of the token whose embedding stands for the whole text.
+        has_token_embeddings: whether the encoder embeds single tokens.
+    """
+
+    tokenizer: Tokenizer
+    end_id: int
+    has_token_embeddings: bool
+
+
 def window_starts(length: int, size: int) -> list[int]:
     """Where windows of ``size`` start so that they cover ``length`` ids; the last one ends at the end.
 

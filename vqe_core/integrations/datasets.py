@@ -7,20 +7,26 @@ Conventions: a row keeps its place; one that cannot be scored is NaN with a ``st
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterable
+from dataclasses import fields, replace
 from typing import Any
 
-from datasets import Audio, Dataset, IterableDataset, Video, concatenate_datasets
+from datasets import Dataset, IterableDataset, concatenate_datasets
 
 from vqe_core import registry
+from vqe_core.embed import many_files
 from vqe_core.errors import InputError, InputTypeError
+from vqe_core.integrations.dataset_media import media_columns, reads_remote, stored_media
+from vqe_core.integrations.dataset_rows import checked_rows, formatted_as, without_format
 from vqe_core.integrations.dataset_sources import load_rows
-from vqe_core.scorers.fingerprint import describe_identity
+from vqe_core.integrations.dataset_summary import signed, summarise
+from vqe_core.scorers.idf import can_be_counted
 from vqe_core.scorers.rows import is_missing
 
+__all__ = ["score_dataset", "summarise"]
+
 ROWS_PER_BATCH = 64  # fills forward passes across videos, and keeps few videos in memory
-MARK = "vqe_core: "
 
 
 def score_dataset(
@@ -48,8 +54,8 @@ def score_dataset(
         rows_per_batch: rows that are read together.
         base_dir: folder that relative media paths start from. Default: the table's folder, or the working directory.
         load_from_cache_file: False scores again, as after files were exchanged under their old names.
-        options: of the metric. ``on_error`` is ``"skip"`` here if it is not given; ``idf=True`` is fitted once on the
-            whole column, all splits together.
+        options: of the metric, where it is named. ``on_error`` is ``"skip"`` then, if it is not given; ``idf=True`` is
+            fitted once on the whole column, all splits together.
 
     Raises:
         InputError: no such data set, a column that is missing or in the way, or an option that breaks its rule.
@@ -73,58 +79,33 @@ def score_dataset(
     elif split is not None:
         raise InputError(f"split ({split!r}) is for names of data sets; pick it yourself: rows[{split!r}]")
     parts = dict(rows) if isinstance(rows, dict) else {"": rows}
-    parts = {name: _checked(part, num_proc) for name, part in parts.items()}
+    parts = {name: checked_rows(part, num_proc) for name, part in parts.items()}
     for part in parts.values():
-        _check_names(scorer, part)
+        scorer.check_free(part.features)  # raises, too, where a column is missing
     scorer = with_idf(scorer, parts.values())
-    how = {"batched": True, "batch_size": rows_per_batch, "fn_kwargs": {"base_dir": base_dir} if base_dir else None}
+    how = {"batched": True, "batch_size": rows_per_batch}
     run = {"num_proc": num_proc, "with_rank": num_proc is not None, "load_from_cache_file": load_from_cache_file}
     scored = {
-        name: _score_stream(part, scorer, how)
+        name: _score_stream(part, scorer, {**how, **_told(base_dir, None)})
         if isinstance(part, IterableDataset)
-        else _score_table(part, scorer, {**how, **run})
+        else _score_table(part, scorer, {**how, **run, **_told(base_dir, len(part) // (num_proc or 1))})
         for name, part in parts.items()
     }
     return type(rows)(scored) if isinstance(rows, dict) else scored[""]
 
 
-def summarise(rows: Any) -> dict[str, Any]:
-    """Means and counts of a scored data set, also one that was filtered, saved or joined since.
-
-    Args:
-        rows: what ``score_dataset`` or ``map`` gave; of a dictionary of splits, a summary of each comes back.
-
-    Returns:
-        Mean of each score over the rows that have it (NaN where none has), share of rows in ``passed_filter``,
-        ``num_rows``, ``num_failed``, ``status`` (rows by status word), and ``signature``, where ``score_dataset`` left
-        it: all that can change a score and is known before a row is seen.
-
-    Raises:
-        InputError: there are no scores in it.
-    """
-    if isinstance(rows, dict):
-        return {name: summarise(part) for name, part in rows.items()}
-    rows = _checked(rows, None)
-    scores = [name for name, kind in rows.features.items() if _is_score(name, kind)]
-    if not scores or "status" not in rows.features:
-        raise InputError(f"this data set has no scores, its columns are {list(rows.features)}; score it first")
-    sums, counts, status = dict.fromkeys(scores, 0.0), dict.fromkeys(scores, 0), dict[str, int]()
-    for batch in rows.select_columns([*scores, "status"]).with_format(None).iter(1000):
-        for word in batch["status"]:
-            status[word] = status.get(word, 0) + 1
-        for name in scores:
-            known = [float(value) for value in batch[name] if not is_missing(value)]
-            sums[name], counts[name] = sums[name] + sum(known), counts[name] + len(known)
-    means = {name: sums[name] / counts[name] if counts[name] else float("nan") for name in scores}
-    num_rows = sum(status.values())
-    failed = num_rows - status.get("ok", 0)
-    return {**means, "num_rows": num_rows, "num_failed": failed, "status": status, "signature": _signature(rows)}
-
-
 def scorer_for(metric: Any, options: dict[str, Any]) -> Any:
     """The scorer that a metric's name and options stand for, with ``on_error="skip"``; a scorer as it is."""
     if isinstance(metric, str):
-        return registry.load("scorer", metric)(**{"on_error": "skip", **options})
+        kind = registry.load("scorer", metric)
+        known = [field.name for field in fields(kind) if field.init]
+        unknown = [name for name in options if name not in known]
+        if unknown:
+            raise InputTypeError(
+                f"{metric} has no option {', '.join(map(repr, unknown))}; there are {', '.join(known)}. What is for "
+                'load_dataset goes there: score_dataset(datasets.load_dataset("org/x", ...), ...)'
+            )
+        return kind(**{"on_error": "skip", **options})
     if not hasattr(metric, "columns_for"):
         raise InputTypeError(
             f"metric ({metric!r}) must be the name of a metric, or a scorer such as vqe_core.EMScore(...)"
@@ -134,23 +115,13 @@ def scorer_for(metric: Any, options: dict[str, Any]) -> Any:
     return metric
 
 
-def _checked(part: Any, num_proc: int | None) -> Any:
-    if isinstance(part, IterableDataset):
-        if num_proc is not None:
-            raise InputError(
-                f"num_proc ({num_proc}) cannot speed up a stream; score it in one process, or shard it over several"
-            )
-        return part._resolve_features()  # reads a few rows of a stream whose columns are not known yet
-    if not isinstance(part, Dataset):
-        raise InputTypeError(f"rows must be a data set of `datasets`, or the name of one, got {type(part).__name__}")
-    return part
+def _told(base_dir: str | None, num_rows: int | None) -> dict[str, Any]:
+    """What the function is told beside each batch; ``num_rows`` of each process, None for a stream.
 
-
-def _check_names(scorer: Any, part: Any) -> None:
-    scorer.columns_for(part.features)  # raises where one is missing
-    taken = [name for name in part.features if scorer.writes_column(name)]
-    if taken:
-        raise InputError(f"the data set has columns {taken} already; rename or remove them, results are called so")
+    Whether worker processes decode is decided once for all batches, and a stream counts as long.
+    """
+    told = {"base_dir": base_dir, "isolate": os.name == "posix" if num_rows is None else many_files(num_rows)}
+    return {"fn_kwargs": {name: value for name, value in told.items() if value}}
 
 
 def with_idf(scorer: Any, parts: Iterable[Any]) -> Any:
@@ -158,8 +129,11 @@ def with_idf(scorer: Any, parts: Iterable[Any]) -> Any:
     if getattr(scorer, "idf", None) is not True:
         return scorer
     parts = list(parts)
-    references = [value for part in parts for value in _values(part, scorer.reference_key) if not is_missing(value)]
-    return scorer.fit(references or [value for part in parts for value in _values(part, scorer.candidate_key)])
+    for key in (scorer.reference_key, scorer.candidate_key):
+        captions = [value for part in parts for value in _values(part, key) if not is_missing(value)]
+        if captions and (scorer.on_error == "raise" or any(map(can_be_counted, captions))):
+            return scorer.fit(captions)
+    return replace(scorer, idf=False)  # no row has a caption, so none has a score
 
 
 def _values(part: Any, name: str) -> list[Any]:
@@ -168,47 +142,26 @@ def _values(part: Any, name: str) -> list[Any]:
     return [value for batch in part.select_columns([name]).with_format(None).iter(1000) for value in batch[name]]
 
 
-def stored_media(part: Any) -> Any:
-    """Videos and sounds as they are stored: we read them ourselves, with checked times and without torchcodec."""
-    for name, kind in part.features.items():
-        if isinstance(kind, Video | Audio):
-            part = part.cast_column(name, type(kind)(decode=False))
-    return part
-
-
 def _score_table(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
     features = scorer.features(part.features)
     if len(part) == 0:
-        return _signed(Dataset.from_dict({name: [] for name in features}, features=features, split=part.split), scorer)
+        return signed(Dataset.from_dict({name: [] for name in features}, features=features, split=part.split), scorer)
     added = type(features)({name: kind for name, kind in features.items() if name not in part.features})
     # Scores alone are written and then put beside the columns there are: no video is copied to the cache.
-    scores = stored_media(part).map(
-        scorer, features=added, remove_columns=part.column_names, desc=f"Scoring ({scorer.name})", **how
+    scores = stored_media(without_format(part)).map(
+        reads_remote(scorer, part),
+        features=added,
+        remove_columns=part.column_names,
+        desc=f"Scoring ({scorer.name})",
+        **how,
     )
-    return _signed(concatenate_datasets([part, scores], axis=1, split=part.split), scorer)
+    scored = concatenate_datasets([without_format(part), scores], axis=1, split=part.split)
+    return signed(formatted_as(scored, part), scorer)
 
 
 def _score_stream(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
-    stream = stored_media(part)
-    scored = stream.map(scorer, features=scorer.features(stream.features), **how)
-    for name, kind in part.features.items():
-        if isinstance(kind, Video | Audio):
-            scored = scored.cast_column(name, kind)
-    return _signed(scored, scorer)
-
-
-def _signed(scored: Any, scorer: Any) -> Any:
-    """The data set with the scorer's identity as the last line of its description."""
-    kept = [line for line in scored.info.description.splitlines() if not line.startswith(MARK)]
-    scored.info.description = "\n".join([*kept, MARK + json.dumps(describe_identity(scorer))])
-    return scored
-
-
-def _signature(rows: Any) -> dict[str, Any] | None:
-    marked = [line for line in (rows.info.description or "").splitlines() if line.startswith(MARK)]
-    return json.loads(marked[-1].removeprefix(MARK)) if len(marked) == 1 else None
-
-
-def _is_score(name: str, kind: Any) -> bool:
-    number = getattr(kind, "dtype", "") in ("float32", "float64", "bool")
-    return number and any(registry.load("scorer", metric)().writes_column(name) for metric in registry.names("scorer"))
+    stream = stored_media(without_format(part))
+    scored = stream.map(reads_remote(scorer, part), features=scorer.features(stream.features), **how)
+    for name in media_columns(part):
+        scored = scored.cast_column(name, part.features[name])
+    return signed(formatted_as(scored, part), scorer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from vqe_core.scorers.fingerprint import describe_identity
 
 IfExists = Literal["fail", "replace", "append"]
 SIGNATURE = "signature"
+KEYS_AT_ONCE = 500  # in one statement: databases bound the number of values
 
 
 def score_sql(
@@ -46,11 +46,13 @@ def score_sql(
         key: column that tells rows apart. With it the table holds the key and the results; without it all columns that
             are plain values.
         if_exists: for ``out_table``. ``"append"`` needs ``key``: rows that are there already, with the same
-            signature, are not scored again.
+            signature and scored, are not scored again; rows that failed then are, and take the place of the old ones.
+            With ``idf=True`` the weights, and so the signature, change with every row of the query.
         num_proc, base_dir, options: as for ``score_dataset``.
 
     Returns:
-        The scored rows as a ``datasets.Dataset``; with ``"append"``, the new ones.
+        The rows scored now as a ``datasets.Dataset``. Where there are none, nothing is written, and ``"replace"``
+        empties the table.
 
     Raises:
         InputError: a database, query or table that cannot be used, or as ``score_dataset``.
@@ -72,61 +74,84 @@ def score_sql(
         rows = _read(query, url)
         if key is not None and (key not in rows.features or len(set(rows[key])) < len(rows)):
             raise InputError(f"key ({key!r}) must be a column with a value of its own in every row of the query")
+        if out_table is not None and SIGNATURE in rows.features and key in (None, SIGNATURE):
+            raise InputError(
+                f"the query has a column {SIGNATURE!r}, which is written too; rename it, or name another key"
+            )
         scorer = with_idf(scorer_for(metric, options), [rows])
         signature = json.dumps(describe_identity(scorer))
         if out_table is not None:
-            done = _keys_there(url, out_table, key, signature, if_exists)
+            done = _keys_done(url, out_table, (key, SIGNATURE, scorer.status_key), signature, if_exists)
             rows = rows.select([i for i, value in enumerate(rows[key]) if value not in done]) if done else rows
     scored = score_dataset(rows, scorer, num_proc=num_proc, base_dir=base_dir)
     if out_table is not None:
         with _told_without_secrets(url):
-            _write(_to_write(scored, scorer, key, signature), out_table, url, if_exists)
+            _write(_to_write(scored, scorer, key, signature), out_table, url, if_exists, key)
     return scored
 
 
 def _read(query: str, url: str) -> Any:
-    import sqlalchemy
+    """The rows of a query, in memory; also of one that has none, which ``Dataset.from_sql`` cannot read."""
+    import pandas
 
-    sqlalchemy.create_engine(url).dispose()  # imports the driver, whose absence `datasets` would wrap
-    # In memory and from an empty cache: the cache of `datasets` goes by the query, and would miss changed rows.
-    with tempfile.TemporaryDirectory() as folder:
-        return Dataset.from_sql(query, url, keep_in_memory=True, cache_dir=folder)
+    with _connected(url) as connection:
+        return Dataset.from_pandas(pandas.read_sql(query, connection), preserve_index=False)
 
 
-def _keys_there(url: str, table: str, key: str | None, signature: str, if_exists: IfExists) -> set[Any]:
+def _keys_done(
+    url: str, table: str, columns: tuple[str | None, str, str], signature: str, if_exists: IfExists
+) -> set[Any]:
     """Keys of the rows that need no score; an error now, not after hours, where the table must not be there."""
     import sqlalchemy
 
-    engine = sqlalchemy.create_engine(url)
-    try:
-        if not sqlalchemy.inspect(engine).has_table(table) or if_exists == "replace":
+    key, _, status = columns
+    with _connected(url) as connection:
+        if not sqlalchemy.inspect(connection).has_table(table) or if_exists == "replace":
             return set()
         if if_exists == "fail":
             raise InputError(f"table {table!r} is there already; use if_exists='replace' or 'append', or another name")
-        there = sqlalchemy.Table(table, sqlalchemy.MetaData(), autoload_with=engine)
-        if key is None or key not in there.c or SIGNATURE not in there.c:
-            raise InputError(f"table {table!r} has no columns {key!r} and {SIGNATURE!r}, so nothing can be appended")
-        with engine.connect() as connection:
-            chosen = sqlalchemy.select(there.c[key]).where(there.c[SIGNATURE] == signature)
-            return set(connection.execute(chosen).scalars())
-    finally:
-        engine.dispose()
+        there = sqlalchemy.Table(table, sqlalchemy.MetaData(), autoload_with=connection)
+        absent = [name for name in columns if name is None or name not in there.c]
+        if absent:
+            raise InputError(
+                f"table {table!r} has no column {absent[0]!r}, so nothing can be appended; it needs {key!r}, "
+                f"{SIGNATURE!r} and {status!r}, as score_sql writes them: name another table, or if_exists='replace'"
+            )
+        scored = sqlalchemy.and_(there.c[SIGNATURE] == signature, there.c[status] == "ok")
+        return set(connection.execute(sqlalchemy.select(there.c[str(key)]).where(scored)).scalars())
 
 
 def _to_write(scored: Any, scorer: Any, key: str | None, signature: str) -> Any:
     plain = [name for name, kind in scored.features.items() if isinstance(kind, Value) and "binary" not in kind.dtype]
     if key is not None:
-        plain = [name for name in plain if name == key or scorer.writes_column(name)]
+        plain = [name for name in plain if name in {key, *scorer.columns_for(scored.features)}]
     return scored.select_columns(plain).add_column(SIGNATURE, [signature] * len(scored))
 
 
-def _write(rows: Any, table: str, url: str, if_exists: IfExists) -> None:
+def _write(rows: Any, table: str, url: str, if_exists: IfExists, key: str | None) -> None:
+    """All in one transaction; rows of the same key and signature, which had failed, give way."""
+    import sqlalchemy
+
+    with _connected(url) as connection, connection.begin():
+        if sqlalchemy.inspect(connection).has_table(table):
+            there = sqlalchemy.Table(table, sqlalchemy.MetaData(), autoload_with=connection)
+            if if_exists == "replace" and not len(rows):
+                connection.execute(there.delete())
+            if if_exists == "append" and key is not None and len(rows):
+                same = there.c[SIGNATURE] == rows[SIGNATURE][0]
+                for batch in rows.select_columns([key]).iter(KEYS_AT_ONCE):
+                    connection.execute(there.delete().where(same, there.c[key].in_(batch[key])))
+        rows.to_sql(table, connection, if_exists=if_exists, index=False)
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Any]:
     import sqlalchemy
 
     engine = sqlalchemy.create_engine(url)
     try:
-        with engine.begin() as connection:
-            rows.to_sql(table, connection, if_exists=if_exists, index=False)
+        with engine.connect() as connection:
+            yield connection
     finally:
         engine.dispose()
 

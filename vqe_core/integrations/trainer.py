@@ -11,7 +11,7 @@ import numpy as np
 import torch.distributed as dist
 
 from vqe_core.errors import InputError, VqeError
-from vqe_core.integrations.datasets import stored_media
+from vqe_core.integrations.dataset_media import stored_media
 from vqe_core.scorers.emscore import EMScore
 from vqe_core.scorers.score_types import BOTH, REFERENCE, VIDEO, available_score_types
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import torch
@@ -23,8 +22,6 @@ SCORES = (*SIMILARITIES, "percentile")
 # Of methods that have others: a judge has no mismatches, and so no percentile.
 _SCORES_OF = {"joint": (*SCORES, "logit"), "judge": SIMILARITIES}
 _WORDS_OF = {"tags": ("tags",), "description": ("description",), "judge": ("reason",)}
-# All that any method writes.
-WRITTEN = frozenset({*SCORES, *chain(*_SCORES_OF.values(), *_WORDS_OF.values()), "passed_filter", "profile"})
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,23 +9,21 @@ from typing import Any, ClassVar
 
 from vqe_core import __version__
 from vqe_core.choices import FrameAggregation, LongText, MultiReference, OnError, check_choice, plain_numbers
-from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
+from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder, load_text_side
 from vqe_core.encoders.precision import own_precision
 from vqe_core.errors import InputError, ModelError, VqeError
 from vqe_core.functional.emscore import FINE_GRAINED_METRICS, METRICS
 from vqe_core.functional.idf import idf_to_json
 from vqe_core.processes import settle_in_process
 from vqe_core.samplers import FrameSampler, sampler_spec
-from vqe_core.scorers.columns import MapFunction, column_types
+from vqe_core.scorers.columns import MapFunction
 from vqe_core.scorers.emscore_rows import RowScorer, score_keys
 from vqe_core.scorers.idf import check_idf, fit_captions, resolve_idf
 from vqe_core.scorers.options import EMScoreOptions
-from vqe_core.scorers.results import RESULT_COLUMNS, RowOutcome, assemble_report, report_to_result
+from vqe_core.scorers.results import RowOutcome, assemble_report, report_to_result
 from vqe_core.scorers.row_embeddings import EmbeddedRow, embed_rows
 from vqe_core.scorers.rows import (
-    CaptionRow,
     as_columns,
-    check_keys,
     is_missing,
     read_rows,
     report_failures,
@@ -72,15 +70,17 @@ class EMScore(MapFunction, EMScoreOptions):
     """
 
     name: ClassVar[str] = "emscore"
+    needed_key: ClassVar[str] = "candidate_key"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "score_types", chosen_names("score_types", self.score_types, SCORE_TYPES))
         object.__setattr__(self, "metrics", chosen_names("metrics", self.metrics, METRICS) or METRICS)
-        check_choice("multi_reference", self.multi_reference, MultiReference)
-        check_choice("frame_aggregation", self.frame_aggregation, FrameAggregation)
-        check_choice("long_text", self.long_text, LongText)
         check_choice("on_error", self.on_error, OnError)
+        choices = {"multi_reference": MultiReference, "frame_aggregation": FrameAggregation, "long_text": LongText}
+        for option, allowed in choices.items():
+            check_choice(option, getattr(self, option), allowed)
         check_running(self)
+        self.check_result_names()
         check_idf(self.idf)
         _ = self.sampler  # built once here, so that a wrong option is told at once
         plain_numbers(self)
@@ -97,13 +97,16 @@ class EMScore(MapFunction, EMScoreOptions):
         )
 
     def fit(self, captions: Iterable[Any], path: str | os.PathLike[str] | None = None) -> EMScore:
-        """A copy whose idf weights come from ``captions`` (strings, or a list of strings a row).
+        """A copy whose idf weights come from ``captions`` (strings, or a list of strings a row). Loads no weights.
 
         Args:
-            captions: usually all references of the data set.
+            captions: usually all references of the data set. What cannot be scored does not count, or raises by
+                ``on_error="raise"``.
             path: also save the weights there, for ``idf=path``.
         """
-        table = fit_captions(captions, self.load_encoder(), self.long_text)
+        reader = load_text_side(self.clip_model_path)
+        self._check_fine(reader.has_token_embeddings)
+        table = fit_captions(captions, reader, self.long_text, self.on_error)
         if path is not None:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(idf_to_json(table))
@@ -146,11 +149,11 @@ class EMScore(MapFunction, EMScoreOptions):
 
     def columns_for(self, columns: Collection[str]) -> dict[str, str]:
         """Name and type of each column that the object, as a function, adds to a table with ``columns``."""
-        self._check_columns(columns)
+        self.check_columns(columns)
         keys = {"videos": self.video_key, "references": self.reference_key}
         given = {name for name, key in keys.items() if key in columns}
         scores = score_keys(available_score_types(self.score_types, given), self.metrics)
-        return column_types(scores, [], ["frame_details"] if self.return_all_frames else [])
+        return self.column_types(scores, [], ["frame_details"] if self.return_all_frames else [])
 
     def inputs_from(self, columns: Mapping[str, Any], base_dir: str | None = None) -> dict[str, Any]:
         """The arguments of ``score`` from a table, by the ``*_key`` options.
@@ -162,23 +165,16 @@ class EMScore(MapFunction, EMScoreOptions):
         Raises:
             InputError: a column that is needed is not there.
         """
-        self._check_columns(columns)
+        self.check_columns(columns)
         return {
             "predictions": columns[self.candidate_key],
             "videos": video_column(columns, self.video_key, self.start_key, self.end_key, base_dir),
             "references": columns[self.reference_key] if self.reference_key in columns else None,  # noqa: SIM401
         }
 
-    def _check_columns(self, columns: Collection[str]) -> None:
-        check_keys(self, columns)
-        if self.candidate_key not in columns:
-            raise InputError(
-                f"candidate_key ({self.candidate_key!r}) is no column; there are {', '.join(map(str, columns))}"
-            )
-
-    def writes_column(self, name: str) -> bool:
-        """Whether results may be written under ``name``, so that an input column must not be called so."""
-        return name in RESULT_COLUMNS or name.rpartition("_")[0].startswith(SCORE_TYPES)
+    def writes_score(self, name: str) -> bool:
+        """Whether a score, with these or other options, is called ``name``."""
+        return name.rpartition("_")[0].startswith(SCORE_TYPES)
 
     def score(self, *, predictions: Any, videos: Any = None, references: Any = None) -> ScoreReport:
         """Score captions; arguments as ``compute``.
@@ -204,7 +200,7 @@ class EMScore(MapFunction, EMScoreOptions):
         if self.on_error == "raise":
             report_failures({i: row for i, row in enumerate(rows) if isinstance(row, VqeError)}, len(rows), "raise")
         encoder = self.load_encoder()
-        idf = resolve_idf(self.idf, encoder, [row for row in rows if isinstance(row, CaptionRow)], self.long_text)
+        idf = resolve_idf(self.idf, encoder, rows, self.long_text, self.on_error)
         scorer = RowScorer(score_types, self.metrics, self.multi_reference, self.frame_aggregation, idf)
         outcomes = [RowOutcome()] * len(rows)
         readers: set[str] = set()
@@ -218,13 +214,16 @@ class EMScore(MapFunction, EMScoreOptions):
     def load_encoder(self) -> ImageTextEncoder:
         """The encoder that the options name; raises where it cannot be had, or not for the metrics asked for."""
         encoder = load_image_text_encoder(self.clip_model_path, self.device, self.dtype, self.backend)
+        self._check_fine(encoder.has_token_embeddings)
+        return encoder
+
+    def _check_fine(self, has_token_embeddings: bool) -> None:
         fine = [metric for metric in self.metrics if metric in FINE_GRAINED_METRICS]
-        if fine and not encoder.has_token_embeddings:
+        if fine and not has_token_embeddings:
             raise ModelError(
                 f"clip_model_path ({self.clip_model_path!r}) has no token-level text embeddings, so {', '.join(fine)} "
                 "cannot be computed; use metrics=['cogr'], or a CLIP-type model"
             )
-        return encoder
 
     def _outcome(self, row: EmbeddedRow | VqeError, scorer: RowScorer) -> RowOutcome:
         if isinstance(row, VqeError):

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vqe_core.choices import LongText
+from vqe_core.choices import LongText, OnError
 from vqe_core.encoders import ImageTextEncoder
-from vqe_core.errors import InputError, InputTypeError, ModelError
+from vqe_core.encoders.tokens import TextSide
+from vqe_core.errors import InputError, InputTypeError, ModelError, VqeError
 from vqe_core.functional.idf import IdfTable, fit_idf, idf_from_json, idf_from_mapping
 from vqe_core.scorers.rows import CaptionRow, check_references
 
@@ -23,23 +24,45 @@ def check_idf(idf: Any) -> None:
         )
 
 
-def fit_captions(captions: Iterable[Any], encoder: ImageTextEncoder, long_text: LongText = "windows") -> IdfTable:
+def fit_captions(
+    captions: Iterable[Any],
+    reader: ImageTextEncoder | TextSide,
+    long_text: LongText = "windows",
+    on_error: OnError = "raise",
+) -> IdfTable:
     """Weights from captions: strings, or lists of strings, None for a row without.
 
-    A long caption counts as one document with the tokens that the model reads of it.
+    A long caption counts as one document with the tokens that the model reads of it. A row that cannot be scored does
+    not count, unless ``on_error`` is ``"raise"``.
+
+    Raises:
+        InputError: no captions, or with ``"raise"`` one that cannot be scored.
     """
     if isinstance(captions, str):
         raise InputTypeError(f"captions ({captions!r}) must be a list of strings, got one string; wrap it in [ ]")
-    texts = [text for entry in captions for text in check_references(entry, "captions")]
-    tokenizer = encoder.tokenizer
+    counted = captions if on_error == "raise" else filter(can_be_counted, captions)
+    texts = [text for entry in counted for text in check_references(entry, "captions")]
+    tokenizer = reader.tokenizer
     # Captions that are too long where that is an error are not scored, but what they say still counts.
     policy: LongText = "truncate" if long_text == "truncate" else "windows"
     documents = [[i for window in tokenizer.split(text, policy).windows for i in window] for text in texts]
-    return fit_idf(documents, end_id=encoder.end_id, tokenizer=tokenizer.digest())
+    return fit_idf(documents, end_id=reader.end_id, tokenizer=tokenizer.digest())
+
+
+def can_be_counted(entry: Any) -> bool:
+    """Whether the captions of a row, a string or a list of strings, hold words that can be scored."""
+    try:
+        return bool(check_references(entry, "captions"))
+    except InputError:
+        return False
 
 
 def resolve_idf(
-    idf: Any, encoder: ImageTextEncoder, rows: Sequence[CaptionRow], long_text: LongText = "windows"
+    idf: Any,
+    encoder: ImageTextEncoder,
+    rows: Sequence[CaptionRow | VqeError],
+    long_text: LongText = "windows",
+    on_error: OnError = "raise",
 ) -> IdfTable | None:
     """The table the ``idf`` option stands for, None for equal weights.
 
@@ -50,10 +73,11 @@ def resolve_idf(
     if idf is False:
         return None
     if idf is True:
-        references = [text for row in rows for text in row.references]
-        captions = references or [row.candidate for row in rows]
+        good = [row for row in rows if isinstance(row, CaptionRow)]
+        references = [text for row in good for text in row.references]
+        captions = references or [row.candidate for row in good]
         return fit_captions(captions, encoder, long_text) if captions else None
-    table = _given_table(idf, encoder, long_text)
+    table = _given_table(idf, encoder, long_text, on_error)
     if table.tokenizer and table.tokenizer != encoder.tokenizer.digest():
         raise ModelError(
             f"idf was fitted with another tokenizer (digest {table.tokenizer}, this model has "
@@ -62,13 +86,13 @@ def resolve_idf(
     return table
 
 
-def _given_table(idf: Any, encoder: ImageTextEncoder, long_text: LongText) -> IdfTable:
+def _given_table(idf: Any, encoder: ImageTextEncoder, long_text: LongText, on_error: OnError) -> IdfTable:
     if isinstance(idf, IdfTable):
         return idf
     if isinstance(idf, Mapping):
         return idf_from_mapping(idf)
     if isinstance(idf, list | tuple):
-        return fit_captions(idf, encoder, long_text)
+        return fit_captions(idf, encoder, long_text, on_error)
     path = Path(idf)
     if not path.is_file():
         raise InputError(

@@ -25,8 +25,9 @@ def option(default: Any, help_text: str, **command_line: Any) -> Any:
         default: in Python.
         help_text: one line.
         command_line: ``many=True`` takes several values, ``python_only=True`` makes no flag, ``bare`` is what
-            the flag alone means, ``metavar``; and ``changes_scores=False`` leaves the option out of fingerprints,
-            ``names="model"`` or ``names="file"`` puts the content of what is named into them.
+            the flag alone means, ``metavar``; ``written=True`` names a column that is written, not read; and
+            ``changes_scores=False`` leaves the option out of fingerprints, ``names="model"`` or ``names="file"`` puts
+            the content of what is named into them.
     """
     return field(default=default, metadata={"help": help_text, **command_line})
 
@@ -66,6 +67,8 @@ class SharedOptions:
     video_key: str = option("video_path", "column of the videos")
     start_key: str | None = option(None, "column of where each row's segment starts, in seconds (default: none)")
     end_key: str | None = option(None, "column of where each row's segment ends, in seconds (default: none)")
+    status_key: str = option("status", "column to write what became of each row to", written=True)
+    message_key: str = option("message", "column to write remarks and reasons to", written=True)
     every_n_seconds: float | None = option(None, "sample a frame every so many seconds, by presentation time")
     every_n_frames: int | None = option(None, "sample every so many frames")
     frame_sampling_method: str | None = option(

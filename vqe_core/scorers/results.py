@@ -18,8 +18,6 @@ from vqe_core.types import ScoreReport
 ASKED_FOR = ("frame_details", "profile")
 # Details that are words, not structures.
 WORDS = ("description", "reason")
-# Written beside the score columns of every metric.
-RESULT_COLUMNS = ("status", "message", "frame_details")
 
 
 @dataclass(frozen=True)
@@ -68,11 +66,17 @@ def report_to_result(report: ScoreReport, options: SharedOptions) -> dict[str, A
     return result
 
 
-def report_to_columns(report: ScoreReport, precision: Any = np.float64) -> dict[str, Any]:
-    """Typed columns for ``datasets.map`` and tables: numbers of ``precision``, bool flags, details as JSON texts."""
+def report_to_columns(report: ScoreReport, options: SharedOptions, precision: Any = np.float64) -> dict[str, Any]:
+    """Typed columns for ``datasets.map`` and tables: numbers of ``precision``, bool flags, details as JSON texts.
+
+    Args:
+        report: of a call.
+        options: name the columns of status and message.
+        precision: numpy type of numbers.
+    """
     scores = {key: np.asarray(column, dtype=_dtype(column, precision)) for key, column in report.rows.items()}
     details = {key: _texts(key, column) for key, column in report.details.items()}
-    return {**scores, **details, "status": report.status, "message": report.messages}
+    return {**scores, **details, options.status_key: report.status, options.message_key: report.messages}
 
 
 def _dtype(column: Sequence[Any], precision: Any) -> Any:

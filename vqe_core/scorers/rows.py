@@ -134,7 +134,8 @@ def check_keys(options: Any, columns: Collection[str]) -> None:
     """Raise InputError if an option names a column that is not there; defaults may be absent."""
     for field in dataclasses.fields(options):
         key = getattr(options, field.name)
-        if field.name.endswith("_key") and key != field.default and key not in columns:
+        read = field.name.endswith("_key") and not field.metadata.get("written")
+        if read and key != field.default and key not in columns:
             raise InputError(f"{field.name} ({key!r}) is no column; there are {', '.join(map(str, columns))}")
 
 
@@ -157,6 +158,8 @@ def sound_column(columns: Mapping[str, Any], audio_key: str, base_dir: str | Non
     sounds: list[Any] = []
     for value in columns[audio_key]:
         try:
+            if isinstance(value, VqeError):
+                raise value
             sounds.append(None if is_missing(value) else as_audio_source(value, base_dir=base_dir))
         except VqeError as error:
             sounds.append(error)
@@ -167,6 +170,8 @@ def _located(video: Any, start: Any, end: Any, base_dir: str | None) -> Any:
     """One cell as a source (or a list of them), or the error that the row check will raise."""
     if is_missing(video):
         return None
+    if isinstance(video, VqeError):
+        return video
     if is_several_videos(video):
         return [_located(item, start, end, base_dir) for item in video]
     try:

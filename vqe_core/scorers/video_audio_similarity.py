@@ -25,12 +25,12 @@ from vqe_core.scorers.av_calibration import bank_space, load_bank, measure, save
 from vqe_core.scorers.av_judge import refuse_bank
 from vqe_core.scorers.av_models import check_chosen, comparison_for, frame_sampler, method_for
 from vqe_core.scorers.av_pairs import Comparison, SoundPair
-from vqe_core.scorers.av_report import WRITTEN, SoundOutcome, detail_names, gather_rows, score_names, sound_report
+from vqe_core.scorers.av_report import SCORES, SoundOutcome, detail_names, gather_rows, score_names, sound_report
 from vqe_core.scorers.av_rows import SoundRow, read_sound_rows
-from vqe_core.scorers.columns import MapFunction, column_types
+from vqe_core.scorers.columns import MapFunction
 from vqe_core.scorers.options import VideoAudioOptions
-from vqe_core.scorers.results import RESULT_COLUMNS, report_to_result
-from vqe_core.scorers.rows import as_columns, check_keys, is_missing, report_failures, sound_column, video_column
+from vqe_core.scorers.results import report_to_result
+from vqe_core.scorers.rows import as_columns, is_missing, report_failures, sound_column, video_column
 from vqe_core.scorers.session import check_running
 from vqe_core.types import ScoreReport
 
@@ -61,12 +61,14 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
     """
 
     name: ClassVar[str] = "video_audio_similarity"
+    needed_key: ClassVar[str] = "video_key"
 
     def __post_init__(self) -> None:
         for option, allowed in (("method", Method), ("reduce_mode", ReduceMode), ("any_or_all", AnyOrAll)):
             check_choice(option, getattr(self, option), allowed)
         check_choice("on_error", self.on_error, OnError)
         check_running(self)
+        self.check_result_names()
         for option in ("window", "hop"):
             if getattr(self, option) is not None:
                 check_positive(option, getattr(self, option), "seconds")
@@ -145,13 +147,13 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
 
     def columns_for(self, columns: Collection[str]) -> dict[str, str]:
         """Name and type of each column that the object, as a function, adds to a table with ``columns``."""
-        self._check_columns(columns)
+        self.check_columns(columns)
         method = method_for(self, self._described(self.description_key in columns))
-        return column_types(score_names(method), ["passed_filter"], detail_names(method, self.return_profile))
+        return self.column_types(score_names(method), ["passed_filter"], detail_names(method, self.return_profile))
 
     def inputs_from(self, columns: Mapping[str, Any], base_dir: str | None = None) -> dict[str, Any]:
         """The arguments of ``score`` from a table, by the ``*_key`` options; ``base_dir`` is where paths start."""
-        self._check_columns(columns)
+        self.check_columns(columns)
         optional = {"audio_descriptions": self.description_key, "groups": self.group_key}
         return {
             "videos": video_column(columns, self.video_key, self.start_key, self.end_key, base_dir),
@@ -159,17 +161,12 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
             **{name: list(columns[key]) if key in columns else None for name, key in optional.items()},
         }
 
-    def _check_columns(self, columns: Collection[str]) -> None:
-        check_keys(self, columns)
-        if self.video_key not in columns:
-            raise InputError(f"video_key ({self.video_key!r}) is no column; there are {', '.join(map(str, columns))}")
-
     def _described(self, given: bool) -> bool:
         return given or self.describer is not None or self.api_url is not None
 
-    def writes_column(self, name: str) -> bool:
-        """Whether results may be written under ``name``, so that an input column must not be called so."""
-        return name in WRITTEN or name in RESULT_COLUMNS
+    def writes_score(self, name: str) -> bool:
+        """Whether a score, with these or other options, is called ``name``."""
+        return name in (*SCORES, "logit", "passed_filter")
 
     @own_precision()
     def fit_bank(

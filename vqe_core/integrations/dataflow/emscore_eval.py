@@ -65,9 +65,11 @@ class EMScoreEval(ScoreOperator):
             "score_types": score_types,
             "metrics": metrics,
             "on_error": on_error,
+            "status_key": status_key,
+            "message_key": message_key,
             **({} if clip_model_path is None else {"clip_model_path": clip_model_path}),
         }
-        results = ResultColumns(status_key, message_key, signature_key, overwrite)
+        results = ResultColumns(signature_key, overwrite)
         super().__init__(EMScore, named, options, results, base_dir)
 
     @staticmethod
@@ -114,6 +116,3 @@ class EMScoreEval(ScoreOperator):
     def _columns_of_nothing(self) -> tuple[str, ...]:
         scores = [f"{kind}_{m}" for kind in self.scorer.score_types or SCORE_TYPES for m in self.scorer.metrics]
         return (*scores, *(["frame_details"] if self.scorer.return_all_frames else []))
-
-    def _writes(self, name: str) -> bool:
-        return super()._writes(name) or (name == "frame_details" and self.scorer.return_all_frames)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,25 +15,20 @@ class ResultColumns:
     """Names of the columns beside the scores, and what becomes of columns that have such names already.
 
     Attributes:
-        status: a word a row, ``"ok"`` or why it has no score.
-        message: remarks, or the reason in full.
         signature: everything that can change a score, as JSON, the same in every row; None writes none.
         overwrite: whether columns that are there already are replaced.
     """
 
-    status: str
-    message: str
     signature: str | None
     overwrite: bool
 
-    def check_free(self, columns: Sequence[Any], writes: Callable[[str], bool]) -> None:
+    def check_free(self, columns: Collection[Any], results: Iterable[str]) -> None:
         """Check that no column has the name of a result.
 
         Raises:
             InputError: one has, and ``overwrite`` is False.
         """
-        own = {self.status, self.message, self.signature}
-        taken = [name for name in columns if isinstance(name, str) and (name in own or writes(name))]
+        taken = [name for name in (*results, self.signature) if name is not None and name in columns]
         if taken and not self.overwrite:
             raise InputError(
                 f"the storage has columns {taken} already, and results are written under these names; rename them, "
@@ -44,13 +39,12 @@ class ResultColumns:
         """The columns to write.
 
         Args:
-            scores: columns of a scorer, with ``status`` and ``message``.
+            scores: columns of a scorer.
             signature: of these scores.
             first: names that come before the others.
         """
-        names = {"status": self.status, "message": self.message}
-        order = sorted(scores, key=lambda name: (name not in first, name in names))  # stable otherwise
-        columns = {names.get(name, name): scores[name] for name in order}
+        columns = {name: scores[name] for name in sorted(scores, key=lambda name: name not in first)}  # stable
         if self.signature is not None:
-            columns[self.signature] = [json.dumps(signature, ensure_ascii=False)] * len(scores["status"])
+            count = len(next(iter(columns.values())))
+            columns[self.signature] = [json.dumps(signature, ensure_ascii=False)] * count
         return columns

@@ -10,7 +10,7 @@ from vqe_core.integrations.dataflow import package
 from vqe_core.integrations.dataflow.cells import frame_columns
 from vqe_core.integrations.dataflow.results import ResultColumns
 from vqe_core.integrations.dataflow.shown_options import check_options
-from vqe_core.scorers.results import RESULT_COLUMNS, report_to_columns
+from vqe_core.scorers.results import report_to_columns
 from vqe_core.types import ScoreReport
 
 SHOWN_FAILURES = 10  # in the log; the rest is counted
@@ -44,15 +44,18 @@ class ScoreOperator(package.OperatorABC):
 
     def _run(self, storage: Any, nested: tuple[str | None, ...], keys: Mapping[str, str | None]) -> list[str]:
         frame = storage.read("dataframe")
-        self.results.check_free(list(frame.columns), self._writes)
         scorer = replace(self.scorer, **keys)
         if len(frame):
+            names = [name for name in frame.columns if isinstance(name, str)]
+            self.results.check_free(names, scorer.taken(names))
             report = self._score(scorer, frame_columns(frame, nested), storage)
             self._tell(report)
             written = self.results.named(self._columns(report), report.signature, self.first_columns)
         else:  # a filter before this operator may leave nothing
             self.summary = {"num_rows": 0, "num_failed": 0, "signature": {}}
-            nothing: dict[str, list[Any]] = {name: [] for name in (*self._columns_of_nothing(), "status", "message")}
+            promised = (*self._columns_of_nothing(), scorer.status_key, scorer.message_key)
+            nothing: dict[str, list[Any]] = {name: [] for name in promised}
+            self.results.check_free(frame.columns, promised)
             written = self.results.named(nothing, {}, self.first_columns)
         frame = frame.copy()  # a storage in memory may hand out its own
         for name, column in written.items():
@@ -69,14 +72,11 @@ class ScoreOperator(package.OperatorABC):
         return report
 
     def _columns(self, report: ScoreReport) -> dict[str, Any]:
-        return report_to_columns(report)
+        return report_to_columns(report, self.scorer)
 
     def _columns_of_nothing(self) -> tuple[str, ...]:
         """Score columns of a storage without rows."""
         return self.first_columns
-
-    def _writes(self, name: str) -> bool:
-        return name not in RESULT_COLUMNS and self.scorer.writes_column(name)
 
     def _tell(self, report: ScoreReport) -> None:
         failed = [i for i, status in enumerate(report.status) if status != "ok"]

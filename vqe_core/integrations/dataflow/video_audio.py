@@ -82,13 +82,15 @@ class VideoAudioSimilarity(ScoreOperator):
             "any_or_all": any_or_all,
             "reduce_mode": reduce_mode,
             "on_error": on_error,
+            "status_key": status_key,
+            "message_key": message_key,
         }
         if llm_serving is not None:
             role = "judge" if options.get("method") == "judge" else "describer"
             if options.get(role) is not None:
                 raise InputError(f"llm_serving and {role} do the same; give one")
             options[role] = llm_serving
-        results = ResultColumns(status_key, message_key, signature_key, overwrite)
+        results = ResultColumns(signature_key, overwrite)
         super().__init__(metric.VideoAudioSimilarity, named, options, results, base_dir)
         self.llm_serving = llm_serving  # under this name pipelines find it, to shut it down after its last use
 
