@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -148,6 +149,35 @@ def test_a_changed_file_misses_even_at_its_old_size_and_time(encoder, tmp_path):
     assert not equal(first, second)
 
 
+def test_a_changed_file_misses_also_where_its_digest_is_remembered(encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr("vqe_core.media.content._SETTLED_AFTER", -(10**18))  # every file is old enough
+    test_a_changed_file_misses_even_at_its_old_size_and_time(encoder, tmp_path)
+
+
+def test_a_file_is_read_to_tell_it_while_others_are_decoded(encoder, sources, tmp_path, monkeypatch):
+    """The digest of the second file waits for the first file to be opened."""
+    import vqe_core.embed.videos
+    import vqe_core.media.content
+
+    opened = threading.Event()
+    original, digest_of = vqe_core.embed.videos.open_video, vqe_core.media.content._read_digest
+
+    def open_and_tell(*arguments):
+        opened.set()
+        return original(*arguments)
+
+    def digest_after(path, known):
+        assert path == sources["0"].path or opened.wait(30)
+        return digest_of(path, known)
+
+    monkeypatch.setattr("vqe_core.embed.videos.open_video", open_and_tell)
+    monkeypatch.setattr("vqe_core.media.content._read_digest", digest_after)
+    settings = EmbedSettings(cache=EmbeddingCache(tmp_path / "cache"))
+    results = embed_videos({key: sources[key] for key in ("0", "1")}, UniformSampler(3), encoder, settings)
+    assert all(isinstance(frames, TimedEmbeddings) for frames in results.values())
+    assert settings.cache is not None and settings.cache.upkeep.info().entries == 2
+
+
 def test_a_file_that_changes_while_it_is_read_is_not_stored(encoder, tmp_path):
     path = tmp_path / "x.mp4"
     write_clip(path, noise_frames(6, seed=0))
@@ -243,7 +273,9 @@ def test_a_worker_that_is_killed_costs_its_row_and_no_other(encoder, sources, mo
 
     settings = EmbedSettings(batch_size=5, isolate=True)
     whole = embed_videos(sources, UniformSampler(6), encoder, settings)
-    monkeypatch.setattr("vqe_core.embed.videos.open_video", lambda s, limits, worker: open_and_kill(s, limits, worker))
+    monkeypatch.setattr(
+        "vqe_core.embed.videos.open_video", lambda s, limits, worker, _: open_and_kill(s, limits, worker)
+    )
     hurt = embed_videos(sources, UniformSampler(6), encoder, settings)
     assert isinstance(hurt["2"], MediaError) and hurt["2"].code == "worker_crash"
     for key in sources.keys() - {"2"}:

@@ -56,10 +56,11 @@ class FrameComparison:
         ):
             for start in range(0, len(pairs), CHUNK_PAIRS):
                 chunk = pairs[start : start + CHUNK_PAIRS]
-                sources = {source_identity(pair.video): pair.video for pair in chunk}
+                keys = [source_identity(pair.video) for pair in chunk]
+                sources = {key: pair.video for key, pair in zip(keys, chunk, strict=True)}
                 frames = embed_videos(sources, self.sampler, self.encoder, settings, crew=crew)
                 with crew.worker() as worker:
-                    found = [frames[source_identity(pair.video)] for pair in chunk]
+                    found = [frames[key] for key in keys]
                     results += self.compare_embedded(chunk, found, worker)
                 bar.update(len(chunk))
         return results

@@ -66,7 +66,7 @@ class ByJointSpace:
         )
 
     def _key(self, pair: SoundPair) -> CacheKey | None:
-        parts = pair_parts(pair) if self._cache is not None else None
+        parts = None if self._cache is None else pair_parts(pair, self._cache)
         if parts is None:
             return None
         how = {

@@ -56,7 +56,8 @@ class ByTags(FrameComparison):
         return self.bridge.tag(waveforms, loud_windows(waveforms)), heard.notes
 
     def _key(self, pair: SoundPair, frames: TimedEmbeddings) -> CacheKey | None:
-        parts = pair_parts(pair) if self.settings.cache is not None else None
+        cache = self.settings.cache
+        parts = None if cache is None else pair_parts(pair, cache)
         if parts is None:
             return None
         how = {
