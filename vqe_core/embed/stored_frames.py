@@ -10,6 +10,7 @@ import torch
 
 from vqe_core.cache import CacheKey, EmbeddingCache, Entry
 from vqe_core.embed.sampling import FrameRecipe
+from vqe_core.encoders.checkpoints import content_parts
 from vqe_core.errors import VqeError
 from vqe_core.media import content_digest, decoders_of
 from vqe_core.samplers import sampler_spec
@@ -63,7 +64,7 @@ def recipe_parts(recipe: FrameRecipe) -> dict[str, Any]:
         "sampler": sampler_spec(recipe.sampler),
         "max_frames": recipe.settings.max_frames,
         "views": recipe.settings.views.names,
-        "encoder": recipe.encoder.signature(),
+        "encoder": content_parts(recipe.encoder.signature()),
     }
 
 

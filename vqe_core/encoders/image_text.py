@@ -67,7 +67,7 @@ class DualEncoder:
     @property
     def space(self) -> str:
         """Name of the embedding space: embeddings of two spaces are never compared."""
-        return f"{self.checkpoint.name}@{self.checkpoint.revision}"
+        return f"{self.checkpoint.title}@{self.checkpoint.revision}"
 
     @property
     def end_id(self) -> int:
@@ -78,13 +78,17 @@ class DualEncoder:
     def signature(self) -> dict[str, str]:
         """Everything about the encoder that can change an embedding."""
         return {
-            "model": self.checkpoint.name,
+            "model": self.checkpoint.title,
             "revision": self.checkpoint.revision,
             "dtype": str(self.dtype).removeprefix("torch."),
             "device": torch.device(self.device).type,
             "resize": self.preprocessing.backend,
             **self.computing,
         }
+
+    def text_signature(self) -> dict[str, str]:
+        """What of it can change the embedding of a text, which no picture passes through."""
+        return {name: value for name, value in self.signature().items() if name not in ("resize", "backend")}
 
     def prepare_image(self, pixels: np.ndarray) -> Tensor:
         """Resize and crop one picture, uint8 (H, W, 3) RGB -> uint8 (3, h, w)."""

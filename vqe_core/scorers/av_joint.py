@@ -12,6 +12,7 @@ from torch import Tensor
 from vqe_core.cache import CacheKey, EmbeddingCache, open_cache
 from vqe_core.embed import DecodeCrew, show_progress
 from vqe_core.encoders.audio_protocols import JointEncoder
+from vqe_core.encoders.checkpoints import content_parts
 from vqe_core.errors import VqeError
 from vqe_core.media import DecodeWorker, MediaLimits, Video, decoders_of, open_video
 from vqe_core.samplers import FrameSampler
@@ -71,7 +72,7 @@ class ByJointSpace:
             return None
         how = {
             **self.windowing.parts(),
-            "encoder": self.encoder.signature(),
+            "encoder": content_parts(self.encoder.signature()),
             "reader": decoders_of(pair.video, self.options.decoder),
         }
         return CacheKey("windows", {**parts, **how})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from vqe_core.cache import CacheKey, Entry
+from vqe_core.encoders.checkpoints import content_parts
 from vqe_core.errors import VqeError
 from vqe_core.media import DecodeWorker
 from vqe_core.scorers.av_bridge import TagBridge, Tags
@@ -65,7 +66,7 @@ class ByTags(FrameComparison):
             "window": self.windowing.window,
             "hop": self.windowing.hop,
             "labels": list(self.bridge.labels),
-            "tagger": self.bridge.tagger.signature(),
+            "tagger": content_parts(self.bridge.tagger.signature()),
         }
         return CacheKey("tags", {**parts, **how})
 
