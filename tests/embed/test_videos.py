@@ -20,6 +20,7 @@ from vqe_core.encoders import load_image_text_encoder
 from vqe_core.errors import MediaError, VqeError
 from vqe_core.media import open_video
 from vqe_core.samplers.every_n_frames import EveryNFramesSampler
+from vqe_core.samplers.every_n_seconds import EveryNSecondsSampler
 from vqe_core.samplers.uniform import UniformSampler
 from vqe_core.types import MediaSource, TimedEmbeddings
 
@@ -83,6 +84,24 @@ def test_cold_warm_and_uncached_are_bit_equal_and_warm_embeds_nothing(encoder, s
     assert list(plain) == list(cold) == list(warm) == list(sources)
     for key in sources:
         assert equal(plain[key], cold[key]) and equal(cold[key], warm[key])
+
+
+def test_a_frame_that_is_sampled_again_and_again_is_held_and_stored_once(encoder, tmp_path):
+    """Two frames a second, sampled a hundred times a second, with a flipped copy each."""
+    source = {0: MediaSource(frames=noise_frames(4), fps=2.0)}
+    settings = EmbedSettings(cache=EmbeddingCache(tmp_path / "cache"), views=FrameViews(horizontal_flip=True))
+    cold, warm = (embed_videos(source, EveryNSecondsSampler(0.01), encoder, settings)[0] for _ in range(2))
+    assert equal(cold, warm)
+    assert isinstance(warm, TimedEmbeddings)
+    assert (len(warm), len(warm.values), len(warm.distinct)) == (400, 400, 8)
+    assert warm.indices.tolist() == [i for i in range(4) for _ in range(100)]
+    assert warm.timestamps is not None and warm.timestamps.tolist() == [i / 2 for i in range(4) for _ in range(100)]
+    each = embed_videos(source, EveryNFramesSampler(1), encoder, settings)[0]
+    assert isinstance(each, TimedEmbeddings)
+    assert torch.equal(warm.distinct, each.values)
+    assert torch.equal(warm.values, each.values.reshape(4, 1, 2, -1).expand(4, 50, 2, -1).reshape(400, -1))
+    largest = max(path.stat().st_size for path in (tmp_path / "cache").rglob("*.safetensors"))
+    assert largest < warm.values.nbytes / 4
 
 
 def test_an_entry_is_found_by_content_not_by_name(encoder, sources, tmp_path):

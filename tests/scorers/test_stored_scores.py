@@ -79,6 +79,34 @@ def test_both_metrics_share_frames(clips, tmp_path):
     assert EmbeddingCache(tmp_path / "cache").upkeep.info().entries == entries
 
 
+@pytest.mark.parametrize("most", [1, 10**9])
+def test_sounds_are_described_some_at_a_time_in_order_and_equal_ones_once(clips, monkeypatch, most):
+    monkeypatch.setattr("vqe_core.scorers.av_description.SOUND_BYTES", most)
+    asked, held = [], []
+
+    class Loudness:
+        """A describer that tells sounds apart."""
+
+        sampling_rate = 16_000
+
+        def signature(self):
+            return {"describer": "loudness"}
+
+        def describe(self, waveforms):
+            held.append(len(waveforms))
+            asked.extend(f"a sound of {np.abs(sound.waveform).mean():.6f}" for sound in waveforms)
+            return asked[-len(waveforms) :]
+
+    order = [0, 1, 0, 2, 3, 1, 0]
+    scorer = VideoAudioSimilarity(
+        hf_clip="toy", method="description", describer=Loudness(), per_sample=True, on_error="skip"
+    )
+    samples = scorer.compute(videos=[*(clips[i] for i in order), "missing.mp4"])["samples"]
+    assert samples["status"] == ["ok"] * 7 + ["not_found"]
+    assert samples["description"][:7] == [asked[i] for i in order]
+    assert held == ([1, 1, 1, 1] if most == 1 else [4])
+
+
 @pytest.mark.parametrize("method", ["emscore", "tags", "joint"])
 def test_another_spelling_or_a_copy_of_a_checkpoint_finds_what_is_stored(clips, tmp_path, monkeypatch, method):
     """Signatures of two spellings are equal, too; that of a copy names the copy."""

@@ -70,9 +70,9 @@ def recipe_parts(recipe: FrameRecipe) -> dict[str, Any]:
 
 def entry_of_frames(frames: TimedEmbeddings) -> Entry:
     """The entry that ``frames_of_entry`` reads."""
-    arrays = {"values": frames.values.numpy(), "indices": frames.indices}
-    if frames.timestamps is not None:
-        arrays["timestamps"] = frames.timestamps
+    arrays = {"values": frames.distinct.numpy(), "indices": frames.distinct_indices, "where": frames.where}
+    if frames.distinct_timestamps is not None:
+        arrays["timestamps"] = frames.distinct_timestamps
     notes = {"notes": list(frames.notes), "reader": frames.reader, "start": frames.start, "end": frames.end}
     return Entry(arrays, notes)
 
@@ -81,9 +81,10 @@ def frames_of_entry(entry: Entry) -> TimedEmbeddings:
     """The embeddings as they were stored, bit for bit."""
     timestamps = entry.arrays.get("timestamps")
     return TimedEmbeddings(
-        values=torch.from_numpy(entry.arrays["values"]),
-        timestamps=None if timestamps is None else np.asarray(timestamps),
-        indices=entry.arrays["indices"],
+        distinct=torch.from_numpy(entry.arrays["values"]),
+        distinct_timestamps=None if timestamps is None else np.asarray(timestamps),
+        distinct_indices=entry.arrays["indices"],
+        where=entry.arrays["where"],
         notes=tuple(entry.notes["notes"]),
         reader=entry.notes["reader"],
         start=entry.notes["start"],

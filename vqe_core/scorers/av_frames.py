@@ -76,8 +76,8 @@ class FrameComparison:
 
     def result(self, frames: TimedEmbeddings, direction: Tensor, notes: tuple[str, ...], **words: Any) -> PairResult:
         """Cosine of each frame with the sound's direction."""
-        similarities = cosine_matrix(frames.values, direction[None])[:, 0]
-        visual = frames.values.mean(dim=0)
+        values = frames.values
+        similarities, visual = cosine_matrix(values, direction[None])[:, 0], values.mean(dim=0)
         return PairResult(similarities, visual, direction, frames.reader, notes=(*frames.notes, *notes), **words)
 
     def profile(
