@@ -174,25 +174,45 @@ class AudioSamples:
 class TimedEmbeddings:
     """Frame embeddings of one video, in the order sampled.
 
+    A frame that was sampled again and again is held once: a slow video sampled at a high rate takes no more memory
+    than its pictures. ``values``, ``timestamps`` and ``indices`` repeat it when they are asked for.
+
     Attributes:
-        values: float32 (N, D), unit rows.
-        timestamps: float64 (N,) seconds, or None without a clock.
-        indices: int64 (N,), frame numbers in the stream.
+        distinct: float32 (M, D), unit rows, of the distinct pictures.
+        distinct_timestamps: float64 (M,) seconds, or None without a clock.
+        distinct_indices: int64 (M,), frame numbers in the stream.
+        where: int32 (N,), which distinct picture each sampled one is.
         notes: remarks for the row (frames left out, file ends early).
         reader: what decoded them, with versions, for the signature.
         start, end: seconds the video covers, half-open; 0 and 0 without a clock.
     """
 
-    values: Tensor
-    timestamps: np.ndarray | None
-    indices: np.ndarray
+    distinct: Tensor
+    distinct_timestamps: np.ndarray | None
+    distinct_indices: np.ndarray
+    where: np.ndarray
     notes: tuple[str, ...] = ()
     reader: str = ""
     start: float = 0.0
     end: float = 0.0
 
     def __len__(self) -> int:
-        return len(self.indices)
+        return len(self.where)
+
+    @property
+    def values(self) -> Tensor:
+        """float32 (N, D), unit rows, made anew each time."""
+        return self.distinct[self.where.astype(np.int64)]
+
+    @property
+    def timestamps(self) -> np.ndarray | None:
+        """float64 (N,) seconds, or None without a clock; made anew each time."""
+        return None if self.distinct_timestamps is None else self.distinct_timestamps[self.where]
+
+    @property
+    def indices(self) -> np.ndarray:
+        """int64 (N,), frame numbers in the stream, made anew each time."""
+        return self.distinct_indices[self.where]
 
 
 @dataclass(frozen=True)

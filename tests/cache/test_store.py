@@ -6,13 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from vqe_core.cache import CacheKey, EmbeddingCache, Entry, open_cache
+from vqe_core.cache import CacheKey, CacheUpkeep, EmbeddingCache, Entry, open_cache
+from vqe_core.cache.upkeep import LAST_LOOK
 from vqe_core.errors import InputError
 
 # Writes entries whose values follow from their key, for ever; the parent kills it.
@@ -124,6 +127,118 @@ EmbeddingCache(sys.argv[1]).put(CacheKey("x", {}), Entry({"values": np.zeros(500
 """
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_clearing_beside_a_writer_costs_no_entry_that_comes_later(tmp_path):
+    """Another process clears again and again: nothing is warned of, and what is put afterwards is there."""
+    cache, stop = EmbeddingCache(tmp_path), threading.Event()
+
+    def clear():
+        upkeep = CacheUpkeep(tmp_path, 10**9)
+        while not stop.is_set():
+            upkeep.clear()
+
+    clearing = threading.Thread(target=clear)
+    clearing.start()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for number in range(2000):
+                cache.put(key(number), entry(number))
+    finally:
+        stop.set()
+        clearing.join()
+    cache.put(key(5000), entry(5000))
+    assert value(cache, 5000) == 5000.0
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, FileExistsError])
+def test_a_folder_that_went_just_now_is_made_again(tmp_path, monkeypatch, error):
+    cache, mkdir, raised = EmbeddingCache(tmp_path), Path.mkdir, []
+
+    def once(self, *arguments, **options):
+        if not raised:
+            raised.append(self)
+            raise error("gone")
+        mkdir(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", once)
+    cache.put(key(1), entry(1))
+    assert len(raised) == 1
+    assert value(cache, 1) == 1.0
+
+
+def test_one_failure_of_the_disk_does_not_end_storing(tmp_path, monkeypatch):
+    cache, replace = EmbeddingCache(tmp_path), os.replace
+    monkeypatch.setattr("vqe_core.cache.store.os.replace", raises_busy)
+    with pytest.warns(UserWarning, match="cannot be written .*busy.*until it can"):
+        cache.put(key(1), entry(1))
+    monkeypatch.setattr("vqe_core.cache.store.os.replace", replace)
+    cache.put(key(2), entry(2))
+    assert (value(cache, 1), value(cache, 2)) == (None, 2.0)
+
+
+def raises_busy(*arguments):
+    raise OSError("busy")
+
+
+def test_after_some_failures_in_a_row_nothing_is_tried_for_a_while(tmp_path, monkeypatch):
+    cache, tries, now = EmbeddingCache(tmp_path), [], [0.0]
+    monkeypatch.setattr("vqe_core.cache.store.time.monotonic", lambda: now[0])
+    with monkeypatch.context() as broken, pytest.warns(UserWarning) as warned:
+        broken.setattr("vqe_core.cache.store.os.replace", lambda *_: tries.append(1) or raises_busy())
+        for number in range(20):
+            cache.put(key(number), entry(number))
+    assert (len(tries), len(warned)) == (3, 1)
+    cache.put(key(1), entry(1))
+    assert value(cache, 1) is None
+    now[0] += 61
+    cache.put(key(1), entry(1))
+    assert value(cache, 1) == 1.0
+
+
+@pytest.fixture
+def looks(monkeypatch) -> list[CacheUpkeep]:
+    """Each look through a whole folder."""
+    seen: list[CacheUpkeep] = []
+    evict = CacheUpkeep.evict
+    monkeypatch.setattr(CacheUpkeep, "evict", lambda self: seen.append(self) or evict(self))
+    return seen
+
+
+def test_calls_of_a_process_share_one_store_and_look_through_the_folder_once(tmp_path, looks):
+    for number in range(5):
+        cache = open_cache(str(tmp_path / "cache" / ".." / "cache") if number % 2 else tmp_path / "cache")
+        assert cache is not None
+        cache.put(key(number), entry(number))
+    assert len(looks) == 1
+
+
+def test_other_processes_do_not_look_again_within_minutes(tmp_path, looks):
+    for number in range(3):  # a store of its own, as in another process
+        EmbeddingCache(tmp_path).put(key(number), entry(number))
+    assert len(looks) == 1
+    os.utime(tmp_path / LAST_LOOK, (1, 1))
+    EmbeddingCache(tmp_path).put(key(3), entry(3))
+    assert len(looks) == 2
+
+
+def test_a_shared_store_goes_on_in_a_forked_process(tmp_path):
+    script = """
+import os, sys
+import numpy as np
+from vqe_core.cache import CacheKey, Entry, open_cache
+from vqe_core.cache.store import _LOCK
+key, entry = CacheKey("x", {}), Entry({"values": np.zeros(3, np.float32)})
+with _LOCK:  # held by the parent when it forks
+    child = os.fork()
+    if child == 0:
+        cache = open_cache(sys.argv[1])
+        cache.put(key, entry)
+        os._exit(0 if cache.get(key) is not None else 1)
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=60)
 
 
 def test_a_file_is_no_cache(tmp_path):

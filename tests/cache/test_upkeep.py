@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from vqe_core.cache import CacheKey, CacheUpkeep, EmbeddingCache, Entry, default_cache_dir
+from vqe_core.cache.entry import entry_to_bytes
 from vqe_core.cache.place import max_bytes_from_environment
 from vqe_core.cli import main
 from vqe_core.errors import InputError
@@ -72,6 +73,46 @@ def test_parts_of_a_killed_process_go_after_an_hour(cache):
     os.utime(old, (1, 1))
     cache.upkeep.evict()
     assert (old.exists(), new.exists()) == (False, True)
+
+
+def damage(cache: EmbeddingCache, text: str) -> int:
+    """Have one entry set aside; its size."""
+    key = CacheKey("text", {"text": text})
+    path = cache.upkeep.path(key.digest)
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    with pytest.warns(UserWarning, match="set aside"):
+        assert cache.get(key) is None
+    return len(entry_to_bytes(key.text, Entry({"pooled": np.ones(2, np.float32)})))
+
+
+def test_damaged_entries_count_and_go_first(cache, capsys):
+    size = damage(cache, "1")
+    info = cache.upkeep.info()
+    assert (info.entries, info.quarantined, info.quarantined_bytes, info.bytes) == (2, 1, size, 3 * size)
+    main(["cache", "info", "--cache-dir", str(cache.folder)])
+    assert "1 damaged ones set aside (0.0 MB of it)" in capsys.readouterr().out
+    assert CacheUpkeep(cache.folder, 3 * size).evict() == 0
+    assert CacheUpkeep(cache.folder, 3 * size - 1).evict() == size
+    info = cache.upkeep.info()
+    assert (info.entries, info.quarantined) == (2, 0)
+
+
+def test_clear_leaves_what_another_process_is_writing(cache):
+    shard = next(path.parent for path in cache.folder.rglob("*.safetensors"))
+    (shard / "x.1.part").write_bytes(b"half")
+    assert cache.upkeep.clear() == 3
+    assert (shard / "x.1.part").exists()
+
+
+def test_eviction_keeps_to_the_limit_where_all_entries_are_of_one_time(tmp_path):
+    cache = EmbeddingCache(tmp_path)
+    for number in range(30):
+        key = CacheKey("text", {"text": f"{number:02}"})
+        cache.put(key, Entry({"pooled": np.ones(2, np.float32)}))
+        os.utime(cache.upkeep.path(key.digest), (5, 5))
+    size = cache.upkeep.info().bytes // 30
+    assert CacheUpkeep(tmp_path, 20 * size).evict() == 12 * size
+    assert cache.upkeep.info().entries == 18
 
 
 def test_a_file_given_as_folder_is_told(tmp_path, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from vqe_core.encoders import load_image_text_encoder
 from vqe_core.errors import MediaError, ModelError, VqeError
 from vqe_core.media import DecodeWorker, open_video
 from vqe_core.samplers.every_n_frames import EveryNFramesSampler
+from vqe_core.samplers.every_n_seconds import EveryNSecondsSampler
 from vqe_core.samplers.uniform import UniformSampler
 from vqe_core.types import MediaSource, TimedEmbeddings
 
@@ -82,6 +84,24 @@ def test_cold_warm_and_uncached_are_bit_equal_and_warm_embeds_nothing(encoder, s
     assert list(plain) == list(cold) == list(warm) == list(sources)
     for key in sources:
         assert equal(plain[key], cold[key]) and equal(cold[key], warm[key])
+
+
+def test_a_frame_that_is_sampled_again_and_again_is_held_and_stored_once(encoder, tmp_path):
+    """Two frames a second, sampled a hundred times a second, with a flipped copy each."""
+    source = {0: MediaSource(frames=noise_frames(4), fps=2.0)}
+    settings = EmbedSettings(cache=EmbeddingCache(tmp_path / "cache"), views=FrameViews(horizontal_flip=True))
+    cold, warm = (embed_videos(source, EveryNSecondsSampler(0.01), encoder, settings)[0] for _ in range(2))
+    assert equal(cold, warm)
+    assert isinstance(warm, TimedEmbeddings)
+    assert (len(warm), len(warm.values), len(warm.distinct)) == (400, 400, 8)
+    assert warm.indices.tolist() == [i for i in range(4) for _ in range(100)]
+    assert warm.timestamps is not None and warm.timestamps.tolist() == [i / 2 for i in range(4) for _ in range(100)]
+    each = embed_videos(source, EveryNFramesSampler(1), encoder, settings)[0]
+    assert isinstance(each, TimedEmbeddings)
+    assert torch.equal(warm.distinct, each.values)
+    assert torch.equal(warm.values, each.values.reshape(4, 1, 2, -1).expand(4, 50, 2, -1).reshape(400, -1))
+    largest = max(path.stat().st_size for path in (tmp_path / "cache").rglob("*.safetensors"))
+    assert largest < warm.values.nbytes / 4
 
 
 def test_an_entry_is_found_by_content_not_by_name(encoder, sources, tmp_path):
@@ -148,6 +168,35 @@ def test_a_changed_file_misses_even_at_its_old_size_and_time(encoder, tmp_path):
     assert not equal(first, second)
 
 
+def test_a_changed_file_misses_also_where_its_digest_is_remembered(encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr("vqe_core.media.content._SETTLED_AFTER", -(10**18))  # every file is old enough
+    test_a_changed_file_misses_even_at_its_old_size_and_time(encoder, tmp_path)
+
+
+def test_a_file_is_read_to_tell_it_while_others_are_decoded(encoder, sources, tmp_path, monkeypatch):
+    """The digest of the second file waits for the first file to be opened."""
+    import vqe_core.embed.videos
+    import vqe_core.media.content
+
+    opened = threading.Event()
+    original, digest_of = vqe_core.embed.videos.open_video, vqe_core.media.content._read_digest
+
+    def open_and_tell(*arguments):
+        opened.set()
+        return original(*arguments)
+
+    def digest_after(path, known):
+        assert path == sources["0"].path or opened.wait(30)
+        return digest_of(path, known)
+
+    monkeypatch.setattr("vqe_core.embed.videos.open_video", open_and_tell)
+    monkeypatch.setattr("vqe_core.media.content._read_digest", digest_after)
+    settings = EmbedSettings(cache=EmbeddingCache(tmp_path / "cache"))
+    results = embed_videos({key: sources[key] for key in ("0", "1")}, UniformSampler(3), encoder, settings)
+    assert all(isinstance(frames, TimedEmbeddings) for frames in results.values())
+    assert settings.cache is not None and settings.cache.upkeep.info().entries == 2
+
+
 def test_a_file_that_changes_while_it_is_read_is_not_stored(encoder, tmp_path):
     path = tmp_path / "x.mp4"
     write_clip(path, noise_frames(6, seed=0))
@@ -207,7 +256,24 @@ def test_texts_are_stored_with_their_windows_and_remarks(encoder, tmp_path):
         assert torch.equal(cold[text].pooled, warm[text].pooled)
         assert (cold[text].token_ids, cold[text].notes) == (warm[text].token_ids, warm[text].notes)
     embed_texts(texts, encoder, settings, long_text="truncate")
-    assert encoder.texts == 6
+    assert encoder.texts == 4  # only the long one depends on what is done to long ones
+
+
+def test_texts_do_not_depend_on_what_only_pictures_pass_through(clip_folder, tmp_path):
+    class Other(CountingEncoder):
+        """As where pictures are encoded by another library, after another resizing."""
+
+        def signature(self):
+            return {**self._inner.signature(), "backend": "another", "resize": "another"}
+
+        def text_signature(self):
+            return type(self._inner).text_signature(self)
+
+    settings = EmbedSettings(cache=EmbeddingCache(tmp_path / "cache"))
+    one, other = (kind(load_image_text_encoder(clip_folder)) for kind in (CountingEncoder, Other))
+    for encoder in (one, other):
+        embed_texts(["a dog"], encoder, settings, long_text="windows")
+    assert (one.texts, other.texts) == (1, 0)
 
 
 def test_a_batch_is_never_larger_than_asked_and_filled_across_videos(encoder, sources):

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.hub import serve_hub
+from vqe_core.demo import model_folder
 from vqe_core.encoders import load_image_text_encoder
 from vqe_core.encoders.checkpoints import DEFAULT_MODEL, PINNED_REVISIONS, find_checkpoint
 from vqe_core.errors import InputError, ModelError, ModelNotFoundError
@@ -24,7 +25,8 @@ FIND = """
 import json, sys
 from vqe_core.encoders.checkpoints import find_checkpoint
 found = find_checkpoint(sys.argv[1])
-print(json.dumps({"revision": found.revision, "safe": found.safe, "folder": str(found.folder)}))
+names = ("revision", "safe", "folder", "title")
+print(json.dumps({name: getattr(found, name) if name == "safe" else str(getattr(found, name)) for name in names}))
 """
 LOAD = """
 import json, sys, threading
@@ -87,6 +89,18 @@ def test_a_bin_only_repository_loads_without_a_conversion_thread(tmp_path, pickl
     assert not [name for name in outcome["threads"] if "conversion" in name]
 
 
+def test_all_spellings_of_a_folder_are_one_checkpoint(clip_folder, tmp_path, monkeypatch):
+    folder = Path(clip_folder)
+    monkeypatch.chdir(folder.parent)
+    (tmp_path / "link").symlink_to(folder)
+    spellings = [clip_folder, folder.name, f"./{folder.name}/", f"{clip_folder}//", str(tmp_path / "link")]
+    found = {find_checkpoint(name) for name in spellings}
+    assert len(found) == 1
+    assert found.pop().title == folder.name
+    assert find_checkpoint(str(model_folder())) == find_checkpoint("toy")
+    assert find_checkpoint(str(model_folder())).title == "toy"
+
+
 def test_safetensors_and_bin_give_the_same_embedding(pickled, clip_folder):
     one, other = (load_image_text_encoder(str(path)).embed_texts(["a cat"])[0] for path in (clip_folder, pickled))
     assert torch.equal(one.pooled, other.pooled)
@@ -110,7 +124,8 @@ def test_the_default_is_pinned_and_an_older_cached_copy_serves_offline(tmp_path,
     with serve_hub({DEFAULT_MODEL: Path(clip_folder)}) as (endpoint, asked):
         outcome = run(FIND, DEFAULT_MODEL, endpoint, tmp_path / "home")
         named = run(FIND, "ViT-B/32", endpoint, tmp_path / "home")
-    assert outcome["revision"] == named["revision"] == pin
+    assert outcome["revision"] == pin
+    assert outcome == named and named["title"] == DEFAULT_MODEL
     assert all(pin in path for path in asked if "/resolve/" in path)
     # A user who once loaded the main branch has only its .bin.
     snapshot = tmp_path / "old" / "hub" / ("models--" + DEFAULT_MODEL.replace("/", "--"))

@@ -115,7 +115,7 @@ def test_a_text_beyond_the_context_and_wrong_labels_are_refused(clap):
 
 def test_the_signature_names_model_revision_dtype_device_and_prompt(clap):
     assert clap.signature() == {
-        "audio_model": clap.checkpoint.name,
+        "audio_model": clap.checkpoint.title,
         "audio_revision": clap.checkpoint.revision,
         "audio_dtype": "float32",
         "audio_device": "cpu",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import vqe_core.scorers.av_sound
 from tests.clips import noise_frames
 from vqe_core import EMScore, VideoAudioSimilarity
 from vqe_core.cache import EmbeddingCache
+from vqe_core.demo import model_folder
 from vqe_core.demo.clips import make_clip, write_clip
 from vqe_core.errors import InputError
 
@@ -74,6 +76,56 @@ def test_both_metrics_share_frames(clips, tmp_path):
     entries = EmbeddingCache(tmp_path / "cache").upkeep.info().entries
     scorer = VideoAudioSimilarity(hf_clip="toy", method="description", **options)
     scorer.compute(videos=clips, audio_descriptions=WORDS[:4])
+    assert EmbeddingCache(tmp_path / "cache").upkeep.info().entries == entries
+
+
+@pytest.mark.parametrize("most", [1, 10**9])
+def test_sounds_are_described_some_at_a_time_in_order_and_equal_ones_once(clips, monkeypatch, most):
+    monkeypatch.setattr("vqe_core.scorers.av_description.SOUND_BYTES", most)
+    asked, held = [], []
+
+    class Loudness:
+        """A describer that tells sounds apart."""
+
+        sampling_rate = 16_000
+
+        def signature(self):
+            return {"describer": "loudness"}
+
+        def describe(self, waveforms):
+            held.append(len(waveforms))
+            asked.extend(f"a sound of {np.abs(sound.waveform).mean():.6f}" for sound in waveforms)
+            return asked[-len(waveforms) :]
+
+    order = [0, 1, 0, 2, 3, 1, 0]
+    scorer = VideoAudioSimilarity(
+        hf_clip="toy", method="description", describer=Loudness(), per_sample=True, on_error="skip"
+    )
+    samples = scorer.compute(videos=[*(clips[i] for i in order), "missing.mp4"])["samples"]
+    assert samples["status"] == ["ok"] * 7 + ["not_found"]
+    assert samples["description"][:7] == [asked[i] for i in order]
+    assert held == ([1, 1, 1, 1] if most == 1 else [4])
+
+
+@pytest.mark.parametrize("method", ["emscore", "tags", "joint"])
+def test_another_spelling_or_a_copy_of_a_checkpoint_finds_what_is_stored(clips, tmp_path, monkeypatch, method):
+    """Signatures of two spellings are equal, too; that of a copy names the copy."""
+    copy = shutil.copytree(model_folder(), tmp_path / "copy")
+    monkeypatch.chdir(model_folder().parent)
+
+    def score(model):
+        options = {"cache_dir": tmp_path / "cache", "frame_num": 2, "per_sample": True}
+        if method == "emscore":
+            return EMScore(clip_model_path=model, **options).compute(predictions=WORDS[:2], videos=clips[:2])
+        return VideoAudioSimilarity(hf_clip=model, method=method, **options).compute(videos=clips[:2])
+
+    first = score("toy")
+    entries = EmbeddingCache(tmp_path / "cache").upkeep.info().entries
+    for spelling in (str(model_folder()), f"./{model_folder().name}/"):
+        assert plain(score(spelling)) == plain(first)
+    copied = score(str(copy))
+    assert plain(copied["samples"]) == plain(first["samples"])
+    assert copied["signature"] != first["signature"]
     assert EmbeddingCache(tmp_path / "cache").upkeep.info().entries == entries
 
 

@@ -40,5 +40,6 @@ def run_cache_command(action: str, cache_dir: str | None) -> int:
         return 1 if damaged else 0
     info = upkeep.info()
     used = f"{info.bytes / _UNIT:.1f} of at most {info.max_bytes / _UNIT:.0f} MB"
-    print(f"{folder}: {info.entries} entries, {used}; {info.quarantined} damaged ones set aside")
+    aside = f"{info.quarantined} damaged ones set aside ({info.quarantined_bytes / _UNIT:.1f} MB of it)"
+    print(f"{folder}: {info.entries} entries, {used}; {aside}")
     return 0

@@ -12,7 +12,7 @@ from typing import Any
 from vqe_core import __version__
 
 # Counted up when an entry's content, or what its parts mean, changes; entries of other schemas are never found.
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,25 @@ aside and counts as absent. Two processes that make the same entry write the sam
 from __future__ import annotations
 
 import os
+import time
 import uuid
 import warnings
 from pathlib import Path
 
+from vqe_core.cache.digests import KIND, DigestTable
 from vqe_core.cache.entry import DamagedEntryError, Entry, entry_from_bytes, entry_to_bytes
 from vqe_core.cache.key import CacheKey
 from vqe_core.cache.place import max_bytes_from_environment
-from vqe_core.cache.upkeep import PART, CacheUpkeep
+from vqe_core.cache.upkeep import DIGEST, PART, SUFFIX, CacheUpkeep
 from vqe_core.errors import InputError
+from vqe_core.processes import ProcessLock
 
 # The folder is looked through for its size after this share of the limit was written by this process.
 _SHARE_BETWEEN_LOOKS = 0.02
+_MOST_FAILURES = 3  # in a row, of writing; then nothing is tried for a while
+_PAUSE = 60.0  # seconds
+
+_LOCK = ProcessLock()
 
 
 class EmbeddingCache:
@@ -42,7 +49,8 @@ class EmbeddingCache:
 
     def __init__(self, folder: str | os.PathLike[str], max_bytes: int | None = None) -> None:
         self.upkeep = CacheUpkeep(Path(folder), max_bytes_from_environment() if max_bytes is None else max_bytes)
-        self._writes = True
+        self.digests = DigestTable(self)
+        self._failures, self._paused_until = 0, 0.0
         self._since_look: int | None = None  # bytes written since the folder was looked through; None: never was
 
     @property
@@ -52,7 +60,7 @@ class EmbeddingCache:
 
     def get(self, key: CacheKey) -> Entry | None:
         """The entry, or None if there is none that is whole. Using an entry makes it the most recently used."""
-        path = self.upkeep.path(key.digest)
+        path = self._path(key)
         try:
             data = path.read_bytes()
         except OSError:
@@ -69,37 +77,59 @@ class EmbeddingCache:
         return entry
 
     def put(self, key: CacheKey, entry: Entry) -> None:
-        """Store an entry. Where the folder cannot be written, one warning is given and nothing more is tried."""
-        if not self._writes:
+        """Store an entry. Where the folder cannot be written, one warning says so, and some failures bring a pause."""
+        if time.monotonic() < self._paused_until:
             return
-        path = self.upkeep.path(key.digest)
-        part = path.with_name(f"{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}{PART}")
-        data = entry_to_bytes(key.text, entry)
+        path, data = self._path(key), entry_to_bytes(key.text, entry)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                part.write_bytes(data)
-                os.replace(part, path)
-            except OSError:
-                part.unlink(missing_ok=True)
-                raise
-            self._make_room(len(data))
+                _write(path, data)
+            except (FileNotFoundError, FileExistsError):  # another process removed the folder just now
+                _write(path, data)
         except OSError as error:
-            self._writes = False
-            warnings.warn(f"cache_dir ({str(self.folder)!r}) cannot be written ({error}); nothing is stored there",
-                          stacklevel=2)  # fmt: skip
+            self._note_failure(error)
+            return
+        self._failures = 0
+        self._make_room(len(data))
+
+    def _path(self, key: CacheKey) -> Path:
+        return self.upkeep.path(key.digest, DIGEST if key.kind == KIND else SUFFIX)
+
+    def _note_failure(self, error: OSError) -> None:
+        self._failures += 1
+        if self._failures >= _MOST_FAILURES:
+            self._paused_until = time.monotonic() + _PAUSE
+        if self._failures == 1:
+            warnings.warn(f"cache_dir ({str(self.folder)!r}) cannot be written ({error}); nothing is stored there "
+                          "until it can", stacklevel=3)  # fmt: skip
 
     def _make_room(self, written: int) -> None:
-        if self._since_look is not None:
-            self._since_look += written
-            if self._since_look < _SHARE_BETWEEN_LOOKS * self.upkeep.max_bytes:
+        first = self._since_look is None
+        due = first and not self.upkeep.looked_lately()
+        with _LOCK:  # of several threads one looks
+            self._since_look = (self._since_look or 0) + written
+            if not due and self._since_look < _SHARE_BETWEEN_LOOKS * self.upkeep.max_bytes:
                 return
+            self._since_look = 0
         self.upkeep.evict()
-        self._since_look = 0
+
+
+def _write(path: Path, data: bytes) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}{PART}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+
+
+_OPEN: dict[tuple[str, int], EmbeddingCache] = {}
 
 
 def open_cache(cache_dir: str | os.PathLike[str] | None) -> EmbeddingCache | None:
-    """The cache in a folder, None for None.
+    """The cache in a folder, None for None; all calls of a process share one, so that they look through it once.
 
     Raises:
         InputError: the path is a file.
@@ -108,4 +138,6 @@ def open_cache(cache_dir: str | os.PathLike[str] | None) -> EmbeddingCache | Non
         return None
     if os.path.exists(cache_dir) and not os.path.isdir(cache_dir):
         raise InputError(f"cache_dir ({os.fspath(cache_dir)!r}) is a file; give a folder, or None for no cache")
-    return EmbeddingCache(cache_dir)
+    folder, max_bytes = os.path.realpath(cache_dir), max_bytes_from_environment()
+    with _LOCK:
+        return _OPEN.setdefault((folder, max_bytes), EmbeddingCache(folder, max_bytes))

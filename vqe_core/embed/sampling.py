@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from vqe_core.embed.settings import EmbedSettings
@@ -65,9 +64,9 @@ class FrameRecipe:
         for frame in video.frames(distinct):
             for pixels in views.of(frame.pixels):
                 yield self.encoder.prepare_image(pixels)
-        where = (where[:, None] * views.count + np.arange(views.count)).ravel()
+        pictures = (where[:, None] * views.count + np.arange(views.count)).ravel().astype(np.int32)
         notes = (*video.table.warnings, note) if note else video.table.warnings
-        yield SampledVideo(video.table, np.repeat(positions, views.count), where, notes, video.read_by)
+        yield SampledVideo(video.table, np.repeat(distinct, views.count), pictures, notes, video.read_by)
 
 
 class Restart:
@@ -80,8 +79,8 @@ class SampledVideo:
 
     Attributes:
         table: of the video.
-        positions: int (N,), of the sampled frames in the table.
-        where: int (N,), which distinct picture each sampled frame is.
+        positions: int (M,), of the distinct pictures in the table.
+        where: int32 (N,), which distinct picture each sampled one is.
         notes: remarks for the row.
         reader: what decoded them, with versions.
     """
@@ -95,15 +94,16 @@ class SampledVideo:
     @property
     def num_distinct(self) -> int:
         """M."""
-        return int(self.where.max()) + 1
+        return len(self.positions)
 
     def embeddings(self, distinct: Tensor) -> TimedEmbeddings:
-        """Of the distinct pictures, float32 (M, D) -> of the sampled frames."""
+        """From the embeddings of the distinct pictures, float32 (M, D)."""
         table = self.table
         return TimedEmbeddings(
-            values=distinct[torch.from_numpy(self.where)],
-            timestamps=table.timestamps[self.positions] if table.has_clock else None,
-            indices=table.indices[self.positions],
+            distinct=distinct,
+            distinct_timestamps=table.timestamps[self.positions] if table.has_clock else None,
+            distinct_indices=table.indices[self.positions],
+            where=self.where,
             notes=self.notes,
             reader=self.reader,
             start=table.start if table.has_clock else 0.0,

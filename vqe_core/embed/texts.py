@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from vqe_core.cache import CacheKey, Entry
+from vqe_core.cache import CacheKey, EmbeddingCache, Entry
 from vqe_core.embed.settings import EmbedSettings
+from vqe_core.encoders import text_signature
+from vqe_core.encoders.checkpoints import content_parts
 from vqe_core.errors import InputError, VqeError
 from vqe_core.types import TextEmbedding
 
@@ -22,30 +26,52 @@ def embed_texts(
 ) -> dict[str, TextEmbedding | VqeError]:
     """Embed each distinct text once. A text that is too long, where that is an error, gives its error."""
     results: dict[str, TextEmbedding | VqeError] = {}
-    missing: dict[str, CacheKey] = {}
+    store = _TextStore(encoder, settings.cache, long_text)
+    missing: list[str] = []
     for text in dict.fromkeys(texts):
-        key = _key(text, encoder, long_text)
-        entry = settings.cache.get(key) if settings.cache is not None else None
-        if entry is not None:
-            results[text] = _embedding(entry)
+        found = store.find(text)
+        if found is not None:
+            results[text] = found
             continue
         try:
             if long_text == "error":
                 encoder.tokenizer.split(text, long_text)
-            missing[text] = key
+            missing.append(text)
         except InputError as error:
             results[text] = error
     if missing:
-        made = encoder.embed_texts(list(missing), long_text=long_text, batch_size=settings.text_batch)
-        for (text, key), embedding in zip(missing.items(), made, strict=True):
+        made = encoder.embed_texts(missing, long_text=long_text, batch_size=settings.text_batch)
+        for text, embedding in zip(missing, made, strict=True):
             results[text] = embedding
-            if settings.cache is not None:
-                settings.cache.put(key, _entry(embedding))
+            store.keep(text, embedding)
     return results
 
 
-def _key(text: str, encoder: ImageTextEncoder, long_text: Any) -> CacheKey:
-    return CacheKey("text", {"text": text, "long_text": long_text, "encoder": encoder.signature()})
+@dataclass(frozen=True)
+class _TextStore:
+    """Texts in a cache; what is done to long texts is no part of the key of one that fits the context."""
+
+    encoder: ImageTextEncoder
+    cache: EmbeddingCache | None
+    long_text: Any
+
+    def find(self, text: str) -> TextEmbedding | None:
+        if self.cache is None:
+            return None
+        entry = self.cache.get(self._key(text, fits=True)) or self.cache.get(self._key(text, fits=False))
+        return None if entry is None else _embedding(entry)
+
+    def keep(self, text: str, embedding: TextEmbedding) -> None:
+        if self.cache is not None:
+            fits = len(self.encoder.tokenizer.split(text, "windows").windows) == 1
+            self.cache.put(self._key(text, fits=fits), _entry(embedding))
+
+    def _key(self, text: str, *, fits: bool) -> CacheKey:
+        return CacheKey("text", {"text": text, "long_text": None if fits else self.long_text, "encoder": self._parts})
+
+    @cached_property
+    def _parts(self) -> dict[str, str]:
+        return content_parts(text_signature(self.encoder))
 
 
 def _entry(text: TextEmbedding) -> Entry:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
+from torch import Tensor
 
 from vqe_core.cache import CacheKey
 from vqe_core.embed.batches import EncoderFailedError, ImageBatcher
@@ -15,9 +16,9 @@ from vqe_core.embed.crew import DecodeCrew
 from vqe_core.embed.lanes import OrderedLanes
 from vqe_core.embed.sampling import FrameRecipe, Restart, SampledVideo
 from vqe_core.embed.settings import EmbedSettings
-from vqe_core.embed.stored_frames import entry_of_frames, frames_key, frames_of_entry
+from vqe_core.embed.stored_frames import FrameStore
 from vqe_core.errors import VqeError
-from vqe_core.media import open_video, source_identity
+from vqe_core.media import DecodeWorker, open_video, source_identity
 from vqe_core.types import MediaSource, TimedEmbeddings
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def embed_videos(
         VqeError: the encoder cannot encode, whatever the video.
     """
     recipe = FrameRecipe(sampler, encoder, settings)
+    store = FrameStore(settings.cache, recipe)
     results: dict[Key, Embedded] = {}
     missing: list[_Job[Key]] = []
 
@@ -69,26 +71,29 @@ def embed_videos(
             on_outcome(key, outcome)
 
     for key, source in sources.items():
-        job = _Job(key, source, source_identity(source), None if settings.cache is None else frames_key(source, recipe))
-        entry = settings.cache.get(job.stored_under) if settings.cache and job.stored_under else None
-        if entry is None:
+        job = _Job(key, source, source_identity(source), store.key(source, read=False))
+        found = store.find(job.stored_under)
+        if found is None:
             missing.append(job)
         else:
-            note(key, frames_of_entry(entry))
+            note(key, found)
     if missing:
         own = DecodeCrew.of(settings, [job.source for job in missing]) if crew is None else nullcontext(crew)
         try:
             with own as hands:
-                for job, outcome in _embed(missing, recipe, hands):
+                for job, outcome in _embed(missing, recipe, store, hands):
                     note(job.key, outcome)
         except EncoderFailedError as failed:
             raise failed.error from failed.error.__cause__
     return {key: results[key] for key in sources}
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Job(Generic[Key]):
-    """A video to be decoded; ``identity`` tells later whether its file is still the one that was looked at."""
+    """A video to be decoded; ``identity`` tells later whether its file is still the one that was looked at.
+
+    ``stored_under`` of a file that has to be read whole to tell it is filled in on the lane that decodes it.
+    """
 
     key: Key
     source: MediaSource
@@ -96,14 +101,16 @@ class _Job(Generic[Key]):
     stored_under: CacheKey | None
 
 
-def _embed(jobs: Sequence[_Job[Key]], recipe: FrameRecipe, crew: DecodeCrew) -> Iterator[tuple[_Job[Key], Embedded]]:
+def _embed(
+    jobs: Sequence[_Job[Key]], recipe: FrameRecipe, store: FrameStore, crew: DecodeCrew
+) -> Iterator[tuple[_Job[Key], Embedded]]:
     """Each job with its outcome, failures as soon as they are known."""
     settings, pending = recipe.settings, dict[int, SampledVideo]()
     batch_size = settings.picture_batch(recipe.encoder)
     with (
         OrderedLanes(
             len(jobs),
-            lambda i, worker: recipe.read(open_video(jobs[i].source, settings.limits, worker, settings.decoder)),
+            lambda i, worker: _read(jobs[i], worker, recipe, store),
             lanes=min(MOST_LANES, torch.get_num_threads()),
             worker=crew.worker,
             waiting=batch_size,
@@ -112,33 +119,50 @@ def _embed(jobs: Sequence[_Job[Key]], recipe: FrameRecipe, crew: DecodeCrew) -> 
     ):
         for i in range(len(jobs)):
             try:
-                pending[i] = _collect(i, reading, batcher)
+                outcome = _collect(i, reading, batcher)
+                if isinstance(outcome, SampledVideo):
+                    pending[i] = outcome
+                else:
+                    yield jobs[i], outcome
             except VqeError as error:
                 batcher.discard(i)
                 yield jobs[i], error
-            yield from _finished(jobs, pending, batcher, settings)
+            yield from _finished(jobs, pending, batcher, store)
         batcher.flush()
-        yield from _finished(jobs, pending, batcher, settings)
+        yield from _finished(jobs, pending, batcher, store)
 
 
-def _collect(i: int, reading: OrderedLanes[Any], batcher: ImageBatcher) -> SampledVideo:
+def _read(
+    job: _Job[Any], worker: DecodeWorker | None, recipe: FrameRecipe, store: FrameStore
+) -> Iterator[Tensor | SampledVideo | Restart | TimedEmbeddings]:
+    """On a lane: what is stored of a file that had to be read to tell, or else what ``FrameRecipe.read`` gives."""
+    if job.stored_under is None:
+        job.stored_under = store.key(job.source)
+        found = store.find(job.stored_under)
+        if found is not None:
+            yield found
+            return
+    yield from recipe.read(open_video(job.source, recipe.settings.limits, worker, recipe.settings.decoder))
+
+
+def _collect(i: int, reading: OrderedLanes[Any], batcher: ImageBatcher) -> SampledVideo | TimedEmbeddings:
     for item in reading.items(i):
         if isinstance(item, Restart):
             batcher.discard(i)
-        elif isinstance(item, SampledVideo):
-            sampled = item
+        elif isinstance(item, SampledVideo | TimedEmbeddings):
+            outcome = item
         else:
             batcher.add(i, item)
-    return sampled
+    return outcome
 
 
 def _finished(
-    jobs: Sequence[_Job[Key]], pending: dict[int, SampledVideo], batcher: ImageBatcher, settings: EmbedSettings
+    jobs: Sequence[_Job[Key]], pending: dict[int, SampledVideo], batcher: ImageBatcher, store: FrameStore
 ) -> Iterator[tuple[_Job[Key], Embedded]]:
     """Jobs whose pictures are all embedded; they are stored at once, so that little is lost by a kill."""
     for i in [i for i, sampled in pending.items() if batcher.count(i) == sampled.num_distinct]:
         frames, job = pending.pop(i).embeddings(batcher.take(i)), jobs[i]
         # A file that changed while it was read would be stored under the digest of what it was.
-        if settings.cache and job.stored_under and source_identity(job.source) == job.identity:
-            settings.cache.put(job.stored_under, entry_of_frames(frames))
+        if source_identity(job.source) == job.identity:
+            store.keep(job.stored_under, frames)
         yield job, frames

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class ImageTextEncoder(Protocol):
-    """What a scorer needs of an encoder. ``encoders/clip.py`` is the shortest example."""
+    """What a scorer needs of an encoder. ``encoders/clip.py`` is the shortest example.
+
+    One whose texts depend on less than its signature says so by ``text_signature()``.
+    """
 
     has_token_embeddings: bool
     space: str
@@ -32,6 +35,12 @@ class ImageTextEncoder(Protocol):
     def prepare_image(self, pixels: np.ndarray) -> Tensor: ...
     def embed_images(self, images: Tensor) -> Tensor: ...
     def embed_texts(self, texts: Sequence[str], *, long_text: Any, batch_size: int) -> list[TextEmbedding]: ...
+
+
+def text_signature(encoder: ImageTextEncoder) -> dict[str, str]:
+    """Everything about an encoder that can change the embedding of a text, as far as it tells."""
+    signature: dict[str, str] = getattr(encoder, "text_signature", encoder.signature)()
+    return signature
 
 
 def load_image_text_encoder(

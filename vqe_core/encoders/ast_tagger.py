@@ -77,7 +77,7 @@ class AstTagger:
     def signature(self) -> dict[str, str]:
         """Everything about the tagger that can change a tag."""
         return {
-            "audio_model": self.checkpoint.name,
+            "audio_model": self.checkpoint.title,
             "audio_revision": self.checkpoint.revision,
             "audio_dtype": str(self.dtype).removeprefix("torch."),
             "audio_device": torch.device(self.device).type,

@@ -76,7 +76,7 @@ def bundled_audio_model(checkpoint: Checkpoint) -> Checkpoint:
     if not isinstance(folder, str) or folder in ("", ".", "..") or any(c in folder for c in "/\\"):
         raise ModelError(f"checkpoint {checkpoint.name!r}: {AUDIO_MODEL_FIELD} ({folder!r}) must be a folder's name")
     bundled = find_checkpoint(str(checkpoint.folder / folder))
-    return replace(bundled, name=f"{checkpoint.name}/{folder}")
+    return replace(bundled, name=f"{checkpoint.name}/{folder}", title=f"{checkpoint.title}/{folder}")
 
 
 def unload_audio_models() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -42,21 +43,27 @@ INPUT_FILES = (
 )
 
 
+LOCAL = "local-"  # a revision that is a digest of the files
+_TOLD_BY = {"model": "revision", "audio_model": "audio_revision"}
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A model's files on disk.
 
     Attributes:
-        name: as the user gave it.
+        name: as the user gave it, for messages; two names of one model are equal.
         folder: holds config.json, the weights, and tokenizer and processor files.
         revision: commit of the hub, or ``local-`` and a digest of the files.
         safe: whether the weights are safetensors.
+        title: one name for all spellings: the hub's repository, the last part of a folder's path, or ``toy``.
     """
 
-    name: str
+    name: str = field(compare=False)
     folder: Path = field(repr=False)
     revision: str
     safe: bool
+    title: str
 
     @property
     def model_type(self) -> str:
@@ -71,6 +78,12 @@ class Checkpoint:
         except ValueError as error:
             raise ModelError(f"config.json of {self.name!r} is no JSON ({error}); fetch or save it again") from error
         return content
+
+
+def content_parts(signature: Mapping[str, str]) -> dict[str, str]:
+    """An encoder's signature for the key of what it made: the digest of a folder tells more than its name, and all."""
+    told = {name for name, digest in _TOLD_BY.items() if signature.get(digest, "").startswith(LOCAL)}
+    return {name: value for name, value in signature.items() if name not in told}
 
 
 def find_checkpoint(name: str) -> Checkpoint:
@@ -139,7 +152,9 @@ def _from_folder(name: str, folder: Path) -> Checkpoint:
             f"clip_model_path ({name!r}) must hold config.json and model.safetensors (or pytorch_model.bin); "
             f"it holds {sorted(p.name for p in folder.iterdir())[:12]}"
         )
-    return Checkpoint(name, folder, f"local-{_digest_folder(folder, weights)}", safe=weights in SAFE_WEIGHTS)
+    folder = folder.resolve()
+    title = "toy" if folder == model_folder().resolve() else folder.name
+    return Checkpoint(name, folder, f"{LOCAL}{_digest_folder(folder, weights)}", weights in SAFE_WEIGHTS, title)
 
 
 def _weights_in(folder: Path) -> str | None:
@@ -178,7 +193,7 @@ def _from_cache(name: str, repository: str, revision: str | None, *, offline: bo
     weights = _weights_in(folder)
     if weights is None:
         return None
-    return Checkpoint(name, folder, folder.name, safe=weights in SAFE_WEIGHTS)
+    return Checkpoint(name, folder, folder.name, weights in SAFE_WEIGHTS, repository)
 
 
 def _is_commit(revision: str) -> bool:
@@ -214,7 +229,7 @@ def _from_hub(name: str, repository: str, revision: str | None) -> Checkpoint:
             f"pytorch_model.bin; it has {files[:12]}"
         )
     folder = next(path for path in paths if path.name == "config.json").parent
-    return Checkpoint(name, folder, commit, safe=any(file in wanted for file in SAFE_WEIGHTS))
+    return Checkpoint(name, folder, commit, any(file in wanted for file in SAFE_WEIGHTS), repository)
 
 
 def _wanted_files(files: list[str]) -> list[str]:

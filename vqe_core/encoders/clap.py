@@ -60,7 +60,7 @@ class ClapEncoder:
     @property
     def space(self) -> str:
         """Name of the space of sounds and texts."""
-        return f"{self.checkpoint.name}@{self.checkpoint.revision}"
+        return f"{self.checkpoint.title}@{self.checkpoint.revision}"
 
     @property
     def shared_space(self) -> str | None:
@@ -106,7 +106,7 @@ class ClapEncoder:
     def signature(self) -> dict[str, str]:
         """Everything about the encoder that can change an embedding or a tag."""
         return {
-            "audio_model": self.checkpoint.name,
+            "audio_model": self.checkpoint.title,
             "audio_revision": self.checkpoint.revision,
             "audio_dtype": str(self.dtype).removeprefix("torch."),
             "audio_device": torch.device(self.device).type,

@@ -82,7 +82,7 @@ class DualEncoder:
     @property
     def space(self) -> str:
         """Name of the embedding space: embeddings of two spaces are never compared."""
-        return f"{self.checkpoint.name}@{self.checkpoint.revision}"
+        return f"{self.checkpoint.title}@{self.checkpoint.revision}"
 
     @property
     def end_id(self) -> int:
@@ -97,7 +97,7 @@ class DualEncoder:
     def signature(self) -> dict[str, str]:
         """Everything about the encoder that can change an embedding."""
         return {
-            "model": self.checkpoint.name,
+            "model": self.checkpoint.title,
             "revision": self.checkpoint.revision,
             "dtype": str(self.dtype).removeprefix("torch."),
             "device": torch.device(self.device).type,
@@ -126,6 +126,10 @@ class DualEncoder:
             return time.perf_counter() - start
 
         return best_batch_size(seconds)
+
+    def text_signature(self) -> dict[str, str]:
+        """What of it can change the embedding of a text, which no picture passes through."""
+        return {name: value for name, value in self.signature().items() if name not in ("resize", "backend")}
 
     def prepare_image(self, pixels: np.ndarray) -> Tensor:
         """Resize and crop one picture, uint8 (H, W, 3) RGB -> uint8 (3, h, w)."""

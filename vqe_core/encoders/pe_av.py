@@ -57,7 +57,7 @@ class PeAvEncoder:
     @property
     def space(self) -> str:
         """Name of the space of sounds and videos."""
-        return f"{self.checkpoint.name}@{self.checkpoint.revision}"
+        return f"{self.checkpoint.title}@{self.checkpoint.revision}"
 
     @property
     def sampling_rate(self) -> int:
@@ -83,7 +83,7 @@ class PeAvEncoder:
     def signature(self) -> dict[str, str]:
         """Everything about the encoder that can change an embedding."""
         return {
-            "model": self.checkpoint.name,
+            "model": self.checkpoint.title,
             "revision": self.checkpoint.revision,
             "dtype": str(self.dtype).removeprefix("torch."),
             "device": torch.device(self.device).type,

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
+from typing import Protocol
 
 from vqe_core.errors import MediaError
 from vqe_core.media.checks import check_file
+from vqe_core.media.identity import file_stamp
 from vqe_core.types import MediaSource
 
 _BLOCK = 1 << 20
+# Two changes within one tick of a file system's clock leave one stamp; the coarsest ticks are two seconds.
+_SETTLED_AFTER = 2_000_000_000  # ns
+# Elsewhere the third time of a file is that of its making, and a stamp can be given back to a changed file.
+_HAS_CHANGE_TIME = os.name == "posix"
 
 
-def content_digest(source: MediaSource) -> str | None:
+class KnownDigests(Protocol):
+    """Digests of files by what the file system said of them when they were read."""
+
+    def get(self, stamp: str) -> str | None: ...
+    def put(self, stamp: str, digest: str) -> None: ...
+
+
+def content_digest(source: MediaSource, known: KnownDigests | None = None, *, read: bool = True) -> str | None:
     """SHA-256 (hex) of what a source holds: a file's or encoded bytes, or the pixels of frames with their shape.
 
     Args:
         source: any source; its segment and clock take no part.
+        known: of files that were read before. A file that changed less than two seconds before it is read is not
+            noted there: it may change again and look the same.
+        read: False: give None where a file would have to be read.
 
     Returns:
         The digest; None for an open decoder, which has no bytes to read.
@@ -27,20 +45,32 @@ def content_digest(source: MediaSource) -> str | None:
         >>> content_digest(MediaSource(data=b"a")) == content_digest(MediaSource(data=b"a", start=1.0))
         True
     """
-    digest = hashlib.sha256()
     if source.path is not None:
         check_file(source.path)
         try:
-            with open(source.path, "rb") as file:
-                while block := file.read(_BLOCK):
-                    digest.update(block)
+            found = None if known is None else known.get(file_stamp(os.stat(source.path)))
+            return _read_digest(source.path, known) if found is None and read else found
         except OSError as error:
             raise MediaError(f"{source.path!r} cannot be read: {error.strerror or error}") from error
-    elif source.data is not None:
+    digest = hashlib.sha256()
+    if source.data is not None:
         digest.update(source.data)
     elif source.frames is not None:
         digest.update(f"{source.frames.shape}:".encode())
         digest.update(memoryview(source.frames))  # type: ignore[arg-type]  # an array is a buffer
     else:
         return None
+    return digest.hexdigest()
+
+
+def _read_digest(path: str, known: KnownDigests | None) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        before, now = os.fstat(file.fileno()), time.time_ns()
+        while block := file.read(_BLOCK):
+            digest.update(block)
+        stamp = file_stamp(os.fstat(file.fileno()))
+    settled = _HAS_CHANGE_TIME and max(before.st_mtime_ns, before.st_ctime_ns) < now - _SETTLED_AFTER
+    if known is not None and settled and stamp == file_stamp(before):
+        known.put(stamp, digest.hexdigest())
     return digest.hexdigest()

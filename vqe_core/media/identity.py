@@ -11,7 +11,7 @@ from vqe_core.types import MediaSource
 def source_identity(source: MediaSource) -> str:
     """A key that is equal for two sources of one call only if they hold the same pictures.
 
-    Not for storing: a path is told by its file's number, size and time of change, not by its content.
+    Not for storing: a path is told by its file's stamp, not by its content.
 
     Args:
         source: any source; a missing file is told by its name.
@@ -29,12 +29,16 @@ def source_identity(source: MediaSource) -> str:
     return f"decoder:{id(source.decoder)}|{segment}"
 
 
+def file_stamp(info: os.stat_result) -> str:
+    """What the file system says of a file that no change leaves as it was: the time of change cannot be set back."""
+    return f"{info.st_dev}:{info.st_ino}:{info.st_size}:{info.st_mtime_ns}:{info.st_ctime_ns}"
+
+
 def _file_key(path: str) -> str:
     try:
-        info = os.stat(path)
+        return f"file:{file_stamp(os.stat(path))}"
     except (OSError, ValueError):
         return f"path:{path}"
-    return f"file:{info.st_dev}:{info.st_ino}:{info.st_size}:{info.st_mtime_ns}"
 
 
 def _digest(content: object) -> str:

@@ -56,10 +56,11 @@ class FrameComparison:
         ):
             for start in range(0, len(pairs), CHUNK_PAIRS):
                 chunk = pairs[start : start + CHUNK_PAIRS]
-                sources = {source_identity(pair.video): pair.video for pair in chunk}
+                keys = [source_identity(pair.video) for pair in chunk]
+                sources = {key: pair.video for key, pair in zip(keys, chunk, strict=True)}
                 frames = embed_videos(sources, self.sampler, self.encoder, settings, crew=crew)
                 with crew.worker() as worker:
-                    found = [frames[source_identity(pair.video)] for pair in chunk]
+                    found = [frames[key] for key in keys]
                     results += self.compare_embedded(chunk, found, worker)
                 bar.update(len(chunk))
         return results
@@ -75,8 +76,8 @@ class FrameComparison:
 
     def result(self, frames: TimedEmbeddings, direction: Tensor, notes: tuple[str, ...], **words: Any) -> PairResult:
         """Cosine of each frame with the sound's direction."""
-        similarities = cosine_matrix(frames.values, direction[None])[:, 0]
-        visual = frames.values.mean(dim=0)
+        values = frames.values
+        similarities, visual = cosine_matrix(values, direction[None])[:, 0], values.mean(dim=0)
         return PairResult(similarities, visual, direction, frames.reader, notes=(*frames.notes, *notes), **words)
 
     def profile(

@@ -12,6 +12,7 @@ from torch import Tensor
 from vqe_core.cache import CacheKey, EmbeddingCache, open_cache
 from vqe_core.embed import DecodeCrew, show_progress
 from vqe_core.encoders.audio_protocols import JointEncoder
+from vqe_core.encoders.checkpoints import content_parts
 from vqe_core.errors import VqeError
 from vqe_core.media import DecodeWorker, Video, decoders_of
 from vqe_core.samplers import FrameSampler
@@ -65,12 +66,12 @@ class ByJointSpace:
         )
 
     def _key(self, pair: SoundPair) -> CacheKey | None:
-        parts = pair_parts(pair) if self._cache is not None else None
+        parts = None if self._cache is None else pair_parts(pair, self._cache)
         if parts is None:
             return None
         how = {
             **self.windowing.parts(),
-            "encoder": self.encoder.signature(),
+            "encoder": content_parts(self.encoder.signature()),
             "reader": decoders_of(pair.video, self.options.decoder),
         }
         return CacheKey("windows", {**parts, **how})

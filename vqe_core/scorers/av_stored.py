@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 
 from vqe_core.cache import CacheKey, EmbeddingCache, Entry
@@ -18,11 +19,11 @@ from vqe_core.types import AudioSamples, MediaSource
 Made = TypeVar("Made")
 
 
-def pair_parts(pair: SoundPair) -> dict[str, Any] | None:
+def pair_parts(pair: SoundPair, cache: EmbeddingCache) -> dict[str, Any] | None:
     """The part of a key that tells a video and its sound; None for what has no content to tell it by."""
     try:
-        video = content_digest(pair.video)
-        sound = video if pair.audio is None else _sound_digest(pair.audio)
+        video = content_digest(pair.video, cache.digests)
+        sound = video if pair.audio is None else _sound_digest(pair.audio, cache)
     except VqeError:
         return None  # reading it tells what is wrong
     if video is None or sound is None:
@@ -35,12 +36,12 @@ def pair_parts(pair: SoundPair) -> dict[str, Any] | None:
     }
 
 
-def _sound_digest(sound: MediaSource | AudioSamples) -> str | None:
+def _sound_digest(sound: MediaSource | AudioSamples, cache: EmbeddingCache) -> str | None:
     if isinstance(sound, MediaSource):
-        content = content_digest(sound)
+        content = content_digest(sound, cache.digests)
         return None if content is None else f"{content}:{sound.start}:{sound.end}"
     digest = hashlib.sha256(f"{sound.waveform.shape}:{sound.sampling_rate}:{sound.start}:".encode())
-    digest.update(sound.waveform.tobytes())
+    digest.update(np.ascontiguousarray(sound.waveform).data)
     return digest.hexdigest()
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from vqe_core.cache import CacheKey, Entry
+from vqe_core.encoders.checkpoints import content_parts
 from vqe_core.errors import VqeError
 from vqe_core.media import DecodeWorker
 from vqe_core.scorers.av_bridge import TagBridge, Tags
@@ -56,7 +57,8 @@ class ByTags(FrameComparison):
         return self.bridge.tag(waveforms, loud_windows(waveforms)), heard.notes
 
     def _key(self, pair: SoundPair, frames: TimedEmbeddings) -> CacheKey | None:
-        parts = pair_parts(pair) if self.settings.cache is not None else None
+        cache = self.settings.cache
+        parts = None if cache is None else pair_parts(pair, cache)
         if parts is None:
             return None
         how = {
@@ -64,7 +66,7 @@ class ByTags(FrameComparison):
             "window": self.windowing.window,
             "hop": self.windowing.hop,
             "labels": list(self.bridge.labels),
-            "tagger": self.bridge.tagger.signature(),
+            "tagger": content_parts(self.bridge.tagger.signature()),
         }
         return CacheKey("tags", {**parts, **how})
 

@@ -76,12 +76,12 @@ class RowScorer:
         caption = self._text(candidate)
         per_frame = self._per_frame(caption, video)
         against = self._against_references(caption, references) if references else None
-        details = []
+        details, timestamps = [], video.timestamps
         for i, index in enumerate(video.indices.tolist()):
             by_type = {VIDEO: EMScores(*[value[i] for value in per_frame])}
             if against is not None:
                 by_type[REFERENCE] = against
-            timestamp = None if video.timestamps is None else float(video.timestamps[i])
+            timestamp = None if timestamps is None else float(timestamps[i])
             details.append({"frame_index": index, "timestamp": timestamp, **self._nested(by_type)})
         return details
 
