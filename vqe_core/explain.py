@@ -24,7 +24,7 @@ from vqe_core.report_frames import SeenVideo, look_at_video
 from vqe_core.scorers.emscore import EMScore
 from vqe_core.scorers.idf import resolve_idf
 from vqe_core.scorers.rows import check_references, read_row
-from vqe_core.types import ScoreReport
+from vqe_core.scorers.score_report import ScoreReport
 
 THUMBNAIL = 320  # pixels of the longer side: enough to see what a frame shows, and 256 of them stay small
 

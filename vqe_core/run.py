@@ -9,8 +9,8 @@ from typing import Any
 
 from vqe_core import registry
 from vqe_core.scorers.results import report_to_columns
+from vqe_core.scorers.score_report import ScoreReport
 from vqe_core.tables import check_writable, read_signatures, read_table, write_table
-from vqe_core.types import ScoreReport
 
 
 def score_table(

@@ -37,8 +37,8 @@ from vqe_core.report_summary import (
 )
 from vqe_core.scorers.emscore import EMScore
 from vqe_core.scorers.results import report_to_columns
+from vqe_core.scorers.score_report import ScoreReport
 from vqe_core.tables import write_table, write_whole
-from vqe_core.types import ScoreReport
 
 SCORE_TYPE = "EMScore(X,V)"
 TEACHING_MODEL = (

@@ -7,7 +7,6 @@ torch's weights-only loader and by nothing else.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vqe_core.demo import model_folder
+from vqe_core.encoders.folder_digest import digest_folder
 from vqe_core.errors import InputError, InputTypeError, ModelError, ModelNotFoundError
 
 DEFAULT_MODEL = "openai/clip-vit-base-patch32"
@@ -35,13 +35,6 @@ SAFE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 BIN_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 # What a tokenizer or an image processor may need beside the weights.
 SMALL_FILES = (".json", ".txt", ".model", ".vocab")
-
-# Beginnings of the names of files that shape an embedding beside the weights; a card or a training log does not.
-INPUT_FILES = (
-    *("config", "tokenizer", "vocab", "merges", "special_tokens", "added_tokens", "spiece", "sentencepiece"),
-    *("preprocessor", "processor"),
-)
-
 
 LOCAL = "local-"  # a revision that is a digest of the files
 _TOLD_BY = {"model": "revision", "audio_model": "audio_revision"}
@@ -154,30 +147,11 @@ def _from_folder(name: str, folder: Path) -> Checkpoint:
         )
     folder = folder.resolve()
     title = "toy" if folder == model_folder().resolve() else folder.name
-    return Checkpoint(name, folder, f"{LOCAL}{_digest_folder(folder, weights)}", weights in SAFE_WEIGHTS, title)
+    return Checkpoint(name, folder, f"{LOCAL}{digest_folder(folder, weights)}", weights in SAFE_WEIGHTS, title)
 
 
 def _weights_in(folder: Path) -> str | None:
     return next((file for file in (*SAFE_WEIGHTS, *BIN_WEIGHTS) if (folder / file).is_file()), None)
-
-
-def _digest_folder(folder: Path, weights: str) -> str:
-    """Digest of what can change an embedding: configuration, weights, tokenizer and processor files."""
-    stem = weights.split(".")[0]
-    chosen = [p for p in sorted(folder.iterdir()) if p.is_file()]
-    chosen = [p for p in chosen if p.name.startswith((stem, *INPUT_FILES)) and p.suffix != ".md"]
-    return _digest_files(tuple((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in chosen))
-
-
-@lru_cache(maxsize=8)  # weights are large; size and time tell whether a file is the one already read
-def _digest_files(files: tuple[tuple[str, int, int], ...]) -> str:
-    digest = hashlib.sha256()
-    for path, _, _ in files:
-        digest.update(Path(path).name.encode())
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()[:12]
 
 
 def _from_cache(name: str, repository: str, revision: str | None, *, offline: bool = False) -> Checkpoint | None:

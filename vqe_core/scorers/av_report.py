@@ -15,7 +15,7 @@ from vqe_core.functional.similarity import reduce_similarities
 from vqe_core.scorers.av_pairs import Comparison, PairResult
 from vqe_core.scorers.options import VideoAudioOptions
 from vqe_core.scorers.results import mean_known
-from vqe_core.types import ScoreReport
+from vqe_core.scorers.score_report import ScoreReport
 
 SIMILARITIES = ("similarity", "avg_similarity", "max_similarity", "min_similarity")
 SCORES = (*SIMILARITIES, "percentile")

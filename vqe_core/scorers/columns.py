@@ -14,7 +14,7 @@ from vqe_core.scorers.fingerprint import carry
 from vqe_core.scorers.map_arguments import check_map_arguments
 from vqe_core.scorers.results import report_to_columns
 from vqe_core.scorers.rows import check_keys
-from vqe_core.types import ScoreReport
+from vqe_core.scorers.score_report import ScoreReport
 
 SCORE, FLAG, TEXT = "float32", "bool", "string"
 

@@ -22,14 +22,9 @@ from vqe_core.scorers.idf import check_idf, fit_captions, resolve_idf
 from vqe_core.scorers.options import EMScoreOptions
 from vqe_core.scorers.results import RowOutcome, assemble_report, report_to_result
 from vqe_core.scorers.row_embeddings import EmbeddedRow, embed_rows
-from vqe_core.scorers.rows import (
-    as_columns,
-    is_missing,
-    read_rows,
-    report_failures,
-    video_column,
-)
+from vqe_core.scorers.rows import as_columns, is_missing, read_rows, report_failures, video_column
 from vqe_core.scorers.sampling import sampler_from_options
+from vqe_core.scorers.score_report import ScoreReport
 from vqe_core.scorers.score_types import (
     SCORE_TYPES,
     available_score_types,
@@ -39,7 +34,6 @@ from vqe_core.scorers.score_types import (
     nothing_to_score,
 )
 from vqe_core.scorers.session import check_running
-from vqe_core.types import ScoreReport
 
 DEFAULT_FRAME_NUM = 10  # Shi et al., CVPR 2022, section 4: 10 frames, evenly spread
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from vqe_core.errors import VqeError
 from vqe_core.scorers.options import SharedOptions
-from vqe_core.types import ScoreReport
+from vqe_core.scorers.score_report import ScoreReport
 
 # Details that an option asks for stand beside the means too, not only among the samples.
 ASKED_FOR = ("frame_details", "profile")

@@ -31,8 +31,8 @@ from vqe_core.scorers.columns import MapFunction
 from vqe_core.scorers.options import VideoAudioOptions
 from vqe_core.scorers.results import report_to_result
 from vqe_core.scorers.rows import as_columns, is_missing, report_failures, sound_column, video_column
+from vqe_core.scorers.score_report import ScoreReport
 from vqe_core.scorers.session import check_running
-from vqe_core.types import ScoreReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +64,9 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
     needed_key: ClassVar[str] = "video_key"
 
     def __post_init__(self) -> None:
-        for option, allowed in (("method", Method), ("reduce_mode", ReduceMode), ("any_or_all", AnyOrAll)):
+        choices = {"method": Method, "reduce_mode": ReduceMode, "any_or_all": AnyOrAll, "on_error": OnError}
+        for option, allowed in choices.items():
             check_choice(option, getattr(self, option), allowed)
-        check_choice("on_error", self.on_error, OnError)
         check_running(self)
         self.check_result_names()
         for option in ("window", "hop"):
@@ -241,10 +241,7 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
             **method.signature(),
             "sampler": sampler_spec(method.sampler),
             "flips": FrameViews(self.horizontal_flip, self.vertical_flip).names,
-            "window": self.window,
-            "hop": self.hop,
-            "max_frames": self.max_frames,
-            "reduce_mode": self.reduce_mode,
+            **{name: getattr(self, name) for name in ("window", "hop", "max_frames", "reduce_mode")},
             "reader": ", ".join(sorted(readers)),
             "audio": audio_versions(),
             "reference_bank": None if bank is None else bank.digest(),

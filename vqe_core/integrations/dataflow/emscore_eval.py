@@ -11,8 +11,8 @@ from vqe_core.integrations.dataflow.score_operator import ScoreOperator
 from vqe_core.integrations.dataflow.shown_options import shows_options
 from vqe_core.scorers.emscore import EMScore
 from vqe_core.scorers.options import EMScoreOptions
+from vqe_core.scorers.score_report import ScoreReport
 from vqe_core.scorers.score_types import SCORE_TYPES
-from vqe_core.types import ScoreReport
 
 NO_FRAMES = "[]"  # frame_details of a row without scores
 

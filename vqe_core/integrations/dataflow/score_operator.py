@@ -11,7 +11,7 @@ from vqe_core.integrations.dataflow.cells import frame_columns
 from vqe_core.integrations.dataflow.results import ResultColumns
 from vqe_core.integrations.dataflow.shown_options import check_options
 from vqe_core.scorers.results import report_to_columns
-from vqe_core.types import ScoreReport
+from vqe_core.scorers.score_report import ScoreReport
 
 SHOWN_FAILURES = 10  # in the log; the rest is counted
 

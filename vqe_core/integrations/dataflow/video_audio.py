@@ -12,7 +12,7 @@ from vqe_core.integrations.dataflow.score_operator import ScoreOperator
 from vqe_core.integrations.dataflow.shown_options import shows_options
 from vqe_core.scorers import video_audio_similarity as metric
 from vqe_core.scorers.options import VideoAudioOptions
-from vqe_core.types import ScoreReport
+from vqe_core.scorers.score_report import ScoreReport
 
 DEFAULT_MODEL = "openai/clip-vit-base-patch32"
 DEFAULT_FRAMES = ("uniform", 3)
