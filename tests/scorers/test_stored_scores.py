@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from vqe_core.cache import EmbeddingCache
 from vqe_core.demo import model_folder
 from vqe_core.demo.clips import make_clip, write_clip
 from vqe_core.errors import InputError
+from vqe_core.scorers.av_windows import Windowing
 
 WORDS = ["a red square", "a blue circle", "two green circles", "a circle moves left", "a red square then a circle"]
 
@@ -191,6 +193,47 @@ def test_sounds_from_worker_processes_give_the_same_bits(clips, method):
         for isolate in (False, True)
     ]
     assert plain(results[0]) == plain(results[1])
+
+
+def test_the_next_pair_is_read_while_one_is_encoded_in_a_joint_space(clips, monkeypatch):
+    reads, second = [], threading.Event()
+    original, embed_frames = vqe_core.scorers.av_sound.read_sound, Windowing.embed_frames
+
+    def read(*arguments):
+        reads.append(arguments)
+        if len(reads) == 2:
+            second.set()
+        return original(*arguments)
+
+    def embed(self, *arguments):
+        assert second.wait(30)
+        return embed_frames(self, *arguments)
+
+    monkeypatch.setattr("vqe_core.scorers.av_joint.read_sound", read)
+    monkeypatch.setattr(Windowing, "embed_frames", embed)
+    result = VideoAudioSimilarity(hf_clip="toy", method="joint", per_sample=True).compute(videos=clips[:2])
+    assert result["samples"]["status"] == ["ok", "ok"]
+
+
+def test_a_pair_that_fails_half_way_holds_up_no_other_in_a_joint_space(clips, monkeypatch):
+    """The first and the third pair fail while pictures of theirs are still waiting."""
+    calls, embed_frames = [], Windowing.embed_frames
+
+    def fail_at_first(self, frames, encoder):
+        calls.append(frames)
+        if len(calls) in (1, 8):
+            raise InputError("no", code="refused")
+        return embed_frames(self, frames, encoder)
+
+    scorer = VideoAudioSimilarity(hf_clip="toy", method="joint", window=0.5, hop=0.5, per_sample=True, on_error="skip")
+    whole = scorer.compute(videos=[*clips, "missing.mp4"])["samples"]
+    monkeypatch.setattr(Windowing, "embed_frames", fail_at_first)
+    hurt = scorer.compute(videos=[*clips, "missing.mp4"])["samples"]
+    assert whole["status"] == ["ok"] * 4 + ["not_found"]
+    assert hurt["status"][0] == "refused" and hurt["status"].count("refused") == 2
+    for i in range(4):
+        if hurt["status"][i] == "ok":
+            assert hurt["similarity"][i] == whole["similarity"][i]
 
 
 @pytest.mark.parametrize("method", ["tags", "joint"])

@@ -115,16 +115,27 @@ def see_and_hear(
     Raises:
         MediaError, InputError: see ``read_sound`` and ``heard_during``; the video cannot be read.
     """
+    opened, heard_while = open_pair(video, audio, worker, decoder)
+    return opened.read(lambda seen: use(seen, heard_while(seen)))
+
+
+def open_pair(
+    video: MediaSource, audio: SoundSource | None, worker: DecodeWorker | None, decoder: Decoder
+) -> tuple[Video, Callable[[Video], HeardSound]]:
+    """A video, and what tells the sound that is heard while it, or its ``decoded`` table, is seen.
+
+    Args and Raises: see ``see_and_hear``.
+    """
     sound = read_sound(video, audio, worker)
     source, notes = with_clock(video, lambda: sound)
 
-    def both(seen: Video) -> Result:
+    def heard_while(seen: Video) -> HeardSound:
         table = seen.table
         offset = -sound.start if notes else sound_offset(video, audio, table.start)
         heard = heard_during(sound, table.start, table.end, offset=offset)
-        return use(seen, replace(heard, notes=(*notes, *heard.notes)))
+        return replace(heard, notes=(*notes, *heard.notes))
 
-    return open_video(source, MediaLimits(), worker, decoder).read(both)
+    return open_video(source, MediaLimits(), worker, decoder), heard_while
 
 
 def _loud_somewhere(samples: AudioSamples) -> bool:

@@ -63,14 +63,15 @@ def looked_up(
     entry = cache.get(key) if cache is not None and key is not None else None
     if entry is not None:
         return restore(entry)
-    before = _identities(pair)
+    before = identities(pair)
     made = make()
-    if cache is not None and key is not None and _identities(pair) == before:
+    if cache is not None and key is not None and identities(pair) == before:
         cache.put(key, store(made))
     return made
 
 
-def _identities(pair: SoundPair) -> list[str]:
+def identities(pair: SoundPair) -> list[str]:
+    """What tells later whether the files of a pair are still those that were looked at."""
     return [source_identity(source) for source in (pair.video, pair.audio) if isinstance(source, MediaSource)]
 
 

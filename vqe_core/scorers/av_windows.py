@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -94,16 +94,16 @@ class Windowing:
             MediaError: a frame cannot be read.
         """
         times, waveforms = self.cut(heard, encoder)
-        visual = [self._embed_frames(frames, encoder) for frames in self._frames(video, times.tolist())]
-        audio = encoder.embed_audio(waveforms)
-        return WindowedEmbeddings(times, torch.stack(visual), audio, loud_windows(waveforms))
+        visual = [self.embed_frames(frames, encoder) for frames in self.frames(video, times)]
+        return join_windows(times, visual, waveforms, encoder)
 
-    def _embed_frames(self, frames: np.ndarray, encoder: JointEncoder) -> Tensor:
+    def embed_frames(self, frames: np.ndarray, encoder: JointEncoder) -> Tensor:
+        """One window of picture, uint8 (N, H, W, 3) -> float32 (D,), the mean with its flipped copies."""
         return encoder.embed_video(self.views.of(frames)).mean(dim=0)
 
-    def _frames(self, video: Video, times: list[list[float]]) -> Iterator[np.ndarray]:
+    def frames(self, video: Video, times: Tensor) -> Iterator[np.ndarray]:
         """Sampled frames of each window, uint8 (N, H, W, 3), in one pass; a frame is held while a window needs it."""
-        wanted = [self._positions(video, start, end) for start, end in times]
+        wanted = [self._positions(video, start, end) for start, end in times.tolist()]
         frames = video.frames(np.unique(np.concatenate(wanted)))
         held: dict[int, np.ndarray] = {}
         for i, positions in enumerate(wanted):
@@ -121,6 +121,18 @@ class Windowing:
         part = video.table.segment(start, end)
         chosen, _ = cap_positions(self.sampler.select(part), self.max_frames)
         return np.searchsorted(video.table.indices, part.indices[chosen])
+
+
+def join_windows(
+    times: Tensor, visual: Sequence[Tensor], waveforms: Sequence[np.ndarray], encoder: JointEncoder
+) -> WindowedEmbeddings:
+    """The windows of a pair, from the embeddings of its pictures and the waveforms of its sound.
+
+    Raises:
+        MediaError: every window is silent.
+    """
+    audio = encoder.embed_audio(waveforms)
+    return WindowedEmbeddings(times, torch.stack(list(visual)), audio, loud_windows(list(waveforms)))
 
 
 def profile_entry(windows: WindowedEmbeddings, hop: float | None) -> dict[str, Any]:
