@@ -209,7 +209,7 @@ def test_the_next_pair_is_read_while_one_is_encoded_in_a_joint_space(clips, monk
         assert second.wait(30)
         return embed_frames(self, *arguments)
 
-    monkeypatch.setattr("vqe_core.scorers.av_joint.read_sound", read)
+    monkeypatch.setattr("vqe_core.scorers.av_sound.read_sound", read)
     monkeypatch.setattr(Windowing, "embed_frames", embed)
     result = VideoAudioSimilarity(hf_clip="toy", method="joint", per_sample=True).compute(videos=clips[:2])
     assert result["samples"]["status"] == ["ok", "ok"]
