@@ -10,7 +10,7 @@ from vqe_core.media import DecodeWorker
 from vqe_core.scorers.video_audio_similarity import VideoAudioSimilarity
 
 
-@pytest.mark.parametrize("method", ["tags", "joint"])
+@pytest.mark.parametrize("method", ["tags", "joint", "judge"])
 @pytest.mark.parametrize("isolate", [True, False])
 def test_a_sound_file_beside_frames(tmp_path, monkeypatch, method, isolate):
     started = []
@@ -23,7 +23,8 @@ def test_a_sound_file_beside_frames(tmp_path, monkeypatch, method, isolate):
     monkeypatch.setattr(DecodeWorker, "start", start)
     clip = make_clip(0)
     soundfile.write(tmp_path / "a.wav", clip.waveform, clip.sampling_rate)
-    result = VideoAudioSimilarity(hf_clip="toy", method=method, isolate=isolate).compute(
+    judge = (lambda *shown: 0.5) if method == "judge" else None
+    result = VideoAudioSimilarity(hf_clip="toy", method=method, judge=judge, isolate=isolate).compute(
         videos=[clip.frames], audios=[str(tmp_path / "a.wav")]
     )
     assert result["num_failed"] == 0

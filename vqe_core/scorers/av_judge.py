@@ -69,7 +69,7 @@ class ByJudge:
         """Judge each pair, some at a time; one that fails gives its error and is not shown."""
         results = list[PairResult | VqeError]()
         with (
-            DecodeCrew.of(embed_settings(self.options), [pair.video for pair in pairs]) as crew,
+            DecodeCrew.of(embed_settings(self.options), [source for pair in pairs for source in pair.sources]) as crew,
             progress_bar("videos", len(pairs), self.options.progress) as bar,
         ):
             for start in range(0, len(pairs), CHUNK_PAIRS):
