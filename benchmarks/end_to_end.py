@@ -126,7 +126,7 @@ def deviations(results: dict[str, Any], ways: dict[str, Any]) -> dict[str, float
         **{f"{name} against the {SAMPLED}": (results[name][0]["scores"], first["scores"]) for name in ways},
         f"{OPERATOR} against the mean of frames of the {SAMPLED}": (results[OPERATOR][0]["scores"], first["by_frame"]),
     }
-    found = {name: _largest_difference(*pair) for name, pair in pairs.items()}
+    found = {name: largest_difference(*pair) for name, pair in pairs.items()}
     for name, difference in found.items():
         limit = TOLERANCE_BFLOAT16 if "bfloat16" in name else TOLERANCE
         if not difference <= limit:
@@ -160,7 +160,8 @@ def _metrics() -> tuple[str, ...]:
     return METRICS
 
 
-def _largest_difference(one: list[list[float]], other: list[list[float]]) -> float:
+def largest_difference(one: list[list[float]], other: list[list[float]]) -> float:
+    """Largest difference of two tables of scores."""
     return max(abs(a - b) for row, others in zip(one, other, strict=True) for a, b in zip(row, others, strict=True))
 
 
