@@ -117,7 +117,13 @@ def test_every_option_of_the_metric_has_a_flag():
     parser = _parser()
     for name, (options, _) in COMMAND_OPTIONS.items():
         given: dict[str, Any] = vars(parser.parse_args(["score", name, "rows.jsonl", "--out", "o.csv"]))
-        assert set(given) == {"rows", "out", "metric", "command"}  # nothing given keeps the scorer's own default
+        assert set(given) == {
+            "rows",
+            "out",
+            "metric",
+            "command",
+            "debug",
+        }  # nothing given keeps the scorer's own default
         for field in dataclasses.fields(options):
             if not field.metadata.get("python_only"):
                 flag = "--" + field.name.replace("_", "-")
@@ -125,6 +131,97 @@ def test_every_option_of_the_metric_has_a_flag():
                 parsed = vars(parser.parse_args(["score", name, "rows.jsonl", "--out", "o.csv", flag, *value]))
                 assert field.name in parsed
     assert len(dataclasses.fields(EMScoreOptions)) > 20
+
+
+def many_rows(folder: Path, count: int) -> Path:
+    frames = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+    for number in range(count):
+        write_clip(folder / f"{number}.mp4", frames)
+    table = folder / "rows.jsonl"
+    rows = [{"clip": f"{number}.mp4", "text": "a cat", "truth": None} for number in range(count)]
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return table
+
+
+def plant(monkeypatch: pytest.MonkeyPatch, hit: str) -> list[str]:
+    """Let the reader make a mistake on files whose name holds ``hit``; the names of those that it was given."""
+    from vqe_core.media import pyav_reader
+
+    real, seen = pyav_reader.open_stream, list[str]()
+
+    def mistaken(source: Any, limits: Any) -> Any:
+        seen.append(source.name)
+        return real(source, limits, metadata="") if hit in source.name else real(source, limits)
+
+    monkeypatch.setattr(pyav_reader, "open_stream", mistaken)
+    return seen
+
+
+@pytest.mark.parametrize("on_error", ["skip", "warn", "raise"])
+def test_a_mistake_in_the_reader_ends_the_run_with_its_traceback(tmp_path, clip_folder, capsys, monkeypatch, on_error):
+    table, out = many_rows(tmp_path, 60), tmp_path / "scores.jsonl"
+    seen = plant(monkeypatch, "mp4")
+    arguments = ["score", "emscore", str(table), "--out", str(out), *keys(clip_folder), "--on-error", on_error]
+    assert main([*arguments, "--no-isolate", "--no-cache"]) == 1
+    told = capsys.readouterr().err
+    assert "in mistaken" in told and "unexpected keyword argument 'metadata'" in told
+    assert "decode_error" not in told
+    assert told.count("Traceback") == 1
+    assert ("stopped: the first 20 rows or videos all failed" in told) == (on_error != "raise")
+    assert len(set(seen)) < 40  # not all sixty
+    assert not out.exists()
+
+
+def test_few_rows_that_all_meet_a_mistake_end_with_its_traceback_too(tmp_path, clip_folder, capsys, monkeypatch):
+    table, out = many_rows(tmp_path, 3), tmp_path / "scores.jsonl"
+    plant(monkeypatch, "mp4")
+    arguments = ["score", "emscore", str(table), "--out", str(out), *keys(clip_folder), "--on-error", "skip"]
+    assert main([*arguments, "--no-isolate", "--no-cache"]) == 1
+    told = capsys.readouterr().err
+    assert "in mistaken" in told
+    assert "no row was scored, of 3" in told
+    assert read_table(out)["status"] == ["internal_error"] * 3
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_mistake_on_one_file_of_many_costs_its_row(tmp_path, clip_folder, monkeypatch, capsys, caplog, debug):
+    table, out = many_rows(tmp_path, 6), tmp_path / "scores.jsonl"
+    (tmp_path / "5.mp4").write_bytes((tmp_path / "5.mp4").read_bytes()[:700])  # a damaged file is damaged still
+    plant(monkeypatch, "3.mp4")
+    arguments = ["score", "emscore", str(table), "--out", str(out), *keys(clip_folder), "--on-error", "skip"]
+    assert main([*arguments, "--no-isolate", "--no-cache", *(["--debug"] if debug else [])]) == 0
+    scored = read_table(out)
+    assert scored["status"] == ["ok"] * 3 + ["internal_error", "ok", "decode_error"]
+    assert scored["message"][3].startswith("TypeError: ") and "This is a fault of vqe" in scored["message"][3]
+    shown = capsys.readouterr()
+    assert "  internal_error: row 3: TypeError: " in shown.out
+    assert "  decode_error: row 5: " in shown.out
+    assert ("in mistaken" in caplog.text) == debug
+    assert debug or shown.err == ""
+
+
+@pytest.mark.parametrize("on_error", ["skip", "warn"])
+def test_a_run_that_scores_nothing_says_so_first_and_fails(rows, clip_folder, capsys, on_error):
+    lines = rows.read_text().replace("a.mp4", "gone.mp4").splitlines()
+    rows.write_text("\n".join([*lines, json.dumps({"id": 4, "clip": "media/a.mp4", "text": " ", "truth": None})]))
+    out = rows.with_name("scores.jsonl")
+    arguments = ["score", "emscore", str(rows), "--out", str(out), *keys(clip_folder), "--on-error", on_error]
+    assert main([*arguments, "--score-types", "EMScore(X,V)"]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""  # no means of nothing
+    first, *others = shown.err.splitlines()
+    assert first == f"vqe: error: no row was scored, of 4; {out} says why, row by row"
+    assert others[0].startswith("  not_found: 3 rows, for example row 0: no video file at")
+    assert others[1].startswith("  empty_caption: row 3: predictions (' ')")
+    assert read_table(out)["status"] == ["not_found"] * 3 + ["empty_caption"]
+
+
+def test_one_reason_for_every_row_is_said_once(tmp_path, clip_folder, capsys):
+    table = tmp_path / "rows.jsonl"
+    table.write_text((json.dumps({"clip": "gone.mp4", "text": "a cat", "truth": None}) + "\n") * 20)
+    arguments = ["score", "emscore", str(table), "--out", str(tmp_path / "o.csv"), *keys(clip_folder)]
+    assert main([*arguments, "--on-error", "skip"]) == 1
+    assert capsys.readouterr().err.count("no video file at") == 1
 
 
 def test_list_names_the_components(capsys):

@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from vqe_core import __version__, registry
-from vqe_core.errors import VqeError
+from vqe_core.errors import InternalError, NothingScoredWarning, VqeError
 from vqe_core.scorers.options import COMMAND_OPTIONS
 
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130  # 130: what a shell reports for Ctrl-C
@@ -23,11 +27,16 @@ NUMBERS = {"int": int, "int | None": int, "float": float, "float | None": float}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 for a clear error, 130 for Ctrl-C."""
     options = vars(_parser().parse_args(arguments))
-    command = options.pop("command")
+    command, debug = options.pop("command"), options.pop("debug")
     try:
-        status: int = command(options)
+        with _shown_log() if debug else nullcontext():
+            status: int = command(options)
         sys.stdout.flush()
     except VqeError as error:
+        if debug:
+            traceback.print_exc()
+        elif isinstance(error, InternalError):
+            print(error.trace, file=sys.stderr)
         print(f"vqe: error: {error}", file=sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:
@@ -44,15 +53,20 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="vqe", description="Judge a video against its words and its sound.")
     parser.add_argument("--version", action="version", version=f"vqe-core {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    # On each command, not before it: that is where one adds it to a line that went wrong.
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show tracebacks, and what is logged")
 
-    demo = commands.add_parser("demo", help="make toy clips, score right and wrong captions, write a report")
+    demo = commands.add_parser(
+        "demo", parents=[common], help="make toy clips, score right and wrong captions, write a report"
+    )
     demo.add_argument("--out", default="demo_out", metavar="DIR", help="folder to write to (default: demo_out)")
     demo.set_defaults(command=_demo)
 
     score = commands.add_parser("score", help="score the rows of a table")
     metrics = score.add_subparsers(title="metrics", required=True, metavar="METRIC")
     for name, (options, summary) in COMMAND_OPTIONS.items():
-        metric = metrics.add_parser(name, help=summary, description=summary)
+        metric = metrics.add_parser(name, parents=[common], help=summary, description=summary)
         metric.add_argument("rows", metavar="ROWS", help="jsonl, json, csv or parquet; media paths relative to it")
         metric.add_argument("--out", required=True, metavar="FILE", help="table to write, the format by its ending")
         metric.add_argument(
@@ -61,12 +75,14 @@ def _parser() -> argparse.ArgumentParser:
         _add_options(metric, options)
         metric.set_defaults(command=_score, metric=name)
 
-    cache = commands.add_parser("cache", help="look at, empty or check the stored embeddings")
+    cache = commands.add_parser("cache", parents=[common], help="look at, empty or check the stored embeddings")
     cache.add_argument("action", choices=("info", "clear", "verify"), metavar="ACTION", help="info, clear or verify")
     cache.add_argument("--cache-dir", metavar="DIR", help="folder (default: VQE_CACHE_DIR, or the system's)")
     cache.set_defaults(command=_cache)
 
-    listing = commands.add_parser("list", help="list metrics (scorers), samplers, encoders and all other components")
+    listing = commands.add_parser(
+        "list", parents=[common], help="list metrics (scorers), samplers, encoders and all other components"
+    )
     listing.set_defaults(command=_list)
     return parser
 
@@ -107,13 +123,62 @@ def _score(options: dict[str, Any]) -> int:
     _quiet_libraries()
     from vqe_core.run import score_table
 
-    report = score_table(metric, rows, out, options)
+    with _held_log() as held, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NothingScoredWarning)  # told below, first of all
+        report = score_table(metric, rows, out, options)
+    if report.num_failed == report.num_rows:
+        return _nothing_scored(report, out, held)
     numbers = {name: value for name, value in report.calibration.items() if isinstance(value, float)}
     for name, value in {**report.scores, **numbers}.items():
         print(f"{name:28s} {value:8.4f}")
     print(f"signature: {json.dumps(report.signature)}")
     print(f"{report.num_rows} rows, {report.num_failed} failed; written to {out}")
+    for line in report.failure_lines():
+        print(f"  {line}")
     return 0
+
+
+def _nothing_scored(report: Any, out: str, held: Sequence[str]) -> int:
+    """Say that, and why, instead of means of nothing."""
+    if held and set(report.status) == {InternalError.code}:
+        print(held[0], file=sys.stderr)
+    print(f"vqe: error: no row was scored, of {report.num_rows}; {out} says why, row by row", file=sys.stderr)
+    for line in report.failure_lines():
+        print(f"  {line}", file=sys.stderr)
+    return EXIT_ERROR
+
+
+@contextmanager
+def _shown_log() -> Iterator[None]:
+    """Show all that this package logs."""
+    log, handler = logging.getLogger("vqe_core"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        log.removeHandler(handler)
+
+
+@contextmanager
+def _held_log() -> Iterator[list[str]]:
+    """Hold back what is logged of internal errors, unless ``--debug`` shows it: one line a status tells of them."""
+    log, held = logging.getLogger("vqe_core"), list[str]()
+    if log.isEnabledFor(logging.DEBUG):
+        yield held
+        return
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: held.append(record.getMessage())  # type: ignore[method-assign]
+    log.addHandler(handler)
+    propagate, log.propagate = log.propagate, False
+    try:
+        yield held
+    finally:
+        log.propagate = propagate
+        log.removeHandler(handler)
 
 
 def _default_cache() -> str | None:

@@ -7,7 +7,11 @@ the row's ``status``.
 
 from __future__ import annotations
 
-from typing import Any
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 
 class VqeError(Exception):
@@ -92,3 +96,75 @@ class RowsFailedError(VqeError, ValueError):
     """Some rows cannot be scored and ``on_error`` is ``"raise"``. The message lists the rows."""
 
     code = "rows_failed"
+
+
+# What code raises that is wrong, whatever it works on. Never a fault of a file, of a network or of a model.
+PROGRAMMING_ERRORS = (TypeError, AttributeError, NameError, AssertionError)
+
+
+class InternalError(VqeError, RuntimeError):
+    """Something in a row failed in a way that nobody foresaw: a fault of this package, not of the row's file.
+
+    Make it with ``InternalError.of``. It says the same for every row that meets the same fault.
+
+    Attributes:
+        trace: the traceback as text. The exception itself is not kept: it would hold frames and samples.
+    """
+
+    code = "internal_error"
+
+    def __init__(self, message: str, *, code: str | None = None, trace: str = "") -> None:
+        super().__init__(message, code=code)
+        self.trace = trace
+
+    @classmethod
+    def of(cls, error: BaseException) -> InternalError:
+        """The error that stands for ``error``, an exception that was caught and is no ``VqeError``."""
+        words = str(error).strip()
+        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__)).strip()
+        return cls.told(f"{type(error).__name__}: {words}" if words else type(error).__name__, trace)
+
+    @classmethod
+    def told(cls, what: str, trace: str) -> InternalError:
+        """The error that says ``what`` happened, whose fault it is and what to do."""
+        return cls(
+            f"{what}. This is a fault of vqe, not of the file: please report it with its traceback, which is in the "
+            "log, or shown by --debug",
+            trace=trace,
+        )
+
+    def with_trace(self) -> InternalError:
+        """The same error, to be raised: Python then prints the traceback of what it stands for above its own."""
+        self.__cause__ = _Trace(self.trace) if self.trace else None
+        return self
+
+
+class _Trace(Exception):
+    """A traceback that was kept as text; printed where Python prints the cause of an error."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+class NothingScoredWarning(UserWarning):
+    """No row of a call could be scored."""
+
+
+def row_error(error: Exception) -> VqeError:
+    """What a row's exception is to its caller: itself where it was raised on purpose, else an ``InternalError``.
+
+    Example:
+        >>> row_error(InputError("too long")).code, row_error(KeyError("pts")).code
+        ('bad_input', 'internal_error')
+    """
+    if isinstance(error, MemoryError):
+        return MediaError("memory ran out on this row; scale it down, or give a segment of it", code="out_of_memory")
+    return error if isinstance(error, VqeError) else InternalError.of(error)
+
+
+def attempt(function: Callable[..., Result], *arguments: Any) -> Result | VqeError:
+    """Call a function that works on one row; give its result, or the error that becomes the row's."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        return row_error(error)

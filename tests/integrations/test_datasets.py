@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import vqe_core
-from tests.required import required_package
+from tests.media.decoders import required_torchcodec
 from vqe_core import EMScore, VideoAudioSimilarity, score_dataset, summarise
 from vqe_core.demo.clips import make_clip, write_clip
 from vqe_core.errors import InputError, InputTypeError
@@ -234,7 +234,7 @@ def test_columns_of_video_and_audio_are_read_without_decoding_and_keep_their_typ
 
 
 def test_decoded_columns_give_the_same_numbers(clips):
-    required_package("torchcodec")
+    required_torchcodec()
     rows = datasets.Dataset.from_dict({"video_path": clips, "audio_path": clips})
     scorer = VideoAudioSimilarity(hf_clip="toy", on_error="skip")
     plain = rows.map(scorer, batched=True)

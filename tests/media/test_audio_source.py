@@ -194,10 +194,16 @@ def test_decoders_are_held_to_limits_before_they_decode(stated, code):
     assert decoder.calls == []
 
 
-def test_a_decoder_that_fails_is_a_decode_error():
+def test_a_decoder_that_fails_is_a_decode_error_and_a_mistake_in_code_is_none():
+    def fail(error):
+        raise error
+
     decoder = FakeDecoder(noise())
-    decoder.get_all_samples = lambda: 1 / 0
-    with pytest.raises(MediaError, match="FakeDecoder> cannot be decoded: ZeroDivisionError"):
+    decoder.get_all_samples = lambda: fail(RuntimeError("no more samples"))
+    with pytest.raises(MediaError, match="FakeDecoder> cannot be decoded: RuntimeError: no more samples"):
+        read_audio(as_audio_source(decoder))
+    decoder.get_all_samples = lambda: fail(TypeError("no such argument"))
+    with pytest.raises(TypeError, match="no such argument"):
         read_audio(as_audio_source(decoder))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+import types
 from dataclasses import replace
 
 import numpy as np
@@ -15,9 +16,9 @@ import torch
 
 from tests.clips import read_code, write_clip
 from tests.gpu import required_gpu
+from tests.media.decoders import required_torchcodec
 from tests.media.recipes import coded_clip
 from tests.media.test_pixels import corner_frame
-from tests.required import required_package
 from vqe_core import EMScore, VideoAudioSimilarity
 from vqe_core.errors import InputError, MissingPackageError
 from vqe_core.media import TableMismatchError, as_media_source, decoders_of, open_video
@@ -26,7 +27,7 @@ from vqe_core.media.nvdec_reader import check_nvdec, on_card
 
 @pytest.fixture(params=["cpu", "cuda"])
 def device(request):
-    required_package("torchcodec.decoders")
+    required_torchcodec()
     return required_gpu() if request.param == "cuda" else "cpu"
 
 
@@ -101,7 +102,7 @@ def test_frames_in_memory_stay_as_they_are(device):
 
 @pytest.mark.parametrize("scorer", [EMScore, VideoAudioSimilarity])
 def test_a_machine_without_a_card_is_told_before_anything_is_read(scorer, monkeypatch):
-    required_package("torchcodec.decoders")
+    required_torchcodec()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     model = {"clip_model_path": "toy"} if scorer is EMScore else {"hf_clip": "toy", "method": "description"}
     columns = {"predictions": ["a"]} if scorer is EMScore else {"audio_descriptions": ["a"]}
@@ -114,6 +115,17 @@ def test_a_machine_without_a_card_is_told_before_anything_is_read(scorer, monkey
 def test_a_missing_package_is_named_with_its_pip_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchcodec.decoders", None)
     with pytest.raises(MissingPackageError, match=re.escape("pip install 'vqe-core[torchcodec]'")):
+        check_nvdec()
+
+
+def test_an_absent_ffmpeg_is_named_though_the_package_can_be_imported(monkeypatch):
+    def unloadable(content):
+        raise RuntimeError("Could not load libtorchcodec. Likely causes: 1. FFmpeg is not properly installed")
+
+    module = types.ModuleType("torchcodec.decoders")
+    module.VideoDecoder = unloadable
+    monkeypatch.setitem(sys.modules, "torchcodec.decoders", module)
+    with pytest.raises(MissingPackageError, match="Could not load libtorchcodec"):
         check_nvdec()
 
 

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from tests.clips import read_code
-from tests.media.decoders import StandInDecoder, torchcodec_decoder
+from tests.media.decoders import StandInDecoder, required_torchcodec, torchcodec_decoder
 from tests.media.recipes import coded_clip
-from tests.required import absent
 from vqe_core.errors import MediaError
 from vqe_core.media import MediaLimits, TableMismatchError, as_media_source, open_video
 
@@ -50,6 +49,13 @@ def test_its_errors_become_ours():
     assert caught.value.code == "decode_error"
 
 
+def test_a_mistake_in_code_is_no_fault_of_the_video():
+    decoder = StandInDecoder(coded_clip("closed.mp4"))
+    decoder.get_frames_in_range = lambda start: None
+    with pytest.raises(TypeError):
+        open_video(as_media_source(decoder))
+
+
 @pytest.mark.parametrize(
     ("limits", "code"),
     [(MediaLimits(max_pixels=100), "too_large"), (MediaLimits(max_frames_in_table=39), "too_many_frames")],
@@ -62,9 +68,8 @@ def test_limits(limits, code):
 
 @pytest.mark.parametrize("name", ["closed.mp4", "open.mkv", "vp9.webm"])
 def test_the_real_decoder_agrees_with_pyav(name):
+    required_torchcodec()
     decoder = torchcodec_decoder(coded_clip(name))
-    if isinstance(decoder, StandInDecoder):
-        absent("torchcodec cannot be imported (it needs pip install torchcodec and FFmpeg of the system)")
     video, known = open_video(as_media_source(decoder)), open_video(as_media_source(coded_clip(name)))
     np.testing.assert_allclose(video.table.timestamps, known.table.timestamps, atol=1e-6)
     for one, other in zip(video.frames(np.arange(40)), known.frames(np.arange(40)), strict=True):
@@ -72,9 +77,8 @@ def test_the_real_decoder_agrees_with_pyav(name):
 
 
 def test_the_real_decoder_never_gives_a_wrong_frame_of_a_transport_stream():
+    required_torchcodec()
     decoder = torchcodec_decoder(coded_clip("open.ts"))
-    if isinstance(decoder, StandInDecoder):
-        absent("torchcodec cannot be imported (it needs pip install torchcodec and FFmpeg of the system)")
     try:
         video = open_video(as_media_source(decoder))
         got = codes(video, [0, 7, 30])

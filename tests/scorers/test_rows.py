@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 
 import numpy as np
 import pytest
 
-from vqe_core.errors import InputError, InputTypeError, MediaNotFoundError, RowsFailedError, VqeError
-from vqe_core.scorers.rows import as_columns, check_references, check_text, read_row, report_failures, video_column
+from vqe_core.errors import InputError, InputTypeError, MediaNotFoundError, VqeError
+from vqe_core.scorers.rows import as_columns, check_references, check_text, read_row, video_column
 from vqe_core.types import MediaSource
 
 
@@ -73,16 +72,3 @@ def test_a_segment_that_cannot_be_is_the_rows_error(tmp_path):
     backwards, words = video_column(columns, "v", "s", "e", str(tmp_path)) or []
     assert "segment end (1.0) must be greater than start (3.0)" in str(backwards)
     assert "segment ('soon', 2)" in str(words)
-
-
-def test_failures_of_one_kind_raise_that_kind_and_mixed_ones_a_common_one():
-    missing, blank = MediaNotFoundError("no video"), InputError("blank", code="empty_caption")
-    with pytest.raises(
-        FileNotFoundError, match=re.escape("2 of 5 rows cannot be scored:\n  row 1: [not_found] no video")
-    ):
-        report_failures({3: missing, 1: missing}, 5, "raise")
-    with pytest.raises(RowsFailedError, match=re.escape("row 2: [empty_caption] blank")):
-        report_failures({1: missing, 2: blank}, 5, "raise")
-    with pytest.raises(MediaNotFoundError, match=re.escape("... and 7 more")):
-        report_failures(dict.fromkeys(range(17), missing), 20, "raise")
-    report_failures({1: missing}, 5, "skip")

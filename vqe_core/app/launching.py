@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vqe_core.app.drawing import stylesheet
 from vqe_core.app.settings import KEEP_UPLOADS, MAX_UPLOAD, MAX_WAITING, old_ffmpeg_warning
-from vqe_core.errors import MissingPackageError
+from vqe_core.errors import MissingPackageError, VqeError
 
 if TYPE_CHECKING:
     from gradio import Blocks
@@ -90,4 +90,5 @@ def _logged(warm_up: Callable[[], Any]) -> None:
     try:
         warm_up()
     except Exception as error:
-        _LOG.warning("the default model is not ready: %s", error)
+        known = isinstance(error, VqeError)
+        _LOG.warning("the default model is not ready: %s", error, exc_info=None if known else error)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 
 from vqe_core.app.drawing import render
-from vqe_core.errors import VqeError
+from vqe_core.errors import InternalError, VqeError
 
 _LOG = logging.getLogger(__name__)
 _ABSOLUTE_PATH = re.compile(
@@ -74,6 +74,9 @@ def told_in_words(handler: Callable[..., str]) -> Callable[..., str]:
     def guarded(*args: object) -> str:
         try:
             return handler(*args)
+        except InternalError as error:
+            _LOG.error("a visitor's clip could not be scored: %s\n%s", error, error.trace)
+            return alert("Sorry.", UNKNOWN)
         except VqeError as error:
             return alert(*plain_words(error))
         except Exception:

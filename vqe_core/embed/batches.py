@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from vqe_core.errors import VqeError
-
 if TYPE_CHECKING:
     from vqe_core.encoders import ImageTextEncoder
 
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 class EncoderFailedError(Exception):
     """The encoder failed on a batch, which is the fault of none of the videos in it; ``error`` is what it raised."""
 
-    def __init__(self, error: VqeError) -> None:
+    def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
 
@@ -87,7 +85,7 @@ class ImageBatcher:
         self._running = None
         try:
             rows = future.result()
-        except VqeError as error:
+        except Exception as error:
             raise EncoderFailedError(error) from error
         for key, row in zip(keys, rows, strict=True):
             self._rows.setdefault(key, []).append(row)

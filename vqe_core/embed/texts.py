@@ -14,7 +14,7 @@ from vqe_core.cache import CacheKey, EmbeddingCache, Entry
 from vqe_core.embed.settings import EmbedSettings
 from vqe_core.encoders import text_signature
 from vqe_core.encoders.checkpoints import content_parts
-from vqe_core.errors import InputError, VqeError
+from vqe_core.errors import InputError, VqeError, attempt
 from vqe_core.types import TextEmbedding
 
 if TYPE_CHECKING:
@@ -40,11 +40,31 @@ def embed_texts(
         except InputError as error:
             results[text] = error
     if missing:
-        made = encoder.embed_texts(missing, long_text=long_text, batch_size=settings.text_batch)
-        for text, embedding in zip(missing, made, strict=True):
+        for text, embedding in _embedded(missing, encoder, settings, long_text).items():
             results[text] = embedding
-            store.keep(text, embedding)
+            if isinstance(embedding, TextEmbedding):
+                store.keep(text, embedding)
     return results
+
+
+def _embedded(
+    texts: Sequence[str], encoder: ImageTextEncoder, settings: EmbedSettings, long_text: Any
+) -> dict[str, TextEmbedding | VqeError]:
+    """Embed texts in batches; where that fails in a way that nobody foresaw, one by one, so that it costs few rows.
+
+    Raises:
+        VqeError: the encoder cannot embed any text.
+    """
+
+    def embed(some: Sequence[str]) -> list[TextEmbedding]:
+        return list(encoder.embed_texts(some, long_text=long_text, batch_size=settings.text_batch))
+
+    try:
+        return dict(zip(texts, embed(texts), strict=True))
+    except VqeError:
+        raise
+    except Exception:
+        return {text: attempt(lambda text=text: embed([text])[0]) for text in texts}
 
 
 @dataclass(frozen=True)

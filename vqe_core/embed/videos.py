@@ -17,7 +17,7 @@ from vqe_core.embed.lanes import OrderedLanes
 from vqe_core.embed.sampling import FrameRecipe, Restart, SampledVideo
 from vqe_core.embed.settings import EmbedSettings
 from vqe_core.embed.stored_frames import FrameStore
-from vqe_core.errors import VqeError
+from vqe_core.errors import VqeError, row_error
 from vqe_core.media import DecodeWorker, open_video, source_identity
 from vqe_core.types import MediaSource, TimedEmbeddings
 
@@ -58,7 +58,7 @@ def embed_videos(
         Embeddings, or the error, of each key.
 
     Raises:
-        VqeError: the encoder cannot encode, whatever the video.
+        Exception: what the encoder raised; it cannot encode, whatever the video.
     """
     recipe = FrameRecipe(sampler, encoder, settings)
     store = FrameStore(settings.cache, recipe)
@@ -124,9 +124,11 @@ def _embed(
                     pending[i] = outcome
                 else:
                     yield jobs[i], outcome
-            except VqeError as error:
+            except EncoderFailedError:
+                raise
+            except Exception as error:
                 batcher.discard(i)
-                yield jobs[i], error
+                yield jobs[i], row_error(error)
             yield from _finished(jobs, pending, batcher, store)
         batcher.flush()
         yield from _finished(jobs, pending, batcher, store)

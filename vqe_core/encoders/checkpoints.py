@@ -17,7 +17,7 @@ from typing import Any
 
 from vqe_core.demo import model_folder
 from vqe_core.encoders.folder_digest import digest_folder
-from vqe_core.errors import InputError, InputTypeError, ModelError, ModelNotFoundError
+from vqe_core.errors import PROGRAMMING_ERRORS, InputError, InputTypeError, ModelError, ModelNotFoundError
 
 DEFAULT_MODEL = "openai/clip-vit-base-patch32"
 
@@ -190,6 +190,8 @@ def _from_hub(name: str, repository: str, revision: str | None) -> Checkpoint:
         if revision is None or not _is_commit(revision):
             # Asked for by its branch, so that the cache notes which commit the branch was: it then serves offline.
             hf_hub_download(repository, "config.json", revision=revision)
+    except PROGRAMMING_ERRORS:
+        raise
     except Exception as error:  # the hub client raises errors of several libraries; all mean "not within reach"
         # An older copy on the default branch still serves a user who is offline; its commit goes into the signature.
         for fallback in dict.fromkeys((revision, "main")):

@@ -39,7 +39,7 @@ def resolve_device(device: str) -> str:
         return "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         torch.empty(0, device=device)
-    except Exception as error:  # torch raises RuntimeError or AssertionError by backend
+    except (RuntimeError, AssertionError) as error:  # which of them, depends on the backend
         raise InputError(f"device ({device!r}) cannot be used here ({error}); use 'auto' or 'cpu'") from error
     return device
 

@@ -12,7 +12,7 @@ from datasets import Audio, DownloadConfig, Video, config
 from datasets.utils.file_utils import is_local_path, xopen
 from datasets.utils.py_utils import string_to_dict
 
-from vqe_core.errors import MediaError
+from vqe_core.errors import PROGRAMMING_ERRORS, InternalError, MediaError
 
 READ_AT_ONCE = 8  # files of one batch; most of the time is spent waiting for another machine
 
@@ -70,6 +70,8 @@ class WithRemoteMedia:
         try:
             with xopen(path, "rb", download_config=DownloadConfig(token=self._token(path))) as file:
                 return {"path": path, "bytes": file.read()}
+        except PROGRAMMING_ERRORS as error:
+            return InternalError.of(error)
         except Exception as error:  # whatever the file systems behind the opener raise
             missing = isinstance(error, FileNotFoundError)
             return MediaError(

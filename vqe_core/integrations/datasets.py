@@ -16,13 +16,15 @@ from datasets import Dataset, IterableDataset, concatenate_datasets
 
 from vqe_core import registry
 from vqe_core.embed import many_files
-from vqe_core.errors import InputError, InputTypeError
+from vqe_core.errors import InputError, InputTypeError, NothingScoredWarning
 from vqe_core.integrations.dataset_media import media_columns, reads_remote, stored_media
 from vqe_core.integrations.dataset_rows import checked_rows, formatted_as, without_format
 from vqe_core.integrations.dataset_sources import load_rows
 from vqe_core.integrations.dataset_summary import signed, summarise
 from vqe_core.scorers.idf import can_be_counted
+from vqe_core.scorers.row_errors import warn_caller
 from vqe_core.scorers.rows import is_missing
+from vqe_core.scorers.score_report import ScoreReport
 
 __all__ = ["score_dataset", "summarise"]
 
@@ -155,8 +157,16 @@ def _score_table(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
         desc=f"Scoring ({scorer.name})",
         **how,
     )
+    _warn_where_nothing_scored(scores, scorer)
     scored = concatenate_datasets([without_format(part), scores], axis=1, split=part.split)
     return signed(formatted_as(scored, part), scorer)
+
+
+def _warn_where_nothing_scored(scores: Any, scorer: Any) -> None:
+    status = scores[scorer.status_key][:]
+    if "ok" not in status:
+        lines = ScoreReport({}, {}, status, scores[scorer.message_key][:], {}).failure_lines()
+        warn_caller("no row was scored:\n  " + "\n  ".join(lines), NothingScoredWarning)
 
 
 def _score_stream(part: Any, scorer: Any, how: dict[str, Any]) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from vqe_core.errors import MediaError, VqeError
+from vqe_core.errors import MediaError
 from vqe_core.media.audio_arrays import samples_from_mapping
 from vqe_core.media.audio_limits import AudioLimits
 from vqe_core.media.audio_signal import slice_seconds
+from vqe_core.media.torchcodec_reader import DECODER_ERRORS
 from vqe_core.types import AudioSamples, MediaSource
 
 
@@ -35,9 +36,7 @@ def read_decoder(source: MediaSource, limits: AudioLimits) -> AudioSamples:
             decoded = decoder.get_all_samples()
         else:
             decoded = decoder.get_samples_played_in_range(source.start or 0.0, source.end)
-    except VqeError:
-        raise
-    except Exception as error:
+    except DECODER_ERRORS as error:
         raise MediaError(f"{name} cannot be decoded: {type(error).__name__}: {error}") from error
     samples = samples_from_mapping({"array": decoded.data, "sampling_rate": decoded.sample_rate})
     channels = samples.waveform.shape[0]

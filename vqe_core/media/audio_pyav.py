@@ -19,7 +19,13 @@ from vqe_core.media.audio_blocks import SampleBlocks
 from vqe_core.media.audio_limits import AudioLimits
 from vqe_core.media.audio_signal import slice_seconds
 from vqe_core.media.audio_timeline import Timeline
-from vqe_core.media.container import media_errors, open_container, readable_packets
+from vqe_core.media.container import (
+    in_seconds,
+    media_errors,
+    open_container,
+    readable_packets,
+    stated_ratio,
+)
 from vqe_core.media.limits import MediaLimits
 from vqe_core.types import AudioSamples, MediaSource
 
@@ -28,6 +34,8 @@ _SEEKABLE = {"mov", "matroska"}
 
 # Decoders need some sound before the wanted one to be in the right state: 80 ms for Opus, less for others.
 _PREROLL_SECONDS = 1.0
+
+_EMPTY_STREAM = "has an audio stream with no samples in it"
 
 
 def read_track(source: MediaSource, limits: AudioLimits) -> AudioSamples:
@@ -73,8 +81,7 @@ class _Track:
     @property
     def first_time(self) -> float:
         """Seconds on the container's clock, as the header has it."""
-        start, base = self.stream.start_time, self.stream.time_base
-        return 0.0 if start is None or base is None else float(start * base)
+        return in_seconds(self.stream.start_time, self.stream.time_base) or 0.0
 
     @property
     def stated_seconds(self) -> float | None:
@@ -82,8 +89,9 @@ class _Track:
         # A raw AAC stream has no header: FFmpeg guesses its length from the bit rate.
         if self.container.format.name == "aac":
             return None
-        if self.stream.duration is not None and self.stream.time_base is not None:
-            return float(self.stream.duration * self.stream.time_base)
+        seconds = in_seconds(self.stream.duration, self.stream.time_base)
+        if seconds is not None:
+            return seconds
         if self.container.duration is not None and not self.has_pictures:
             return self.container.duration / av.time_base
         return None
@@ -124,13 +132,13 @@ class _Track:
             raise self._nothing()
         if self.bad_packets:
             timeline.remarks.append(f"packets of sound that cannot be decoded: {self.bad_packets}")
-        seconds, base = self.stated_seconds, self.stream.time_base
+        seconds, base = self.stated_seconds, stated_ratio(self.stream.time_base)
         exact = self.stream.duration is not None and base is not None and base <= Fraction(1, 8000)
         stated_end = None if seconds is None else self.first_time - origin + seconds
         return slice_seconds(timeline.finish(stated_end, exact), self.source.start, self.source.end)
 
     def _seek(self, origin: float) -> None:
-        start, base = self.source.start, self.stream.time_base
+        start, base = self.source.start, stated_ratio(self.stream.time_base)
         if start is None or start <= 2 * _PREROLL_SECONDS or base is None:
             return
         if set(self.container.format.name.split(",")) & _SEEKABLE:
@@ -155,7 +163,7 @@ class _Track:
                 self.bad_packets += 1
                 continue
             for frame in frames:
-                yield (None if frame.pts is None or base is None else float(frame.pts * base)), frame
+                yield in_seconds(frame.pts, base), frame
 
     def _packets(self) -> Iterator[av.Packet[AudioStream] | None]:
         return readable_packets(self.container, self.stream, self._count_bad_packet)
@@ -166,7 +174,10 @@ class _Track:
     def _nothing(self) -> MediaError:
         if self.bad_packets:
             return MediaError(f"{self.source.name!r}: no sound can be decoded; the file is damaged or cut off")
-        return MediaError(f"{self.source.name!r} has an audio stream with no samples in it", code="no_audio")
+        # After a seek to the end of a track, the decoder may have no samples to give at all.
+        segment = self.source.start is not None or self.source.end is not None
+        detail = "holds no sound, or none within the segment asked for" if segment else _EMPTY_STREAM
+        return MediaError(f"{self.source.name!r} {detail}", code="no_audio")
 
 
 def _audio_stream(container: InputContainer, name: str) -> AudioStream:

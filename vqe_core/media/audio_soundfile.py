@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 from typing import BinaryIO
 
 import soundfile
@@ -58,10 +59,15 @@ def open_plain_sound(source: MediaSource) -> ForwardSoundFile | None:
         source: with ``path`` (already looked at by `check_file`) or ``data``.
     """
     # Never by name: libsndfile would guess formats from suffixes, and look for files beside this one.
-    file: BinaryIO = io.BytesIO(source.data) if source.data is not None else open(source.path or "", "rb")  # noqa: SIM115
+    # Nor may the file object have one: for ".raw" soundfile would ask for a rate, though there is a header.
+    file: BinaryIO
+    if source.data is not None:
+        file = io.BytesIO(source.data)
+    else:
+        file = os.fdopen(os.open(source.path or "", os.O_RDONLY), "rb")
     try:
         opened = ForwardSoundFile(file)
-    except (soundfile.LibsndfileError, TypeError):
+    except soundfile.LibsndfileError:
         file.close()
         return None
     if opened.subtype in _CODECS:

@@ -1,4 +1,4 @@
-"""Open a file or bytes with FFmpeg, safely, and turn its surprises into `MediaError`."""
+"""Open a file or bytes with FFmpeg, safely, and turn its errors into `MediaError`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import Any
 
 import av
+import soundfile
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
@@ -22,30 +24,42 @@ from vqe_core.types import MediaSource
 
 _HEAD_BYTES = 1024
 
-# On damaged files PyAV raises more than its own errors: UnicodeDecodeError (a ValueError), AttributeError, IndexError.
-_SURPRISES = (
-    av.FFmpegError,
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,
-)
+# What FFmpeg, libsndfile, Pillow and the system raise on files: it is the file's fault. Any other exception is ours.
+FILE_ERRORS = (av.FFmpegError, soundfile.SoundFileError, OSError)
+
+# PyAV has errors of its own for what it finds in damaged files: an unknown codec, a stream that is not there.
+_PYAV_ERRORS = (ValueError, LookupError, ArithmeticError, RuntimeError)
+
+# Tags of a file may be in any encoding. PyAV 19 keeps such bytes as they are and no longer has the argument.
+_TAGS: Any = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 @contextmanager
 def media_errors(name: str) -> Iterator[None]:
-    """Turn what FFmpeg and PyAV raise inside the block into a `MediaError` that names the file."""
+    """Turn the errors of files inside the block into a `MediaError` that names the file; any other passes."""
     try:
         yield
     except VqeError:
         raise
     except MemoryError as error:
         raise MediaError(f"{name!r} needs more memory than there is", code="out_of_memory") from error
-    except _SURPRISES as error:
+    except (*FILE_ERRORS, *_PYAV_ERRORS) as error:
+        if not is_of_file(error):
+            raise
         raise MediaError(f"{name!r} cannot be decoded: {type(error).__name__}: {error}") from error
+
+
+def is_of_file(error: BaseException) -> bool:
+    """Whether an exception tells of the file that was read, not of the code that reads it."""
+    if isinstance(error, FILE_ERRORS):
+        return True
+    trace = error.__traceback__
+    while trace is not None:
+        # Compiled modules name their source by a path from the top of the package.
+        if trace.tb_frame.f_code.co_filename.startswith("av/"):
+            return isinstance(error, _PYAV_ERRORS)
+        trace = trace.tb_next
+    return False
 
 
 @contextmanager
@@ -61,7 +75,7 @@ def open_stream(source: MediaSource, limits: MediaLimits) -> Iterator[tuple[Inpu
         that FFmpeg prefers; attached pictures (cover art) are not videos.
 
     Raises:
-        MediaError: any code; nothing else leaves the block.
+        MediaError: any code.
     """
     with media_errors(source.name), open_container(source, limits) as container:
         stream = _video_stream(container, source)
@@ -89,10 +103,17 @@ def presentation_time(item: VideoFrame | av.Packet[VideoStream], stream: VideoSt
 
     The same ticks give the same float everywhere, so times can be compared with ``==``.
     """
-    base = stream.time_base
-    if item.pts is None or base is None:
-        return None
-    return item.pts * base.numerator / base.denominator
+    return in_seconds(item.pts, stream.time_base)
+
+
+def in_seconds(ticks: int | None, base: Any) -> float | None:
+    """Seconds of ``ticks`` of ``base`` (s), or None where either is not stated: for PyAV 19 an unset ratio is 0."""
+    return ticks * base.numerator / base.denominator if ticks is not None and base else None
+
+
+def stated_ratio(ratio: Any) -> Fraction | None:
+    """A ratio of a stream, for example its frame rate, or None where the file states none."""
+    return Fraction(ratio.numerator, ratio.denominator) if ratio else None
 
 
 def open_container(source: MediaSource, limits: MediaLimits) -> InputContainer:
@@ -108,10 +129,12 @@ def open_container(source: MediaSource, limits: MediaLimits) -> InputContainer:
     else:
         check_head(_head(source), source.name)
     try:
-        return av.open(_file(source), mode="r", options=options, metadata_errors="replace")
+        return av.open(_file(source), mode="r", options=options, **_TAGS)
     except FileNotFoundError as error:
         raise MediaNotFoundError(f"the video file {source.name!r} was removed while it was opened") from error
-    except Exception as error:
+    except (*FILE_ERRORS, *_PYAV_ERRORS) as error:
+        if not is_of_file(error):
+            raise
         code, reason = describe_unreadable(_head(source))
         reason = cut_off_remark(source) or reason
         raise MediaError(f"{source.name!r} cannot be opened as a video: {reason} ({error})", code=code) from error

@@ -13,7 +13,13 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vqe_core.errors import MediaError
-from vqe_core.media.container import check_size, presentation_time, readable_packets
+from vqe_core.media.container import (
+    check_size,
+    in_seconds,
+    presentation_time,
+    readable_packets,
+    stated_ratio,
+)
 from vqe_core.media.display_times import display_times, last_duration
 from vqe_core.media.limits import MediaLimits
 from vqe_core.media.pixels import clockwise_rotation, picture_warnings
@@ -47,12 +53,11 @@ class ForwardDecode:
 
     def __iter__(self) -> Iterator[tuple[float | None, VideoFrame]]:
         """Yield (time in seconds or None, frame) in the order of display; see ``display_times``."""
-        base = self.stream.time_base
         for frame in self._frames():
             check_size(frame.width, frame.height, self.limits, self.name)
             time = presentation_time(frame, self.stream)
-            if time is None and frame.dts is not None and base is not None:
-                time = frame.dts * base.numerator / base.denominator
+            if time is None:
+                time = in_seconds(frame.dts, self.stream.time_base)
             self.damaged_frames += frame.is_corrupt
             yield time, frame
 
@@ -125,7 +130,7 @@ def decoded_table(decode: ForwardDecode, damage: str | None = None) -> FrameTabl
 
 
 def _duration(frame: VideoFrame, stream: VideoStream) -> float:
-    return frame.duration * float(stream.time_base) if frame.duration and stream.time_base else 0.0
+    return in_seconds(frame.duration, stream.time_base) or 0.0
 
 
 def _damage(decode: ForwardDecode, frames: int, sizes: int, jumps: int) -> list[str]:
@@ -157,4 +162,5 @@ def check_length(frames: int, limits: MediaLimits, name: str) -> None:
 
 def usual_interval(stream: VideoStream) -> float:
     """Seconds from one frame to the next that the file states, 1/25 if it states none."""
-    return float(1 / stream.average_rate) if stream.average_rate else 0.04
+    rate = stated_ratio(stream.average_rate)
+    return float(1 / rate) if rate else 0.04

@@ -130,6 +130,22 @@ def nvdec_version(device: str = "cuda") -> str:
     return f"{torchcodec_version()} ({card})"
 
 
+def _load_fault() -> str | None:
+    """Why torchcodec cannot decode anything, or None: FFmpeg's libraries are absent, or it is built for another torch.
+
+    It tells where it is imported, or, since 0.15, where the first decoder is made.
+    """
+    try:
+        from torchcodec.decoders import VideoDecoder
+    except (ImportError, RuntimeError, OSError) as error:
+        return str(error)
+    try:
+        VideoDecoder(b"no video")
+    except (RuntimeError, ValueError) as error:
+        return str(error) if "libtorchcodec" in str(error) else None
+    return None
+
+
 def check_nvdec() -> None:
     """Raise unless videos can be decoded on a graphics card here.
 
@@ -137,13 +153,12 @@ def check_nvdec() -> None:
         MissingPackageError: torchcodec is not installed, or does not load.
         InputError: torch finds no CUDA device.
     """
-    try:
-        import torchcodec.decoders  # noqa: F401
-    except (ImportError, RuntimeError, OSError) as error:  # FFmpeg's libraries, or a build for another torch
+    fault = _load_fault()
+    if fault is not None:
         raise MissingPackageError(
-            f"decoder 'nvdec' needs torchcodec and the FFmpeg of the system ({str(error).splitlines()[0]}); "
-            "pip install 'vqe-core[torchcodec]', or use decoder='pyav'"
-        ) from error
+            f"decoder 'nvdec' needs torchcodec and the FFmpeg of the system ({fault.splitlines()[0]}); "
+            "pip install 'vqe-core[torchcodec]' and install FFmpeg, or use decoder='pyav'"
+        )
     import torch
 
     if not torch.cuda.is_available():

@@ -12,7 +12,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from vqe_core.media.container import check_size, presentation_time
+from vqe_core.media.container import check_size, in_seconds, presentation_time
 from vqe_core.media.display_times import last_duration
 from vqe_core.media.forward import check_length, usual_interval
 from vqe_core.media.limits import MediaLimits
@@ -57,8 +57,9 @@ def scan_packets(container: InputContainer, stream: VideoStream, limits: MediaLi
         for packet in container.demux():
             if packet.stream_index == stream.index:
                 _add(scan, packet, stream, limits, name)
-            if packet.pts is not None and packet.time_base is not None:
-                scan.reached = max(scan.reached, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            if packet.pts is not None:
+                end = in_seconds(packet.pts + (packet.duration or 0), packet.time_base)
+                scan.reached = max(scan.reached, end or 0.0)
     except av.FFmpegError:
         scan.plain = False
     return scan
@@ -116,7 +117,7 @@ def _add(scan: PacketScan, packet: av.Packet[Any], stream: VideoStream, limits: 
     if time is None:
         return
     scan.times.append(time)
-    scan.durations.append(float((packet.duration or 0) * packet.time_base))
+    scan.durations.append(in_seconds(packet.duration, packet.time_base) or 0.0)
     scan.keyframes.append(packet.is_keyframe)
     scan.shown.append(not packet.is_discard)
     check_length(len(scan.times), limits, name)

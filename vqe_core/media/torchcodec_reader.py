@@ -9,11 +9,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from vqe_core.errors import InputError, MediaError, VqeError
+from vqe_core.errors import InputError, MediaError
 from vqe_core.media.display_times import last_duration
 from vqe_core.media.limits import DEFAULT_LIMITS, MediaLimits
 from vqe_core.media.reader import TableMismatchError, checked_positions
 from vqe_core.types import Frame, FrameTable, MediaSource
+
+# What torchcodec raises for files; it knows no errors of its own.
+DECODER_ERRORS = (RuntimeError, ValueError, IndexError, OSError)
 
 # Frames asked for at once: enough to be quick, few enough to hold.
 _CHUNK = 16
@@ -126,9 +129,7 @@ def _decoder(source: MediaSource) -> Any:
 def _call(name: str, method: Any, *arguments: Any) -> Any:
     try:
         return method(*arguments)
-    except VqeError:
-        raise
-    except Exception as error:
+    except DECODER_ERRORS as error:
         raise MediaError(f"{name} cannot be decoded: {type(error).__name__}: {error}") from error
 
 

@@ -17,8 +17,9 @@ from vqe_core.media import DecodeWorker, resample
 from vqe_core.scorers.av_asking import ask_once
 from vqe_core.scorers.av_bridge import DescriptionBridge
 from vqe_core.scorers.av_frames import FrameComparison, hear
-from vqe_core.scorers.av_pairs import PairResult, SoundPair, attempt
+from vqe_core.scorers.av_pairs import PairResult, SoundPair
 from vqe_core.scorers.av_sound import HeardSound
+from vqe_core.scorers.row_errors import FaultWatch
 from vqe_core.scorers.rows import check_text
 from vqe_core.types import AudioSamples, TimedEmbeddings
 
@@ -57,12 +58,13 @@ class ByDescription(FrameComparison):
         pairs: Sequence[SoundPair],
         embedded: Sequence[TimedEmbeddings | VqeError],
         worker: DecodeWorker | None,
+        watch: FaultWatch,
     ) -> list[PairResult | VqeError]:
         """Compare each pair; one that fails gives its error."""
         answers: dict[str, str | VqeError] = {}
         results: list[PairResult | VqeError] = []
         for group in self._heard(pairs, embedded, worker):
-            results += self._compare_heard(group, answers, worker)
+            results += self._compare_heard(group, answers, worker, watch)
         return results
 
     def _heard(
@@ -73,8 +75,9 @@ class ByDescription(FrameComparison):
     ) -> Iterator[list[_Heard]]:
         """Pairs with their sounds, as many together as may be held, so that a describer has enough to do at a time."""
         group: list[_Heard] = []
+        watch = FaultWatch()
         for pair, frames in zip(pairs, embedded, strict=True):
-            sound = attempt(hear, pair, frames, worker) if self._needs_sound(pair) else None
+            sound = watch.attempt(hear, pair, frames, worker) if self._needs_sound(pair) else None
             group.append(_Heard(pair, frames, sound))
             if sum(heard.bytes for heard in group) >= SOUND_BYTES:
                 yield group
@@ -82,7 +85,11 @@ class ByDescription(FrameComparison):
         yield group
 
     def _compare_heard(
-        self, group: Sequence[_Heard], answers: dict[str, str | VqeError], worker: DecodeWorker | None
+        self,
+        group: Sequence[_Heard],
+        answers: dict[str, str | VqeError],
+        worker: DecodeWorker | None,
+        watch: FaultWatch,
     ) -> list[PairResult | VqeError]:
         descriptions = self._descriptions(group, answers)
         known = [text for text in descriptions if isinstance(text, str)]
@@ -103,7 +110,7 @@ class ByDescription(FrameComparison):
             words = {"description": str(description), "profile": profile}
             return self.result(frames, text.pooled, notes, **words)
 
-        return [attempt(one, *parts) for parts in zip(group, descriptions, strict=True)]
+        return [watch.attempt(one, *parts) for parts in zip(group, descriptions, strict=True)]
 
     def _needs_sound(self, pair: SoundPair) -> bool:
         to_describe = pair.description is None and self.describer is not None

@@ -20,6 +20,7 @@ from vqe_core.scorers.av_pairs import PairResult, SoundPair
 from vqe_core.scorers.av_sound import HeardSound, heard_during, read_sound, sound_offset, with_clock
 from vqe_core.scorers.av_windows import Windowing, profile_entry
 from vqe_core.scorers.options import VideoAudioOptions
+from vqe_core.scorers.row_errors import FaultWatch
 from vqe_core.scorers.session import embed_settings
 from vqe_core.types import TimedEmbeddings
 
@@ -50,6 +51,7 @@ class FrameComparison:
     def compare(self, pairs: Sequence[SoundPair]) -> list[PairResult | VqeError]:
         """Compare each pair, some at a time; one that fails gives its error."""
         settings, results = self.settings, list[PairResult | VqeError]()
+        decoding, comparing = FaultWatch(), FaultWatch()
         with (
             DecodeCrew.of(settings, [source for pair in pairs for source in pair.sources]) as crew,
             progress_bar("videos", len(pairs), self.options.progress) as bar,
@@ -58,10 +60,17 @@ class FrameComparison:
                 chunk = pairs[start : start + CHUNK_PAIRS]
                 keys = [source_identity(pair.video) for pair in chunk]
                 sources = {key: pair.video for key, pair in zip(keys, chunk, strict=True)}
-                frames = embed_videos(sources, self.sampler, self.encoder, settings, crew=crew)
+                frames = embed_videos(
+                    sources,
+                    self.sampler,
+                    self.encoder,
+                    settings,
+                    crew=crew,
+                    on_outcome=lambda _, outcome: decoding.note(outcome),
+                )
                 with crew.worker() as worker:
                     found = [frames[key] for key in keys]
-                    results += self.compare_embedded(chunk, found, worker)
+                    results += self.compare_embedded(chunk, found, worker, comparing)
                 bar.update(len(chunk))
         return results
 
@@ -70,8 +79,16 @@ class FrameComparison:
         pairs: Sequence[SoundPair],
         embedded: Sequence[TimedEmbeddings | VqeError],
         worker: DecodeWorker | None,
+        watch: FaultWatch,
     ) -> list[PairResult | VqeError]:
-        """Compare pairs whose frames are embedded; the part in which the methods differ. ``worker`` decodes sounds."""
+        """Compare pairs whose frames are embedded; the part in which the methods differ.
+
+        Args:
+            pairs: some of a call.
+            embedded: their frames.
+            worker: decodes sounds.
+            watch: runs each pair.
+        """
         raise NotImplementedError
 
     def result(self, frames: TimedEmbeddings, direction: Tensor, notes: tuple[str, ...], **words: Any) -> PairResult:

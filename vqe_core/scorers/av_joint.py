@@ -19,11 +19,12 @@ from vqe_core.encoders.checkpoints import content_parts
 from vqe_core.errors import VqeError
 from vqe_core.media import DecodeWorker, TableMismatchError, Video, decoders_of
 from vqe_core.samplers import FrameSampler
-from vqe_core.scorers.av_pairs import PairResult, SoundPair, attempt
+from vqe_core.scorers.av_pairs import PairResult, SoundPair
 from vqe_core.scorers.av_sound import HeardSound, open_pair
 from vqe_core.scorers.av_stored import entry_of_windows, identities, pair_parts, windows_of_entry
 from vqe_core.scorers.av_windows import WindowedEmbeddings, Windowing, join_windows, profile_entry
 from vqe_core.scorers.options import VideoAudioOptions
+from vqe_core.scorers.row_errors import FaultWatch
 from vqe_core.scorers.session import embed_settings
 
 Made = tuple[WindowedEmbeddings, tuple[str, ...], str]
@@ -56,6 +57,7 @@ class ByJointSpace:
     def compare(self, pairs: Sequence[SoundPair]) -> list[PairResult | VqeError]:
         """Compare each pair, while what comes next is being read; one that fails gives its error."""
         bar = show_progress(range(len(pairs)), "videos", len(pairs), self.options.progress)
+        watch = FaultWatch()
         crew = DecodeCrew.of(embed_settings(self.options), [source for pair in pairs for source in pair.sources])
         with (
             crew,
@@ -63,7 +65,7 @@ class ByJointSpace:
                 len(pairs), lambda i, worker: self._read(pairs[i], worker), lanes=1, worker=crew.worker, waiting=1
             ) as reading,
         ):
-            return [attempt(self._one, pairs[i], reading.items(i)) for i in bar]
+            return [watch.attempt(self._one, pairs[i], reading.items(i)) for i in bar]
 
     @cached_property
     def _cache(self) -> EmbeddingCache | None:

@@ -20,9 +20,10 @@ from vqe_core.judges.judgement import Judgement, as_judgement
 from vqe_core.media import DecodeWorker, Video, resample, shrunk
 from vqe_core.samplers import FrameSampler, cap_positions
 from vqe_core.scorers.av_asking import ask_once
-from vqe_core.scorers.av_pairs import PairResult, SoundPair, attempt
+from vqe_core.scorers.av_pairs import PairResult, SoundPair
 from vqe_core.scorers.av_sound import HeardSound, see_and_hear
 from vqe_core.scorers.options import VideoAudioOptions
+from vqe_core.scorers.row_errors import FaultWatch
 from vqe_core.scorers.session import embed_settings
 
 CHUNK_PAIRS = 32  # whose pictures and sounds are held at one time
@@ -67,7 +68,7 @@ class ByJudge:
 
     def compare(self, pairs: Sequence[SoundPair]) -> list[PairResult | VqeError]:
         """Judge each pair, some at a time; one that fails gives its error and is not shown."""
-        results = list[PairResult | VqeError]()
+        results, watch = list[PairResult | VqeError](), FaultWatch()
         with (
             DecodeCrew.of(embed_settings(self.options), [source for pair in pairs for source in pair.sources]) as crew,
             progress_bar("videos", len(pairs), self.options.progress) as bar,
@@ -75,7 +76,7 @@ class ByJudge:
             for start in range(0, len(pairs), CHUNK_PAIRS):
                 chunk = pairs[start : start + CHUNK_PAIRS]
                 with crew.worker() as worker:
-                    shown = [attempt(self._show, pair, worker) for pair in chunk]
+                    shown = [watch.attempt(self._show, pair, worker) for pair in chunk]
                 results += self._judged(shown)
                 bar.update(len(chunk))
         return results

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -92,14 +92,3 @@ class Comparison(Protocol):
     def sampler(self) -> FrameSampler:
         """Which frames of a video, or of each window, are compared."""
         ...
-
-
-Result = TypeVar("Result")
-
-
-def attempt(function: Callable[..., Result], *arguments: Any) -> Result | VqeError:
-    """What the function gives, or the error it raises, so that one pair cannot stop the others."""
-    try:
-        return function(*arguments)
-    except VqeError as error:
-        return error

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vqe_core.errors import InputError, VqeError
+from vqe_core.errors import InputError, VqeError, attempt
 from vqe_core.media import as_audio_source, as_media_source, check_file
 from vqe_core.scorers.rows import check_text, is_missing, is_several_videos
 from vqe_core.types import AudioSamples, MediaSource
@@ -27,13 +27,10 @@ def read_sound_rows(
     videos: Sequence[Any], audios: Sequence[Any] | None, descriptions: Sequence[Any] | None
 ) -> list[SoundRow | VqeError]:
     """Check every row; a row that cannot be scored gives its error."""
-    rows: list[SoundRow | VqeError] = []
-    for i, video in enumerate(videos):
-        try:
-            rows.append(_read_row(video, audios[i] if audios else None, descriptions[i] if descriptions else None))
-        except VqeError as error:
-            rows.append(error)
-    return rows
+    return [
+        attempt(_read_row, video, audios[i] if audios else None, descriptions[i] if descriptions else None)
+        for i, video in enumerate(videos)
+    ]
 
 
 def _read_row(video: Any, audio: Any, description: Any) -> SoundRow:

@@ -12,9 +12,10 @@ from vqe_core.errors import VqeError
 from vqe_core.media import DecodeWorker
 from vqe_core.scorers.av_bridge import TagBridge, Tags
 from vqe_core.scorers.av_frames import FrameComparison, hear
-from vqe_core.scorers.av_pairs import PairResult, SoundPair, attempt
+from vqe_core.scorers.av_pairs import PairResult, SoundPair
 from vqe_core.scorers.av_sound import HeardSound, loud_windows
 from vqe_core.scorers.av_stored import looked_up, pair_parts
+from vqe_core.scorers.row_errors import FaultWatch
 from vqe_core.types import TimedEmbeddings
 
 
@@ -30,9 +31,10 @@ class ByTags(FrameComparison):
         pairs: Sequence[SoundPair],
         embedded: Sequence[TimedEmbeddings | VqeError],
         worker: DecodeWorker | None,
+        watch: FaultWatch,
     ) -> list[PairResult | VqeError]:
         """Compare each pair; one that fails gives its error."""
-        return [attempt(self._one, pair, frames, worker) for pair, frames in zip(pairs, embedded, strict=True)]
+        return [watch.attempt(self._one, pair, frames, worker) for pair, frames in zip(pairs, embedded, strict=True)]
 
     def _one(self, pair: SoundPair, frames: TimedEmbeddings | VqeError, worker: DecodeWorker | None) -> PairResult:
         if isinstance(frames, VqeError):

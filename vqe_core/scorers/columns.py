@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vqe_core.embed import many_files
-from vqe_core.errors import InputError
+from vqe_core.errors import InputError, InternalError
 from vqe_core.scorers.fingerprint import carry
 from vqe_core.scorers.map_arguments import check_map_arguments
 from vqe_core.scorers.results import report_to_columns
+from vqe_core.scorers.row_errors import MOST_FAULTS
 from vqe_core.scorers.rows import check_keys
 from vqe_core.scorers.score_report import ScoreReport
 
@@ -72,7 +73,26 @@ class MapFunction:
         scorer: Any = on_rank(self, rank)
         if scorer.isolate is None:
             scorer = replace(scorer, isolate=isolate or self._has_seen_many(len(batch[getattr(self, self.needed_key)])))
-        return report_to_columns(scorer.score_batch(batch, base_dir), scorer, np.float32)
+        report = scorer.score_batch(batch, base_dir)
+        self._watch(report)
+        return report_to_columns(report, scorer, np.float32)
+
+    def _watch(self, report: ScoreReport) -> None:
+        """End a run in which nothing happens but internal errors, batch after batch: no row will be scored.
+
+        Raises:
+            InternalError: see ``FaultWatch``.
+        """
+        faults: list[int] | None = self.__dict__.setdefault("_faults_by_batch", [])
+        if faults is None:
+            return
+        if "ok" in report.status:
+            self.__dict__["_faults_by_batch"] = None  # it works: what fails from here on costs its row only
+            return
+        faults.append(report.status.count(InternalError.code))
+        # One batch may hold rows of one video only.
+        if len([count for count in faults if count]) > 1 and sum(faults) >= MOST_FAULTS:
+            raise InternalError(f"stopped: the first {sum(faults)} rows all failed. {report.messages[-1]}")
 
     def _has_seen_many(self, more: int) -> bool | None:
         """Whether enough rows came by to start worker processes; None leaves it to the files of the batch."""

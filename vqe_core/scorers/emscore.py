@@ -22,7 +22,8 @@ from vqe_core.scorers.idf import check_idf, fit_captions, resolve_idf
 from vqe_core.scorers.options import EMScoreOptions
 from vqe_core.scorers.results import RowOutcome, assemble_report, report_to_result
 from vqe_core.scorers.row_embeddings import EmbeddedRow, embed_rows
-from vqe_core.scorers.rows import as_columns, is_missing, read_rows, report_failures, video_column
+from vqe_core.scorers.row_errors import FaultWatch, report_failures
+from vqe_core.scorers.rows import as_columns, is_missing, read_rows, video_column
 from vqe_core.scorers.sampling import sampler_from_options
 from vqe_core.scorers.score_report import ScoreReport
 from vqe_core.scorers.score_types import (
@@ -139,7 +140,7 @@ class EMScore(MapFunction, EMScoreOptions):
         columns = as_columns(**self.inputs_from(batch, base_dir))
         # By the columns there are, not by their values: every batch must give the same columns.
         given = {name for name, column in columns.items() if column is not None}
-        return self._score_columns(columns, available_score_types(self.score_types, given))
+        return self._score_columns(columns, available_score_types(self.score_types, given), whole=whole)
 
     def columns_for(self, columns: Collection[str]) -> dict[str, str]:
         """Name and type of each column that the object, as a function, adds to a table with ``columns``."""
@@ -183,7 +184,9 @@ class EMScore(MapFunction, EMScoreOptions):
         return self._score_columns(columns, available_score_types(self.score_types, given))
 
     @own_precision()
-    def _score_columns(self, columns: Mapping[str, list[Any] | None], score_types: tuple[str, ...]) -> ScoreReport:
+    def _score_columns(
+        self, columns: Mapping[str, list[Any] | None], score_types: tuple[str, ...], *, whole: bool = True
+    ) -> ScoreReport:
         settle_in_process()
         # With idf=True words are counted in the references, also where no score type compares with them.
         columns = needed_columns(columns, score_types, also={"references"} if self.idf is True else set())
@@ -198,11 +201,14 @@ class EMScore(MapFunction, EMScoreOptions):
         scorer = RowScorer(score_types, self.metrics, self.multi_reference, self.frame_aggregation, idf)
         outcomes = [RowOutcome()] * len(rows)
         readers: set[str] = set()
+        watch = FaultWatch()
         for i, row in embed_rows(rows, self.sampler, encoder, self):
-            outcomes[i] = self._outcome(row, scorer)
+            outcome = watch.attempt(self._outcome, row, scorer)
+            outcomes[i] = RowOutcome(error=outcome) if isinstance(outcome, VqeError) else outcome
             if isinstance(row, EmbeddedRow) and row.video is not None:
                 readers.add(row.video.reader)
-        report_failures({i: o.error for i, o in enumerate(outcomes) if o.error is not None}, len(rows), self.on_error)
+        failures = {i: o.error for i, o in enumerate(outcomes) if o.error is not None}
+        report_failures(failures, len(rows), self.on_error, whole=whole)
         return assemble_report(outcomes, scorer.keys, self._signature(encoder, scorer, readers), self.return_all_frames)
 
     def load_encoder(self) -> ImageTextEncoder:
@@ -221,7 +227,7 @@ class EMScore(MapFunction, EMScoreOptions):
 
     def _outcome(self, row: EmbeddedRow | VqeError, scorer: RowScorer) -> RowOutcome:
         if isinstance(row, VqeError):
-            return RowOutcome(error=row)
+            raise row
         notes = row.notes
         if scorer.weights_vanish(row.candidate, *row.references):
             notes += ("idf weighs every word of a caption 0; equal weights used",)

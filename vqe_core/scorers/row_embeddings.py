@@ -13,7 +13,8 @@ from vqe_core.errors import VqeError
 from vqe_core.media import source_identity
 from vqe_core.samplers import FrameSampler
 from vqe_core.scorers.options import EMScoreOptions
-from vqe_core.scorers.rows import CaptionRow, report_failures
+from vqe_core.scorers.row_errors import FaultWatch, report_failures
+from vqe_core.scorers.rows import CaptionRow
 from vqe_core.scorers.session import embed_settings
 from vqe_core.types import TextEmbedding, TimedEmbeddings
 
@@ -75,6 +76,7 @@ class _Chunks:
             self._first_row.setdefault(self._keys.get(i), i)
         self.order = sorted(good, key=lambda i: self._first_row[self._keys.get(i)])
         self._videos: dict[str, TimedEmbeddings | VqeError] = {}
+        self._watch = FaultWatch()
         sources = {key: good[i].video for i, key in self._keys.items()}
         self._crew = stack.enter_context(DecodeCrew.of(settings, [source for source in sources.values() if source]))
         self._bar = stack.enter_context(progress_bar("videos", len(sources), options.progress))
@@ -105,6 +107,7 @@ class _Chunks:
         self._bar.update()
         if isinstance(outcome, VqeError) and self._options.on_error == "raise":
             report_failures({self._first_row[key]: outcome}, len(self._rows), "raise")
+        self._watch.note(outcome)
 
     @staticmethod
     def _row(texts: Mapping[str, Any], row: CaptionRow, video: Any) -> EmbeddedRow | VqeError:

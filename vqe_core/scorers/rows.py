@@ -5,19 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from vqe_core.choices import OnError
-from vqe_core.errors import InputError, InputTypeError, RowsFailedError, VqeError
+from vqe_core.errors import InputError, InputTypeError, VqeError, attempt
 from vqe_core.media import as_audio_source, as_media_source, check_file
 from vqe_core.types import MediaSource
-
-SHOWN_ROWS = 10  # in one message; the rest is counted
 
 
 @dataclass(frozen=True)
@@ -121,13 +117,10 @@ def read_rows(
     predictions: Sequence[Any], references: Sequence[Any] | None, videos: Sequence[Any] | None
 ) -> list[CaptionRow | VqeError]:
     """Check every row; a row that cannot be scored gives its error."""
-    rows: list[CaptionRow | VqeError] = []
-    for i, candidate in enumerate(predictions):
-        try:
-            rows.append(read_row(candidate, references[i] if references else None, videos[i] if videos else None))
-        except VqeError as error:
-            rows.append(error)
-    return rows
+    return [
+        attempt(read_row, candidate, references[i] if references else None, videos[i] if videos else None)
+        for i, candidate in enumerate(predictions)
+    ]
 
 
 def check_keys(options: Any, columns: Collection[str]) -> None:
@@ -155,15 +148,14 @@ def sound_column(columns: Mapping[str, Any], audio_key: str, base_dir: str | Non
     """The sounds of a table, their paths made absolute; None without such a column."""
     if audio_key not in columns:
         return None
-    sounds: list[Any] = []
-    for value in columns[audio_key]:
-        try:
-            if isinstance(value, VqeError):
-                raise value
-            sounds.append(None if is_missing(value) else as_audio_source(value, base_dir=base_dir))
-        except VqeError as error:
-            sounds.append(error)
-    return sounds
+    return [
+        None if is_missing(value) else value if isinstance(value, VqeError) else attempt(_sound, value, base_dir)
+        for value in columns[audio_key]
+    ]
+
+
+def _sound(value: Any, base_dir: str | None) -> Any:
+    return as_audio_source(value, base_dir=base_dir)
 
 
 def _located(video: Any, start: Any, end: Any, base_dir: str | None) -> Any:
@@ -174,36 +166,15 @@ def _located(video: Any, start: Any, end: Any, base_dir: str | None) -> Any:
         return video
     if is_several_videos(video):
         return [_located(item, start, end, base_dir) for item in video]
+    return attempt(_segment, video, start, end, base_dir)
+
+
+def _segment(video: Any, start: Any, end: Any, base_dir: str | None) -> MediaSource:
+    """One video, limited to the cells of ``start_key`` and ``end_key``; an empty one leaves what the video says."""
+    source = as_media_source(video, base_dir=base_dir)
     try:
-        source = as_media_source(video, base_dir=base_dir)
-        return replace(
-            source,
-            start=source.start if is_missing(start) else float(start),
-            end=source.end if is_missing(end) else float(end),
-        )
-    except (VqeError, TypeError, ValueError) as error:
-        return error if isinstance(error, VqeError) else InputError(f"segment ({start!r}, {end!r}): {error}")
-
-
-def report_failures(failures: Mapping[int, VqeError], num_rows: int, on_error: OnError) -> None:
-    """Raise, warn or pass over in silence what is wrong with some rows.
-
-    Raises:
-        VqeError: with ``"raise"``; of the failing rows' own type where they have one type, so that for example
-            FileNotFoundError catches missing files; else RowsFailedError. The message lists the rows.
-    """
-    if not failures or on_error == "skip":
-        return
-    lines = [f"row {i}: [{error.code}] {error}" for i, error in sorted(failures.items())]
-    more = [f"... and {len(lines) - SHOWN_ROWS} more"] if len(lines) > SHOWN_ROWS else []
-    summary = f"{len(failures)} of {num_rows} rows cannot be scored:\n  " + "\n  ".join(lines[:SHOWN_ROWS] + more)
-    if on_error == "warn":
-        warnings.warn(summary, UserWarning, stacklevel=3)
-        return
-    kinds = {type(error) for error in failures.values()}
-    kind = kinds.pop() if len(kinds) == 1 else RowsFailedError
-    first = failures[min(failures)]
-    raise kind(
-        f"{summary}\nMend or leave out these rows, or use on_error='skip' or 'warn' to score the others.",
-        code=first.code,
-    ) from first
+        first = source.start if is_missing(start) else float(start)
+        last = source.end if is_missing(end) else float(end)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"segment ({start!r}, {end!r}): {error}") from error
+    return replace(source, start=first, end=last)

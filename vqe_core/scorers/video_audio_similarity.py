@@ -30,7 +30,8 @@ from vqe_core.scorers.av_rows import SoundRow, read_sound_rows
 from vqe_core.scorers.columns import MapFunction
 from vqe_core.scorers.options import VideoAudioOptions
 from vqe_core.scorers.results import report_to_result
-from vqe_core.scorers.rows import as_columns, is_missing, report_failures, sound_column, video_column
+from vqe_core.scorers.row_errors import report_failures
+from vqe_core.scorers.rows import as_columns, is_missing, sound_column, video_column
 from vqe_core.scorers.score_report import ScoreReport
 from vqe_core.scorers.session import check_running
 
@@ -185,7 +186,7 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
         """
         refuse_bank(self)
         columns = as_columns(videos=videos, audios=audios, audio_descriptions=audio_descriptions, groups=None)
-        outcomes, method = self._compare(columns)
+        outcomes, method = self._compare(columns, whole=True)
         known = [outcome.sound for outcome in outcomes if outcome.error is None]
         if not known:
             raise InputError("none of these clips has a sound that can be compared; see on_error='raise'")
@@ -195,7 +196,7 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
         return replace(self, reference_bank=bank)
 
     def _compare(
-        self, columns: Mapping[str, Any], *, by_columns: bool = False
+        self, columns: Mapping[str, Any], *, whole: bool, by_columns: bool = False
     ) -> tuple[list[SoundOutcome], Comparison]:
         settle_in_process()
         rows = read_sound_rows(columns["videos"], columns["audios"], columns["audio_descriptions"])
@@ -214,12 +215,12 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
         ]
         outcomes = gather_rows(len(rows), [pair.row for pair in pairs], method.compare(pairs), errors)
         failed = {i: outcome.error for i, outcome in enumerate(outcomes) if outcome.error is not None}
-        report_failures(failed, len(rows), self.on_error)
+        report_failures(failed, len(rows), self.on_error, whole=whole)
         return outcomes, method
 
     @own_precision()
     def _score_columns(self, columns: Mapping[str, Any], *, of_call: bool, by_columns: bool) -> ScoreReport:
-        outcomes, method = self._compare(columns, by_columns=by_columns)
+        outcomes, method = self._compare(columns, whole=of_call, by_columns=by_columns)
         bank = load_bank(self.reference_bank)
         numbers, percentiles = measure(outcomes, columns, method, bank=bank, of_call=of_call, seed=self.seed)
         unknown = any(o.error is None and math.isnan(p) for o, p in zip(outcomes, percentiles, strict=True))

@@ -12,7 +12,7 @@ import pytest
 from tests.clips import noise_frames, write_clip
 from tests.media.recipes import moving_clip
 from tests.sounds import noise, write_sound
-from vqe_core.errors import InputError, MediaError, WorkerStartError
+from vqe_core.errors import InputError, InternalError, MediaError, WorkerStartError
 from vqe_core.media import DecodeWorker, WorkerLimits, as_audio_source, as_media_source, open_video, read_audio
 
 needs_limits = pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="no address space limits to test")
@@ -51,6 +51,27 @@ def test_a_crash_costs_one_row(worker, source, number):
     assert signal.Signals(number).name in str(error)
     assert "open.ts" in str(error)
     assert worker.pid is None
+    np.testing.assert_array_equal(decoded(source, worker), decoded(source))
+    assert worker.starts == 2
+
+
+def test_a_fault_of_the_program_in_the_worker_comes_back_with_its_traceback(worker, source):
+    decoded(source, worker)
+    with pytest.raises(InternalError, match=r"KeyError: 'no such job'\. This is a fault of vqe") as caught:
+        worker.value("no such job", source, open_video(source, worker=worker).reader.reader)
+    assert "_attempt" in caught.value.trace
+    np.testing.assert_array_equal(decoded(source, worker), decoded(source))
+    assert worker.starts == 1
+
+
+def test_a_worker_that_ends_by_a_fault_of_the_program_blames_no_file(worker, source):
+    decoded(source, worker)
+    child = worker._child
+    deadline = time.monotonic() + 10
+    child.send((0, ("not", "a job")), deadline)  # the inbox cannot take it
+    with pytest.raises(InternalError, match="the decode worker failed: TypeError: ") as caught:
+        open_video(source, worker=worker)
+    assert "in _take" in caught.value.trace
     np.testing.assert_array_equal(decoded(source, worker), decoded(source))
     assert worker.starts == 2
 

@@ -19,7 +19,7 @@ import numpy as np
 import vqe_core
 from vqe_core.errors import WorkerStartError
 from vqe_core.media.isolation.belongings import Belongings
-from vqe_core.media.isolation.messages import LENGTH, MEMORY_EXIT, Placement, Reply, packed
+from vqe_core.media.isolation.messages import FAULT_EXIT, LENGTH, MEMORY_EXIT, Placement, Reply, packed
 from vqe_core.media.isolation.shared_memory import SlotReader, forbid_shrinking, nameless_file
 
 # Interrupts go to every process of a terminal, and must not reach the worker even while it starts. Modules are found
@@ -40,11 +40,16 @@ _TAIL_BYTES = 2**14
 
 
 class ChildDiedError(Exception):
-    """The worker process has ended, or talks nonsense. ``code`` is the status of the row that it leaves."""
+    """The worker process has ended, or talks nonsense.
 
-    def __init__(self, message: str, code: str = "worker_crash") -> None:
+    Attributes:
+        code: status of the row that it leaves.
+        trace: traceback of the exception that ended it, where that was a fault of its program; else "".
+    """
+
+    def __init__(self, message: str, code: str = "worker_crash", trace: str = "") -> None:
         super().__init__(message)
-        self.code = code
+        self.code, self.trace = code, trace
 
 
 class ChildProcess:
@@ -198,14 +203,22 @@ class ChildProcess:
                 status = self._own.process.wait(_LOOK_SECONDS)
         if status == MEMORY_EXIT:
             return ChildDiedError("the decode worker could not hold it in its memory", "out_of_memory")
+        if status == FAULT_EXIT:
+            trace = self._printed().strip()
+            last = trace.rpartition("\n")[2]
+            return ChildDiedError(f"the decode worker failed: {last}", "internal_error", trace)
         return ChildDiedError(f"the decode worker {_manner(status)}{self._last_words()}")
 
-    def _last_words(self) -> str:
+    def _printed(self) -> str:
+        """The end of what the worker has printed for this job."""
         errors = self._own.descriptors.get("errors")
         if errors is None:
             return ""
         size = os.fstat(errors).st_size
-        text = os.pread(errors, _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode(errors="replace")
+        return os.pread(errors, _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode(errors="replace")
+
+    def _last_words(self) -> str:
+        text = self._printed()
         # The report of a crash has the place first, and a long list of modules last.
         crash = text.rfind("Fatal Python error")
         words = (text[-_LAST_WORDS:] if crash < 0 else text[crash:][:_LAST_WORDS]).strip()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from vqe_core.errors import MediaError, VqeError
+from vqe_core.errors import InternalError, MediaError, VqeError
 from vqe_core.media.audio_limits import AudioLimits
 from vqe_core.media.audio_reader import read_audio
 from vqe_core.media.isolation.memory_limit import MemoryLimit
@@ -96,7 +95,7 @@ class Answerer:
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.ENOMEM:
                 return Reply.ERROR, self._too_large(source)
-            return Reply.ERROR, _portable(error)
+            return Reply.ERROR, InternalError.of(error)
 
     def _too_large(self, source: MediaSource) -> MediaError:
         return MediaError(
@@ -111,12 +110,3 @@ def _is_doubtful(payload: Any) -> bool:
         return payload.code in _DOUBTFUL
     # Damage is a remark where something could be decoded; the remarks are all that a sound answers.
     return bool(payload if isinstance(payload, tuple) else getattr(payload, "warnings", ()))
-
-
-def _portable(error: Exception) -> Exception:
-    """The error, or one that says the same if it cannot travel."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error

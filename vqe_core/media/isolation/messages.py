@@ -13,8 +13,8 @@ LENGTH = struct.Struct("<Q")
 # Two writers may share a pipe only while each writes no more than this at once (PIPE_BUF is 512 at the least).
 _ATOMIC_BYTES = 512
 
-# Exit status of a worker that could not even take in what it was asked.
-MEMORY_EXIT = 77
+# Exit statuses of a worker: it could not even take in what it was asked, or it met a fault of its own program.
+MEMORY_EXIT, FAULT_EXIT = 77, 78
 
 
 class Request(IntEnum):

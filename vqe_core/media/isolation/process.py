@@ -17,7 +17,7 @@ import numpy as np
 
 from vqe_core.media.isolation.jobs import Answerer
 from vqe_core.media.isolation.memory_limit import MemoryLimit
-from vqe_core.media.isolation.messages import MEMORY_EXIT, Reply, Request, read_message, write_message
+from vqe_core.media.isolation.messages import FAULT_EXIT, MEMORY_EXIT, Reply, Request, read_message, write_message
 from vqe_core.media.isolation.shared_memory import Credits, SlotWriter
 from vqe_core.types import MediaSource
 
@@ -56,7 +56,7 @@ def main(requests: int, replies: int, memory: int, memory_bytes: int) -> None:
         os._exit(MEMORY_EXIT)
     except BaseException:
         traceback.print_exc()
-        os._exit(1)
+        os._exit(FAULT_EXIT)
 
 
 def _serve(requests: int, replies: int, memory: int, memory_bytes: int) -> None:
@@ -107,7 +107,7 @@ class _Inbox(threading.Thread):
             os._exit(MEMORY_EXIT)
         except BaseException:
             traceback.print_exc()
-            os._exit(1)
+            os._exit(FAULT_EXIT)
 
     def _take(self, request: Request, content: Any) -> None:
         if request is Request.CREDIT:

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Generator, Iterator
 from typing import Any
 
-from vqe_core.errors import MediaError, VqeError
+from vqe_core.errors import InternalError, MediaError, VqeError
 from vqe_core.media.isolation.child import ChildDiedError, ChildProcess, cannot_start
 from vqe_core.media.isolation.limits import DEFAULT_WORKER_LIMITS, WorkerLimits
 from vqe_core.media.isolation.messages import Reply, Request
@@ -148,6 +148,8 @@ class DecodeWorker:
             ) from error
         except ChildDiedError as error:
             self.close()
+            if error.code == InternalError.code:
+                raise InternalError.told(str(error), error.trace) from error
             raise MediaError(f"{source.name!r} cannot be decoded: {error}", code=error.code) from error
         except BaseException:
             self.close()
