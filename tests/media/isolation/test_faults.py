@@ -65,12 +65,11 @@ def test_a_fault_of_the_program_in_the_worker_comes_back_with_its_traceback(work
 
 
 def test_a_worker_that_ends_by_a_fault_of_the_program_blames_no_file(worker, source):
-    decoded(source, worker)
-    child = worker._child
-    deadline = time.monotonic() + 10
-    child.send((0, ("not", "a job")), deadline)  # the inbox cannot take it
+    frames = open_video(as_media_source(moving_clip("open.ts")), worker=worker).frames(np.arange(40))
+    next(frames)
+    worker._child.send((0, ("not", "a job")), time.monotonic() + 10)  # the worker's inbox cannot take it
     with pytest.raises(InternalError, match="the decode worker failed: TypeError: ") as caught:
-        open_video(source, worker=worker)
+        list(frames)
     assert "in _take" in caught.value.trace
     np.testing.assert_array_equal(decoded(source, worker), decoded(source))
     assert worker.starts == 2
