@@ -9,21 +9,22 @@ ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+?)"', (ROOT / "vqe_core/__init__.py").read_text()).group(1)
 
 REQUIRED = [
-    "torch>=2.6",  # kernels and models; not pinned. 2.6 made weights-only loading the default
-    "torchvision",  # the fastest exact resizing; imported late, and PIL serves where it cannot load
-    "transformers>=5.3",  # CLIP-type models; older 5.x run code hidden in a config file (CVE-2026-4372)
-    "huggingface_hub>=1.0",  # fetches checkpoints file by file (comes with transformers)
-    "safetensors",  # weights without code (comes with transformers)
-    "datasets>=4.0",  # the column types of the metrics; brings pyarrow, which writes the tables
+    "torch>=2.10",  # kernels and models. Older ones read weights unsafely (CVE-2025-32434, CVE-2026-24747)
+    "torchvision>=0.25",  # that of torch 2.10. The fastest exact resizing; imported late, and PIL serves where it fails
+    "transformers>=5.4",  # CLIP-type models. Before 5.3 config files could run code (CVE-2026-4372); 5.4: backend="pil"
+    "huggingface_hub>=1.5",  # fetches checkpoints file by file; what transformers 5.4 asks for
+    "safetensors>=0.4.5",  # weights and cache entries without code; 0.4.3 writes files without arrays wrongly
+    "datasets>=4.0",  # the column types of the metrics
+    "pyarrow>=15",  # parquet tables; what datasets 4 asks for
     "evaluate>=0.4.6",  # the host of the metric scripts; 0.4.6 works with datasets 4 and later
-    "numpy>=1.26",
+    "numpy>=1.26",  # the first for Python 3.12
     "threadpoolctl>=3",  # one BLAS thread in forked processes, where numpy's own hang; small, and needs nothing
-    "pillow",  # picture inputs, and the reference resizing
-    "av>=14.0",  # reads every container; its wheel brings FFmpeg, so no system package is needed
-    "soundfile>=0.12",  # reads plain sound files; its wheel brings libsndfile
-    "soxr>=0.3",  # resampling as librosa and transformers do it; FFmpeg's would depend on its build
-    "tqdm",  # progress bars
-    "jinja2",  # the HTML report (comes with torch)
+    "pillow>=11",  # images as inputs, and the reference resizing; the first for Python 3.13
+    "av>=17.1",  # reads every container; its wheel brings FFmpeg. 17.0 ends the process on FLV; before, holes in FFmpeg
+    "soundfile>=0.12.1",  # reads plain sound files; its wheel brings libsndfile
+    "soxr>=0.5",  # resamples as librosa and transformers do, whatever FFmpeg; the first for Python 3.13
+    "tqdm>=4.66.3",  # progress bars; what datasets 4 asks for
+    "jinja2>=3.1",  # the HTML report (comes with torch)
 ]
 
 PE_AV = ["timm>=1.0.23"]  # the picture tower of PE-AV

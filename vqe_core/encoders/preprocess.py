@@ -143,7 +143,8 @@ def load_preprocessing(folder: Path, image_size: int) -> Preprocessing:
     backend = "torchvision" if torchvision_works() else "pil"
     if not any((folder / file).is_file() for file in ("preprocessor_config.json", "processor_config.json")):
         return Preprocessing(image_size, (image_size, image_size), backend=backend)
-    from transformers import AutoImageProcessor
+    # From its own module: the name in the package asks for torchvision in older releases.
+    from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
     saved = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True, trust_remote_code=False)
     resample = int(getattr(saved, "resample", BICUBIC) or BICUBIC)

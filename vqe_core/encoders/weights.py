@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.preprocess import torchvision_works
-from vqe_core.errors import InputError, ModelError
+from vqe_core.errors import InputError, MissingPackageError, ModelError
 from vqe_core.processes import in_forked_process
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -80,10 +80,16 @@ def load_model(checkpoint: Checkpoint, dtype: torch.dtype, device: str, *, model
 
     Raises:
         ModelError: weights are missing in the checkpoint, so that parts of the model would be random.
+        MissingPackageError: the installed transformers is older than this kind of model.
     """
     torchvision_works()  # hides a broken one before transformers looks for it
-    from transformers import AutoModel
+    from transformers import CONFIG_MAPPING, AutoModel, __version__
 
+    if checkpoint.model_type not in CONFIG_MAPPING:
+        raise MissingPackageError(
+            f"checkpoint {checkpoint.name!r} is of type {checkpoint.model_type!r}, which transformers {__version__} "
+            "does not know; pip install --upgrade transformers"
+        )
     try:
         with _no_bars():
             model, info = (model_class or AutoModel).from_pretrained(

@@ -46,7 +46,12 @@ def media_errors(name: str) -> Iterator[None]:
     except (*FILE_ERRORS, *_PYAV_ERRORS) as error:
         if not is_of_file(error):
             raise
-        raise MediaError(f"{name!r} cannot be decoded: {type(error).__name__}: {error}") from error
+        raise MediaError(f"{name!r} cannot be decoded: {type(error).__name__}: {_words(error)}") from error
+
+
+def _words(error: BaseException) -> str:
+    """An error's text. What FFmpeg logged last is left out: it is there only where somebody has turned logging on."""
+    return str(error).partition("; last error log: ")[0]
 
 
 def is_of_file(error: BaseException) -> bool:
@@ -137,7 +142,7 @@ def open_container(source: MediaSource, limits: MediaLimits) -> InputContainer:
             raise
         code, reason = describe_unreadable(_head(source))
         reason = cut_off_remark(source) or reason
-        raise MediaError(f"{source.name!r} cannot be opened as a video: {reason} ({error})", code=code) from error
+        raise MediaError(f"{source.name!r} cannot be opened as a video: {reason} ({_words(error)})", code=code) from error
 
 
 def _file(source: MediaSource) -> str | io.BufferedIOBase:

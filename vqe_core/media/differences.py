@@ -14,7 +14,8 @@ _GREY = np.array([19595, 38470, 7471], dtype=np.uint32)
 
 def grey(pixels: np.ndarray) -> np.ndarray:
     """uint8 (H, W, 3) RGB -> uint8 (H, W) grey, rounded."""
-    weighted = pixels[..., 0] * _GREY[0] + pixels[..., 1] * _GREY[1] + pixels[..., 2] * _GREY[2]
+    # numpy 1 would keep a product of uint8 and a scalar in 16 bits, which it does not fit into.
+    weighted = sum(np.multiply(pixels[..., i], _GREY[i], dtype=np.uint32) for i in range(3))
     return ((weighted + 32768) >> 16).astype(np.uint8)
 
 
