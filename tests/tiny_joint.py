@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 import transformers
 
+from tests.required import absent
 from tests.tiny_audio import byte_tokenizer, randomise
 
 
@@ -133,6 +134,8 @@ def tiny_embedding_gemma2(folder: Path, *, dither: float = 0.0, seed: int = 0) -
     }
     names = {"image_token_id": "<|image|>", "video_token_id": "<|video|>", "audio_token_id": "<|audio|>"}
     ids = {name: words.convert_tokens_to_ids(token) for name, token in names.items()}
+    if not hasattr(transformers, "EmbeddingGemma2Config"):
+        absent(f"transformers {transformers.__version__} has no EmbeddingGemma 2")
     config = transformers.EmbeddingGemma2Config(text_config=text, vision_config=vision, audio_config=audio, **ids)
     randomise(transformers.EmbeddingGemma2Model(config), seed).save_pretrained(folder)
     transformers.EmbeddingGemma2Processor(

@@ -142,7 +142,8 @@ def open_container(source: MediaSource, limits: MediaLimits) -> InputContainer:
             raise
         code, reason = describe_unreadable(_head(source))
         reason = cut_off_remark(source) or reason
-        raise MediaError(f"{source.name!r} cannot be opened as a video: {reason} ({_words(error)})", code=code) from error
+        words = f"{source.name!r} cannot be opened as a video: {reason} ({_words(error)})"
+        raise MediaError(words, code=code) from error
 
 
 def _file(source: MediaSource) -> str | io.BufferedIOBase:
