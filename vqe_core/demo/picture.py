@@ -176,8 +176,8 @@ def _turned(x: np.ndarray, y: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray
 def _speed_lines(x: np.ndarray, y: np.ndarray, step: np.ndarray) -> np.ndarray:
     """Distance to three strokes behind a moving object: they make direction visible in one frame."""
     behind, aside = -(x * step[0] + y * step[1]), x * step[1] + y * step[0]
-    stroke = np.minimum.reduce([abs(aside), abs(aside - 0.55), abs(aside + 0.55)]) - 0.12
-    return np.maximum.reduce([stroke, 1.1 - behind, behind - 2.1])
+    stroke = np.minimum(np.minimum(abs(aside), abs(aside - 0.55)), abs(aside + 0.55)) - 0.12
+    return np.maximum(np.maximum(stroke, 1.1 - behind), behind - 2.1)
 
 
 def _star(x: np.ndarray, y: np.ndarray) -> np.ndarray:

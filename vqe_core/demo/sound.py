@@ -1,6 +1,7 @@
 """Synthesis: attributes to a waveform. Every shape has a voice, see ``world`` for the rules."""
 
 from collections.abc import Callable
+from functools import reduce
 
 import numpy as np
 
@@ -55,7 +56,9 @@ def _held(since: np.ndarray) -> np.ndarray:
 
 def _bell(phase: np.ndarray, since: np.ndarray, noise: np.ndarray) -> np.ndarray:
     partials = ((2, 0.6, 7), (5.5, 0.4, 10), (10.8, 0.25, 15))  # multiple of the pitch, level, decay per second
-    return sum(level * np.sin(multiple * phase) * np.exp(-since * decay) for multiple, level, decay in partials)
+    return reduce(
+        np.add, (level * np.sin(multiple * phase) * np.exp(-since * decay) for multiple, level, decay in partials)
+    )
 
 
 def _drum(phase: np.ndarray, since: np.ndarray, noise: np.ndarray) -> np.ndarray:
@@ -69,7 +72,7 @@ def _chime(phase: np.ndarray, since: np.ndarray, noise: np.ndarray) -> np.ndarra
 
 
 def _harp(phase: np.ndarray, since: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    return 0.6 * sum(np.sin(k * phase) / k * np.exp(-since * (3 + 2.5 * k)) for k in range(1, 7))
+    return 0.6 * reduce(np.add, (np.sin(k * phase) / k * np.exp(-since * (3 + 2.5 * k)) for k in range(1, 7)))
 
 
 # (phase of the pitch in radians, seconds since the note began, white noise) -> samples

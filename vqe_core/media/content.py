@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from typing import Protocol
+from typing import Protocol, cast
 
 from vqe_core.errors import MediaError
 from vqe_core.media.checks import check_file
@@ -57,7 +57,7 @@ def content_digest(source: MediaSource, known: KnownDigests | None = None, *, re
         digest.update(source.data)
     elif source.frames is not None:
         digest.update(f"{source.frames.shape}:".encode())
-        digest.update(memoryview(source.frames))  # type: ignore[arg-type]  # an array is a buffer
+        digest.update(memoryview(cast("Any", source.frames)))  # an array is a buffer, which not all stubs of numpy know
     else:
         return None
     return digest.hexdigest()

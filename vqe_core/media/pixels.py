@@ -81,7 +81,7 @@ def _has_alpha(frame: VideoFrame) -> bool:
 
 def _composite(rgba: np.ndarray) -> np.ndarray:
     alpha = rgba[..., 3:].astype(np.uint16)
-    if alpha.min() == 255:
+    if (alpha == 255).all():
         return np.ascontiguousarray(rgba[..., :3])
     mixed = rgba[..., :3] * alpha + _BACKGROUND * (255 - alpha)
     return ((mixed + 127) // 255).astype(np.uint8)
