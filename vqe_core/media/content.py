@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from vqe_core.errors import MediaError
 from vqe_core.media.checks import check_file
