@@ -36,7 +36,7 @@ OPENVINO = ["openvino>=2025.0"]  # another encoder of pictures on a CPU; one whe
 SQL = ["sqlalchemy>=2"]  # rows from and scores to a database, by any URL it knows
 EVALUATOR = ["scipy>=1.7.1"]  # evaluate asks for it where an Evaluator is built
 TRAINING = ["accelerate>=1.1"]  # what the trainers of transformers run on
-TORCHCODEC = ["torchcodec"]  # only to hand over its decoder objects; needs a system FFmpeg
+TORCHCODEC = ["torchcodec>=0.10"]  # its decoder objects, and NVDEC; that of torch 2.10. Needs FFmpeg of the system
 # pytest-xdist: two cores, half the wait; hypothesis: properties over examples
 TEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6", *PE_AV, *APP, *OPENVINO, *SQL, *TRAINING]
 TEST += EVALUATOR  # the Evaluator of evaluate

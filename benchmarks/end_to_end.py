@@ -30,7 +30,7 @@ def main() -> None:
     if answer(arguments, run_job):
         return
     ways = {name: options for name, options in WAYS.items() if possible(options)}
-    left_out = [f"Not possible here: {name}." for name in WAYS if name not in ways]
+    left_out = [f"Left out here: {name}." for name in WAYS if name not in ways]
     rows = scored_rows(arguments)
     jobs: dict[str, Job] = {
         "floors": {**rows, "way": "floors"},

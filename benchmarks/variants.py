@@ -17,19 +17,46 @@ WAYS: dict[str, dict[str, Any]] = {
     "exact float32, worker processes": {"isolate": True},
     "OpenVINO": {"backend": "openvino"},
     "OpenVINO bfloat16": {"backend": "openvino", "dtype": "bfloat16"},
+    "compiled": {"backend": "compile"},
+    "compiled bfloat16": {"backend": "compile", "dtype": "bfloat16"},
+    "bfloat16, NVDEC": {"dtype": "bfloat16", "decoder": "nvdec"},
 }
 
 
 def possible(options: dict[str, Any]) -> bool:
-    """Whether what the options need is here: OpenVINO is a package of its own, and needs a CPU that has the dtype."""
+    """Whether a way is measured here.
+
+    OpenVINO is a package of its own, and needs a CPU that has the dtype; compiling is for GPUs (on a CPU it gains
+    nothing and takes minutes), and NVDEC is a part of them.
+    """
+    if options.get("backend") == "compile" or "decoder" in options:
+        return torch_uses_a_gpu() and ("decoder" not in options or _has_nvdec())
     if options.get("backend") != "openvino":
         return True
-    if find_spec("openvino") is None:
+    if torch_uses_a_gpu() or find_spec("openvino") is None:
         return False
     import openvino
 
     able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return options.get("dtype") != "bfloat16" or "BF16" in able
+
+
+def torch_uses_a_gpu() -> bool:
+    """Whether pictures are encoded on a GPU unless told otherwise."""
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _has_nvdec() -> bool:
+    from vqe_core.errors import VqeError
+    from vqe_core.media.nvdec_reader import check_nvdec
+
+    try:
+        check_nvdec()
+    except VqeError:
+        return False
+    return True
 
 
 def scorer(model: str, options: dict[str, Any]) -> EMScore:

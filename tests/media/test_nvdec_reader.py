@@ -16,7 +16,7 @@ import torch
 
 from tests.clips import read_code, write_clip
 from tests.gpu import required_gpu
-from tests.media.decoders import required_torchcodec
+from tests.media.decoders import StandInDecoder, required_torchcodec
 from tests.media.recipes import coded_clip
 from tests.media.test_pixels import corner_frame
 from vqe_core import EMScore, VideoAudioSimilarity
@@ -127,6 +127,26 @@ def test_an_absent_ffmpeg_is_named_though_the_package_can_be_imported(monkeypatc
     monkeypatch.setitem(sys.modules, "torchcodec.decoders", module)
     with pytest.raises(MissingPackageError, match="Could not load libtorchcodec"):
         check_nvdec()
+
+
+class Fallback(StandInDecoder):
+    """Decodes on the CPU, and knows it only after the first frame, as torchcodec by FFmpeg's way to the card."""
+
+    cpu_fallback = False
+
+    def __init__(self, content, device, dimension_order):
+        super().__init__(coded_clip("closed.mp4"), dimension_order)
+
+    def get_frames_at(self, indices):
+        self.cpu_fallback = True
+        return super().get_frames_at(indices)
+
+
+def test_what_the_cpu_decodes_in_the_cards_place_is_not_named_after_the_card(monkeypatch):
+    module = types.ModuleType("torchcodec.decoders")
+    module.VideoDecoder = Fallback
+    monkeypatch.setitem(sys.modules, "torchcodec.decoders", module)
+    assert opened(coded_clip("closed.mp4"), "cpu").read_by.startswith("pyav ")
 
 
 def test_what_the_card_made_is_stored_under_its_name(tmp_path):

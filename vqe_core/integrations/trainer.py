@@ -88,7 +88,10 @@ class _Rows:
         self.data, self.video_key, self.reference_key = data, video_key, reference_key
         if not hasattr(data, "__len__"):
             raise InputError(f"eval_dataset ({type(data).__name__}) must have a length; a stream has no fixed rows")
-        self.names = list(getattr(data, "column_names", data if isinstance(data, Mapping) else data[0]))
+        columns = getattr(data, "column_names", None)
+        if columns is None:  # only then is a row looked at: one of a data set would be decoded for it
+            columns = data if isinstance(data, Mapping) else data[0]
+        self.names = list(columns)
         for option, key in (("video_key", video_key), ("reference_key", reference_key)):
             if key is not None and key not in self.names:
                 raise InputError(f"{option} ({key!r}) is no column; there are {', '.join(map(str, self.names))}")

@@ -98,7 +98,8 @@ def on_card(video: Video, device: str = "cuda") -> Video:
     if decoder.cpu_fallback or len(decoder) != video.num_frames:
         return video
     carded = replace(video, reader=NvdecReader(video.reader, decoder, device))
-    return carded if _agree(video, carded) else video
+    # Some releases know only after a frame whether the card has decoded it.
+    return carded if _agree(video, carded) and not decoder.cpu_fallback else video
 
 
 def _agree(video: Video, other: Video) -> bool:
