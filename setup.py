@@ -8,6 +8,10 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+?)"', (ROOT / "vqe_core/__init__.py").read_text()).group(1)
 
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")  # those that were run: .ci/pythons finds them for CI
+
+# Lower bounds are the oldest releases that CI runs (.ci/oldest-versions). There is no upper bound: no coming release is
+# known to break anything.
 REQUIRED = [
     "torch>=2.10",  # kernels and models. Older ones read weights unsafely (CVE-2025-32434, CVE-2026-24747)
     "torchvision>=0.25",  # that of torch 2.10. The fastest exact resizing; imported late, and PIL serves where it fails
@@ -30,7 +34,7 @@ REQUIRED = [
 PE_AV = ["timm>=1.0.23"]  # the picture tower of PE-AV
 SERVING = ["transformers[serving]"]  # a local server to test the endpoint describer against; large, so not in TEST
 PLOTS = ["matplotlib>=3.8"]  # pictures for notebooks and the app; the report draws without it
-NOTEBOOKS = ["jupyterlab", "ipywidgets", *PLOTS]  # to open them; ipywidgets draws progress bars there
+NOTEBOOKS = ["jupyterlab>=4", "ipywidgets>=8", *PLOTS]  # to open them; ipywidgets draws progress bars there
 APP = ["gradio>=6.7", *PLOTS]  # Spaces; older releases have known holes
 OPENVINO = ["openvino>=2025.0"]  # another encoder of pictures on a CPU; one wheel, no compiler
 SQL = ["sqlalchemy>=2"]  # rows from and scores to a database, by any URL it knows
@@ -75,6 +79,13 @@ if __name__ == "__main__":  # else only the lists are asked for: metrics/assembl
         long_description_content_type="text/markdown",
         license="Apache-2.0",
         python_requires=">=3.10",
+        classifiers=[
+            "Development Status :: 4 - Beta",
+            "Intended Audience :: Science/Research",
+            "Topic :: Multimedia :: Video",
+            "Topic :: Scientific/Engineering :: Artificial Intelligence",
+            *(f"Programming Language :: Python :: {version}" for version in PYTHONS),
+        ],
         packages=find_packages(include=["vqe_core", "vqe_core.*"]),
         package_data={"vqe_core": ["py.typed", "demo/model/*", "demo/model/audio/*", "templates/*"]},
         install_requires=REQUIRED,

@@ -156,13 +156,3 @@ def test_the_readme_names_every_option_and_no_other(start, end, options, elsewhe
     named = set(re.findall(r"`(\w+)`", "\n".join(first_cells)))
     fields = {field.name for field in dataclasses.fields(getattr(module, options))}
     assert named == {name for name in fields if not name.endswith("_key")} - elsewhere
-
-
-def test_no_file_names_a_private_place():
-    forbidden = re.compile(r"/work/|/root/|/tmp/toy|/opt/pypi|/farm/")
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    for name in listed:
-        path = ROOT / name
-        if path.suffix in {".py", ".md", ".toml", ".html", ".ipynb", ""} and path.is_file() and path != Path(__file__):
-            match = forbidden.search(path.read_text(encoding="utf-8", errors="ignore"))
-            assert match is None, f"{name} names {match and match[0]}"

@@ -56,7 +56,7 @@ def without_folders(text: str) -> str:
     """``text`` with every absolute path cut down to its last part.
 
     Example:
-        >>> without_folders("'/home/user/app/clip.mp4' and 3/4 of https://example.org/a")
+        >>> without_folders("'/srv/app/clip.mp4' and 3/4 of https://example.org/a")
         "'clip.mp4' and 3/4 of https://example.org/a"
     """
     return _ABSOLUTE_PATH.sub(lambda match: match.group(1) or match.group(2), text)
