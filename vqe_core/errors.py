@@ -109,6 +109,7 @@ class InternalError(VqeError, RuntimeError):
 
     Attributes:
         trace: the traceback as text. The exception itself is not kept: it would hold frames and samples.
+        logged: whether its traceback is in the log.
     """
 
     code = "internal_error"
@@ -116,6 +117,7 @@ class InternalError(VqeError, RuntimeError):
     def __init__(self, message: str, *, code: str | None = None, trace: str = "") -> None:
         super().__init__(message, code=code)
         self.trace = trace
+        self.logged = False
 
     @classmethod
     def of(cls, error: BaseException) -> InternalError:

@@ -64,6 +64,9 @@ class FaultWatch:
         raise InternalError(words, trace=first.trace).with_trace()
 
     def _log(self, error: InternalError) -> None:
+        if error.logged:  # by the watch of another stage
+            return
+        error.logged = True
         level = logging.DEBUG if error.trace in self._logged else logging.ERROR
         self._logged.add(error.trace)
         _LOG.log(level, "internal_error: %s\n%s", error, error.trace)
