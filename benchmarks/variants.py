@@ -42,7 +42,7 @@ def possible(options: dict[str, Any]) -> bool:
 
 
 def torch_uses_a_gpu() -> bool:
-    """Whether pictures are encoded on a GPU unless told otherwise."""
+    """Tell whether images are encoded on a GPU unless told otherwise."""
     import torch
 
     return torch.cuda.is_available()

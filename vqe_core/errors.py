@@ -121,14 +121,14 @@ class InternalError(VqeError, RuntimeError):
 
     @classmethod
     def of(cls, error: BaseException) -> InternalError:
-        """The error that stands for ``error``, an exception that was caught and is no ``VqeError``."""
+        """Make the error that stands for ``error``, an exception that was caught and is no ``VqeError``."""
         words = str(error).strip()
         trace = "".join(traceback.format_exception(type(error), error, error.__traceback__)).strip()
         return cls.told(f"{type(error).__name__}: {words}" if words else type(error).__name__, trace)
 
     @classmethod
     def told(cls, what: str, trace: str) -> InternalError:
-        """The error that says ``what`` happened, whose fault it is and what to do."""
+        """Make the error that says ``what`` happened, whose fault it is and what to do."""
         return cls(
             f"{what}. This is a fault of vqe, not of the file: please report it with its traceback, which is in the "
             "log, or shown by --debug",
@@ -136,7 +136,7 @@ class InternalError(VqeError, RuntimeError):
         )
 
     def with_trace(self) -> InternalError:
-        """The same error, to be raised: Python then prints the traceback of what it stands for above its own."""
+        """Return the error, ready to be raised: Python prints the traceback of what it stands for above its own."""
         self.__cause__ = _Trace(self.trace) if self.trace else None
         return self
 
@@ -153,7 +153,7 @@ class NothingScoredWarning(UserWarning):
 
 
 def row_error(error: Exception) -> VqeError:
-    """What a row's exception is to its caller: itself where it was raised on purpose, else an ``InternalError``.
+    """Give the error that a row's exception becomes: itself where it was raised on purpose, else an ``InternalError``.
 
     Example:
         >>> row_error(InputError("too long")).code, row_error(KeyError("pts")).code

@@ -44,7 +44,7 @@ def plain_words(error: VqeError) -> tuple[str, str]:
 
     Example:
         >>> from vqe_core.errors import MediaError
-        >>> plain_words(MediaError("'/tmp/gradio/1f/a.mp4' has no frame", code="no_frames"))
+        >>> plain_words(MediaError("'/srv/uploads/1f/a.mp4' has no frame", code="no_frames"))
         ('This file has no picture.', "'a.mp4' has no frame")
     """
     inner = error.__cause__ if isinstance(error.__cause__, VqeError) else error

@@ -76,5 +76,6 @@ def old_ffmpeg_warning(version: str | None = None) -> str | None:
         return None
     return (
         f"FFmpeg {version} inside PyAV has known holes and this page decodes uploads of strangers; "
-        f"update av until FFmpeg is {'.'.join(map(str, SAFE_FFMPEG))} or newer (pip install --upgrade av)"
+        f"update av until FFmpeg is {'.'.join(map(str, SAFE_FFMPEG))} or newer (pip install --upgrade av; "
+        "needs Python 3.11 or newer)"
     )

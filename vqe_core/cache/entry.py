@@ -52,12 +52,12 @@ def entry_from_bytes(data: bytes) -> tuple[str, Entry]:
         DamagedEntryError: the bytes are not exactly what was written.
     """
     try:
+        arrays = load(data)  # first: what it takes has a header of names, and metadata of texts
         length = int.from_bytes(data[:_PREFIX], "little")
         metadata = json.loads(data[_PREFIX : _PREFIX + length].decode("utf-8"))["__metadata__"]
-        arrays = load(data)
         key_text, notes, checksum = metadata["key"], metadata["notes"], metadata["checksum"]
         whole = checksum == _checksum(key_text, notes, arrays)
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError) as error:
+    except (SafetensorError, ValueError, KeyError, OverflowError, MemoryError) as error:
         raise DamagedEntryError(f"{type(error).__name__}: {error}") from error
     if not whole:
         raise DamagedEntryError("its checksum does not fit its content")

@@ -50,12 +50,12 @@ def media_errors(name: str) -> Iterator[None]:
 
 
 def _words(error: BaseException) -> str:
-    """An error's text. What FFmpeg logged last is left out: it is there only where somebody has turned logging on."""
+    """Give an error's text without what FFmpeg logged last: it is there only where a library has turned logging on."""
     return str(error).partition("; last error log: ")[0]
 
 
 def is_of_file(error: BaseException) -> bool:
-    """Whether an exception tells of the file that was read, not of the code that reads it."""
+    """Tell whether an exception is about the file that was read, not about the code that reads it."""
     if isinstance(error, FILE_ERRORS):
         return True
     trace = error.__traceback__

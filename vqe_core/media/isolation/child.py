@@ -40,7 +40,7 @@ _TAIL_BYTES = 2**14
 
 
 class ChildDiedError(Exception):
-    """The worker process has ended, or talks nonsense.
+    """The worker process has ended, or its answer cannot be read.
 
     Attributes:
         code: status of the row that it leaves.
