@@ -15,7 +15,7 @@ from vqe_core.media.reader import TableMismatchError
 
 def every_error():
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, VqeError)]
-    return [kind("'x.mp4' breaks a rule") for kind in kinds] + [TableMismatchError("x.mp4", 1.5)]
+    return [kind("'x.mp4' breaks a rule") for kind in kinds] + [TableMismatchError.at(1.5, "x.mp4")]
 
 
 @pytest.mark.parametrize("error", every_error(), ids=lambda error: type(error).__name__)

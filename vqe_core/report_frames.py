@@ -76,5 +76,5 @@ def _read_frames(video: Video, seen: TimedEmbeddings, longest_side: int | None) 
     numbers, first, where = np.unique(seen.indices, return_index=True, return_inverse=True)
     positions = np.searchsorted(video.table.indices, numbers).clip(max=len(video.table) - 1)
     if seen.timestamps is not None and not np.array_equal(video.table.timestamps[positions], seen.timestamps[first]):
-        raise TableMismatchError(video.source.name, float(seen.timestamps[0]))
+        raise TableMismatchError.at(float(seen.timestamps[0]), video.source.name)
     return np.stack([shrunk(frame.pixels, longest_side) for frame in video.frames(positions)])[where]

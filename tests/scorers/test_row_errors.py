@@ -8,6 +8,7 @@ import warnings
 
 import pytest
 
+from tests.test_errors import every_error
 from vqe_core.errors import (
     InputError,
     InternalError,
@@ -124,3 +125,10 @@ def test_attempt_gives_the_result_or_the_error_of_the_row():
 
     with pytest.raises(KeyboardInterrupt):
         watch.attempt(interrupted)
+
+
+@pytest.mark.parametrize("error", every_error(), ids=lambda error: type(error).__name__)
+def test_rows_that_fail_with_any_kind_of_error_raise_that_kind(error):
+    with pytest.raises(type(error), match=re.escape(f"row 0: [{error.code}] ")) as caught:
+        report_failures({0: error}, 3, "raise")
+    assert caught.value.code == error.code

@@ -62,7 +62,7 @@ class NvdecReader:
             raise
         except MediaError as error:
             _check_memory(error, source)
-            raise TableMismatchError(source.name, float(table.timestamps[wanted[0]])) from error
+            raise TableMismatchError.at(float(table.timestamps[wanted[0]]), source.name) from error
 
     def decoding_all(self) -> VideoReader:
         """A reader that does without the card."""

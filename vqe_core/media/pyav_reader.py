@@ -133,7 +133,7 @@ class PyAVReader:
                 due = next(expected, -1)
                 if due < 0:
                     return
-        raise TableMismatchError(source.name, float(table.timestamps[due]))
+        raise TableMismatchError.at(float(table.timestamps[due]), source.name)
 
 
 def _same_time(time: float | None, recorded: float) -> bool:

@@ -48,8 +48,10 @@ class RescanningReader(VideoReader, Protocol):
 class TableMismatchError(MediaError):
     """A frame of the table is missing or damaged. `Video.decoded` gives a table that leaves it out."""
 
-    def __init__(self, name: str, time: float) -> None:
-        super().__init__(f"{name!r}: the frame at {time:.3f} s cannot be decoded undamaged; the file is damaged")
+    @classmethod
+    def at(cls, time: float, name: str) -> TableMismatchError:
+        """The error of the frame at ``time`` (s) of the file ``name``."""
+        return cls(f"{name!r}: the frame at {time:.3f} s cannot be decoded undamaged; the file is damaged")
 
 
 def checked_positions(positions: np.ndarray, table: FrameTable) -> np.ndarray:

@@ -203,7 +203,9 @@ class EMScore(MapFunction, EMScoreOptions):
         readers: set[str] = set()
         watch = FaultWatch()
         for i, row in embed_rows(rows, self.sampler, encoder, self):
-            outcome = watch.attempt(self._outcome, row, scorer)
+            if isinstance(row, VqeError):
+                watch.note(row)
+            outcome = row if isinstance(row, VqeError) else watch.attempt(self._outcome, row, scorer)
             outcomes[i] = RowOutcome(error=outcome) if isinstance(outcome, VqeError) else outcome
             if isinstance(row, EmbeddedRow) and row.video is not None:
                 readers.add(row.video.reader)
@@ -225,9 +227,7 @@ class EMScore(MapFunction, EMScoreOptions):
                 "cannot be computed; use metrics=['cogr'], or a CLIP-type model"
             )
 
-    def _outcome(self, row: EmbeddedRow | VqeError, scorer: RowScorer) -> RowOutcome:
-        if isinstance(row, VqeError):
-            raise row
+    def _outcome(self, row: EmbeddedRow, scorer: RowScorer) -> RowOutcome:
         notes = row.notes
         if scorer.weights_vanish(row.candidate, *row.references):
             notes += ("idf weighs every word of a caption 0; equal weights used",)
