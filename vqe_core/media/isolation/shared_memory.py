@@ -108,7 +108,7 @@ class SlotWriter:
             self._grow(array.nbytes)
         self._credits.wait()
         offset = self._next * self._slot_bytes
-        slot = np.ndarray(array.shape, array.dtype, buffer=self._memory, offset=offset)
+        slot: np.ndarray = np.ndarray(array.shape, array.dtype, buffer=self._memory, offset=offset)
         np.copyto(slot, array)
         self._credits.take()
         self._next = (self._next + 1) % SLOTS
