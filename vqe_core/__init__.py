@@ -33,6 +33,8 @@ _PUBLIC = {
     "InputError": "vqe_core.errors",
     "MediaError": "vqe_core.errors",
     "ModelNotFoundError": "vqe_core.errors",
+    "InternalError": "vqe_core.errors",
+    "NothingScoredWarning": "vqe_core.errors",
 }
 __all__ = ["__version__", "evaluate_inputs", *_PUBLIC]
 

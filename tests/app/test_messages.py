@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from vqe_core.app.messages import UNKNOWN, alert, plain_words, told_in_words, without_folders
-from vqe_core.errors import InputError, MediaError
+from vqe_core.errors import InputError, MediaError, attempt
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,15 @@ def test_known_errors_are_told_and_others_are_logged(caplog):
     assert UNKNOWN in shown and "secret" not in shown
     assert "secret at /srv/app/key" in caplog.text
     assert told_in_words(lambda: "<p>fine</p>")() == "<p>fine</p>"
+
+
+def test_a_fault_of_ours_is_logged_with_its_traceback_and_not_shown(caplog):
+    def faulty():
+        raise attempt(lambda: None + 1)
+
+    shown = told_in_words(faulty)()
+    assert UNKNOWN in shown and "TypeError" not in shown
+    assert "TypeError: unsupported operand" in caplog.text and "Traceback" in caplog.text
 
 
 def test_an_alert_is_text():
