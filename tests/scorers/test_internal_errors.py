@@ -174,3 +174,23 @@ def test_both_metrics_load_and_score_without_torchvision(clips, tmp_path):
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.split() == ["pil", "0", "0"]
+
+
+def test_a_describer_of_others_that_fails_is_told_apart_from_ours(clips, monkeypatch):
+    from vqe_core.describers import function
+
+    class Theirs:
+        sampling_rate = None
+
+        def signature(self):
+            return {"describer": "theirs"}
+
+        def describe(self, waveforms):
+            return None + 1
+
+    theirs = VideoAudioSimilarity(hf_clip="toy", describer=Theirs(), on_error="skip")
+    with pytest.warns(NothingScoredWarning):
+        assert set(theirs.score(videos=clips).status) == {"describer_failed"}
+    monkeypatch.setattr(function, "tqdm", lambda *given, **how: None)  # so that our own line cannot loop over it
+    with pytest.warns(NothingScoredWarning):
+        assert set(WAYS["description"].score(videos=clips).status) == {"internal_error"}

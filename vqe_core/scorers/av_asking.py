@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
 from vqe_core.chat.role import Role
 from vqe_core.describers import Describer, as_describer
-from vqe_core.errors import InputError, VqeError
+from vqe_core.errors import PROGRAMMING_ERRORS, InputError, InternalError, VqeError
 from vqe_core.judges import Judge, as_judge
 from vqe_core.scorers.options import VideoAudioOptions
 
@@ -90,10 +91,20 @@ def ask_once(
         if len(answers) != len(distinct):
             raise ValueError(f"{len(answers)} answers for {len(distinct)} {role.item}s")
     except Exception as error:  # anyone may write a describer or a judge
-        failed = InputError(f"the {role.name} failed: {error}", code=role.code("failed"))
+        failed: VqeError = InputError(f"the {role.name} failed: {error}", code=role.code("failed"))
+        if isinstance(error, PROGRAMMING_ERRORS) and _raised_here(error):
+            failed = InternalError.of(error)
         answers = [failed] * len(distinct)
     checked = {key: _checked(answer, check) for key, answer in zip(first, answers, strict=True)}
     return [checked[key] for key in keys]
+
+
+def _raised_here(error: BaseException) -> bool:
+    """Tell whether a line of this package raised an exception, not one of who was asked."""
+    module = ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        module = frame.f_globals.get("__name__", "")
+    return module.startswith("vqe_core.")
 
 
 def _checked(answer: Any, check: Callable[[Any], Result]) -> Result | VqeError:
