@@ -61,7 +61,7 @@ def is_of_file(error: BaseException) -> bool:
     trace = error.__traceback__
     while trace is not None:
         # Compiled modules name their source by a path from the top of the package.
-        if trace.tb_frame.f_code.co_filename.startswith("av/"):
+        if trace.tb_frame.f_code.co_filename.startswith(("av/", "av\\")):
             return isinstance(error, _PYAV_ERRORS)
         trace = trace.tb_next
     return False

@@ -89,10 +89,14 @@ class MapFunction:
         if "ok" in report.status:
             self.__dict__["_faults_by_batch"] = None  # it works: what fails from here on costs its row only
             return
-        faults.append(report.status.count(InternalError.code))
+        count = report.status.count(InternalError.code)
+        if not count:
+            return
+        faults.append(count)
         # One batch may hold rows of one video only.
-        if len([count for count in faults if count]) > 1 and sum(faults) >= MOST_FAULTS:
-            raise InternalError(f"stopped: the first {sum(faults)} rows all failed. {report.messages[-1]}")
+        if len(faults) > 1 and sum(faults) >= MOST_FAULTS:
+            message = report.messages[report.status.index(InternalError.code)]
+            raise InternalError(f"stopped: the first {sum(faults)} rows all failed. {message}")
 
     def _has_seen_many(self, more: int) -> bool | None:
         """Whether enough rows came by to start worker processes; None leaves it to the files of the batch."""
