@@ -31,7 +31,7 @@ REQUIRED = [
     "jinja2>=3.1",  # the HTML report (comes with torch)
 ]
 
-PE_AV = ["timm>=1.0.23"]  # the picture tower of PE-AV
+PE_AV = ["timm>=1.0.23", "transformers>=5.20"]  # its image tower; older releases refuse the configuration of PE-AV
 SERVING = ["transformers[serving]"]  # a local server to test the endpoint describer against; large, so not in TEST
 PLOTS = ["matplotlib>=3.8"]  # pictures for notebooks and the app; the report draws without it
 NOTEBOOKS = ["jupyterlab>=4", "ipywidgets>=8", *PLOTS]  # to open them; ipywidgets draws progress bars there

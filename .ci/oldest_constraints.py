@@ -20,13 +20,14 @@ REQUIREMENT = re.compile(r"([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?>=([0-9.]+)(?:,<[0-9.
 def constraints(*extras: str) -> list[str]:
     """``name==oldest`` of every requirement of the package and of ``extras``."""
     told = runpy.run_path(str(ROOT / "setup.py"))
-    pins = []
+    oldest: dict[str, str] = {}
     for requirement in [*told["REQUIRED"], *(item for extra in extras for item in told["EXTRAS"][extra])]:
         match = REQUIREMENT.fullmatch(requirement)
         if match is None:
             raise SystemExit(f"setup.py: {requirement!r} has no lower bound of the form name>=1.2")
-        pins.append(f"{match[1]}=={match[2]}")
-    return list(dict.fromkeys(pins))
+        # An extra may need a newer release than the package itself.
+        oldest[match[1]] = max(oldest.get(match[1], "0"), match[2], key=lambda version: [*map(int, version.split("."))])
+    return [f"{name}=={version}" for name, version in oldest.items()]
 
 
 if __name__ == "__main__":

@@ -8,12 +8,16 @@ from pathlib import Path
 import torch
 import transformers
 
-from tests.required import absent
+from tests.required import absent, required_package
 from tests.tiny_audio import byte_tokenizer, randomise
+from vqe_core.encoders.pe_av import OLDEST_TRANSFORMERS
 
 
 def tiny_pe_av(folder: Path, *, num_frames: int | None = None, seed: int = 0) -> Path:
     """A PE-AV checkpoint of 28 pixel frames; ``num_frames`` as in the ``-16-frame`` ones. Needs timm."""
+    required_package("timm")
+    if tuple(map(int, transformers.__version__.split(".")[:2])) < OLDEST_TRANSFORMERS:
+        absent(f"transformers {transformers.__version__} is too old for PE-AV")
     shared = {
         "hidden_size": 32,
         "intermediate_size": 37,

@@ -114,3 +114,10 @@ def test_a_missing_timm_is_asked_for_by_its_pip_line(folder, monkeypatch):
     unload_audio_models()
     with pytest.raises(MissingPackageError, match=re.escape("needs timm: pip install vqe-core[pe-av]")):
         load_joint_encoder(str(folder), device="cpu")
+
+
+def test_a_transformers_that_is_too_old_is_told_with_its_pip_line(folder, monkeypatch):
+    monkeypatch.setattr("transformers.__version__", "5.12.1")
+    unload_audio_models()
+    with pytest.raises(MissingPackageError, match=re.escape("needs transformers 5.20 or newer, this is 5.12.1")):
+        load_joint_encoder(str(folder), device="cpu")

@@ -156,7 +156,17 @@ def _spread(window: np.ndarray, count: int | None) -> np.ndarray:
     return window[[i * (len(window) - 1) // steps for i in range(count)]]
 
 
+OLDEST_TRANSFORMERS = (5, 20)  # older ones were seen to refuse the configuration
+
+
 def _check_packages(name: str) -> None:
+    import transformers
+
+    if tuple(map(int, transformers.__version__.split(".")[:2])) < OLDEST_TRANSFORMERS:
+        raise MissingPackageError(
+            f"model {name!r} needs transformers {'.'.join(map(str, OLDEST_TRANSFORMERS))} or newer, this is "
+            f"{transformers.__version__}: pip install vqe-core[pe-av]"
+        )
     if not torchvision_works():  # resizes the frames, and timm imports it
         raise MissingPackageError(f"model {name!r} needs a torchvision that loads: pip install torchvision")
     try:
