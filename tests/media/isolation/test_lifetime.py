@@ -131,6 +131,8 @@ def test_no_orphan(end, number):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        # A runner in the background ignores Ctrl-C, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with parent:
         pid = int(parent.stdout.readline())
