@@ -96,3 +96,10 @@ def test_every_requirement_says_how_old_it_may_be():
     pins = ran.stdout.split()
     assert len(pins) == len({pin.split("==")[0] for pin in pins}) > 15
     assert "evaluate==0.4.6" in pins
+
+
+def test_pe_av_asks_for_the_transformers_that_its_extra_brings():
+    from vqe_core.encoders.pe_av import OLDEST_TRANSFORMERS
+
+    bound = f"transformers>={'.'.join(map(str, OLDEST_TRANSFORMERS))}"
+    assert bound in runpy.run_path(str(ROOT / "setup.py"))["EXTRAS"]["pe-av"]

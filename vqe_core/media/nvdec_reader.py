@@ -134,7 +134,7 @@ def nvdec_version(device: str = "cuda") -> str:
 def _load_fault() -> str | None:
     """Say why torchcodec cannot decode anything: FFmpeg's libraries are absent, or it is built for another torch.
 
-    It tells where it is imported, or, since 0.15, where the first decoder is made.
+    It tells where it is imported or, in newer releases, where the first decoder is made.
     """
     try:
         from torchcodec.decoders import VideoDecoder
