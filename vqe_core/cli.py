@@ -13,11 +13,13 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
-from vqe_core import __version__, registry
-from vqe_core.errors import InternalError, NothingScoredWarning, VqeError
+from vqe_core import registry
+from vqe_core.errors import InputError, InternalError, NothingScoredWarning, VqeError
 from vqe_core.scorers.options import COMMAND_OPTIONS
+from vqe_core.version import __version__
 
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130  # 130: what a shell reports for Ctrl-C
 SWITCHES = {"bool", "bool | None"}
@@ -182,7 +184,7 @@ def _held_log() -> Iterator[list[str]]:
 
 
 def _default_cache() -> str | None:
-    from vqe_core.cache.place import default_cache_dir
+    from vqe_core.cache.eviction import default_cache_dir
 
     try:
         return str(default_cache_dir())
@@ -193,17 +195,13 @@ def _default_cache() -> str | None:
 
 def _demo(options: dict[str, Any]) -> int:
     _quiet_libraries()
-    from pathlib import Path
-
-    from vqe_core.demo.show import format_table, run_demo
+    from vqe_core.toy.demo import format_table, run_demo
 
     print(format_table(run_demo(Path(options["out"]))))
     return 0
 
 
 def _cache(options: dict[str, Any]) -> int:
-    from vqe_core.cache.command import run_cache_command
-
     return run_cache_command(options["action"], options["cache_dir"])
 
 
@@ -223,3 +221,41 @@ def _quiet_libraries() -> None:
 
 if __name__ == "__main__":
     sys.exit(main())
+
+
+_UNIT = 1024**2
+
+
+def run_cache_command(action: str, cache_dir: str | None) -> int:
+    """Run one action on a cache folder.
+
+    Args:
+        action: ``"info"``, ``"clear"`` or ``"verify"``.
+        cache_dir: the folder. Default: see ``default_cache_dir``.
+
+    Returns:
+        Exit status: 1 if ``verify`` met a damaged entry.
+
+    Raises:
+        InputError: the folder is a file.
+    """
+    from vqe_core.cache.eviction import CacheUpkeep, default_cache_dir, max_bytes_from_environment
+
+    folder = default_cache_dir() if cache_dir is None else Path(cache_dir)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--cache-dir ({os.fspath(folder)!r}) is a file; give a folder")
+    upkeep = CacheUpkeep(folder, max_bytes_from_environment())
+    if action == "clear":
+        print(f"{folder}: removed {upkeep.clear()} entries")
+        return 0
+    if action == "verify":
+        whole, damaged = upkeep.verify()
+        for path in damaged:
+            print(f"{path}: damaged, set aside")
+        print(f"{folder}: {whole} entries are whole, {len(damaged)} were damaged")
+        return 1 if damaged else 0
+    info = upkeep.info()
+    used = f"{info.bytes / _UNIT:.1f} of at most {info.max_bytes / _UNIT:.0f} MB"
+    aside = f"{info.quarantined} damaged ones set aside ({info.quarantined_bytes / _UNIT:.1f} MB of it)"
+    print(f"{folder}: {info.entries} entries, {used}; {aside}")
+    return 0

@@ -42,7 +42,7 @@ Returns:
     return_all_frames also frame_details.
 Examples:
     >>> import evaluate
-    >>> from vqe_core.demo.clips import make_clip
+    >>> from vqe_core.toy.clips import make_clip
     >>> clip = make_clip(seed=0)
     >>> emscore = evaluate.load("metrics/emscore")
     >>> result = emscore.compute(predictions=clip.captions(1), videos=[clip.frames], clip_model_path="toy")

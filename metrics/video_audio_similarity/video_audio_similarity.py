@@ -45,7 +45,7 @@ Returns:
     from 0 to 1, samples hold its reason, and there is no percentile and no number against mismatches.
 Examples:
     >>> import evaluate
-    >>> from vqe_core.demo.clips import make_clip
+    >>> from vqe_core.toy.clips import make_clip
     >>> clips = [make_clip(seed) for seed in range(3)]
     >>> metric = evaluate.load("metrics/video_audio_similarity")
     >>> result = metric.compute(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.clips import read_code
+from tests.gpu import required_gpu
 from tests.media.recipes import coded_clip
 from vqe_core import registry
 from vqe_core.errors import InputError
@@ -30,6 +31,8 @@ def source_for(name):
 
 @pytest.fixture(params=registry.names("reader"))
 def reader_and_source(request):
+    if request.param == "nvdec":
+        required_gpu()
     return registry.load("reader", request.param)(), source_for(request.param)
 
 

@@ -8,8 +8,8 @@ import datasets
 import pytest
 
 from vqe_core import EMScore, score_dataset, summarise
-from vqe_core.demo.clips import make_clip, write_clip
-from vqe_core.embed import DecodeCrew
+from vqe_core.toy.clips import make_clip, write_clip
+from vqe_core.workers import DecodeCrew
 
 TOY: dict[str, Any] = {"clip_model_path": "toy", "frame_num": 1, "metrics": ["cogr"]}
 

@@ -6,17 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vqe_core.app.clips import example_clips
-from vqe_core.app.drawing import render
-from vqe_core.app.inputs import check_clip, chosen_model, read_lines
-from vqe_core.app.messages import alert
-from vqe_core.app.page import scoring_page
-from vqe_core.app.settings import MAX_CAPTIONS, MAX_REFERENCES, SCORER_LIMITS, TOY, allowed_models
-from vqe_core.app.time_chart import NUM_COLOURS, Series, TimeChart, time_chart
-from vqe_core.explain import Explanation, explain_captions
+from vqe_core.app.charts import NUM_COLOURS, Series, TimeChart, render, time_chart
+from vqe_core.app.inputs import check_clip, chosen_model, example_clips, read_lines
+from vqe_core.app.page import MAX_CAPTIONS, MAX_REFERENCES, SCORER_LIMITS, TOY, alert, allowed_models, scoring_page
 from vqe_core.functional.emscore import METRICS
-from vqe_core.report_chart import bar_scale, frame_strip, heat_scale
-from vqe_core.scorers.emscore import DEFAULT_FRAME_NUM, EMScore
+from vqe_core.report.explain import Explanation, explain_captions
+from vqe_core.report.html import bar_scale, frame_strip, heat_scale
+from vqe_core.scorers.emscore.scorer import DEFAULT_FRAME_NUM, EMScore
 
 if TYPE_CHECKING:
     from gradio import Blocks

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from vqe_core.choices import Backend, check_choice
 from vqe_core.errors import InputError, ModelError
-from vqe_core.processes import ProcessLock, settle_in_process
+from vqe_core.options import Backend, check_choice
+from vqe_core.runtime import ProcessLock, settle_in_process
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from vqe_core.encoders.tokens import TextSide
+    from vqe_core.encoders.tokenization import TextSide
     from vqe_core.types import TextEmbedding
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from vqe_core.encoders.audio_protocols import AudioTextEncoder, JointEncoder, Tagger
+from vqe_core.encoders.base import AudioTextEncoder, JointEncoder, Tagger
 from vqe_core.encoders.checkpoints import Checkpoint, find_checkpoint
 from vqe_core.errors import InputError, ModelError, VqeError
-from vqe_core.processes import ProcessLock, settle_in_process
+from vqe_core.runtime import ProcessLock, settle_in_process
 
 # A checkpoint that brings an audio model along names its folder in this field of config.json.
 AUDIO_MODEL_FIELD = "vqe_audio_model"

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass
 from typing import Any
 
-from vqe_core.choices import (
+from vqe_core.errors import InputTypeError
+from vqe_core.options import (
     AnyOrAll,
     Backend,
-    Decoder,
     FrameAggregation,
     LongText,
     Method,
     MultiReference,
     OnError,
     ReduceMode,
+    check_choice,
+    check_count,
+    check_positive,
+    option,
 )
-
-
-def option(default: Any, help_text: str, **command_line: Any) -> Any:
-    """A dataclass field with what the command line shows of it.
-
-    Args:
-        default: in Python.
-        help_text: one line.
-        command_line: ``many=True`` takes several values, ``python_only=True`` makes no flag, ``bare`` is what
-            the flag alone means, ``metavar``; ``written=True`` names a column that is written, not read; and
-            ``changes_scores=False`` leaves the option out of fingerprints, ``names="model"`` or ``names="file"`` puts
-            the content of what is named into them.
-    """
-    return field(default=default, metadata={"help": help_text, **command_line})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +39,7 @@ class SharedOptions:
     backend: Backend = option(
         "auto", "what encodes pictures: auto (torch), torch, compile (torch.compile), or openvino (on the CPU)"
     )
-    decoder: Decoder = option("auto", "auto (pyav), pyav, or nvdec: video files on an NVIDIA card by torchcodec")
+    decoder: Any = option("auto", "auto (pyav), pyav, or nvdec: video files on an NVIDIA card by torchcodec")
     per_sample: bool = option(False, "add 'samples': one list a column, an entry a row", python_only=True)
     on_error: OnError = option("raise", "rows that cannot be scored: raise, warn or skip")
     cache_dir: Any = option(
@@ -74,6 +65,13 @@ class SharedOptions:
     frame_sampling_method: str | None = option(
         None, "uniform (default), middle, every_n_seconds, every_n_frames, all_keyframes, scene or all"
     )
+
+    @property
+    def video_reader(self) -> Any:
+        """The reader of files that the options name, None for the usual one."""
+        from vqe_core.media import choose_reader
+
+        return choose_reader(self.decoder, option="decoder")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,3 +153,19 @@ COMMAND_OPTIONS: dict[str, tuple[type[SharedOptions], str]] = {
     "emscore": (EMScoreOptions, "EMScore: does a caption fit a video, its reference captions, or both?"),
     "video_audio_similarity": (VideoAudioOptions, "Video-audio similarity: does the sound fit the picture?"),
 }
+
+
+def check_running(options: SharedOptions) -> None:
+    """Check the options that every metric takes on how to run.
+
+    Raises:
+        InputError: one breaks its rule.
+    """
+    check_count("max_frames", options.max_frames)
+    if options.batch_size is not None:
+        check_count("batch_size", options.batch_size)
+    check_choice("backend", options.backend, Backend)
+    _ = options.video_reader
+    check_positive("row_timeout", options.row_timeout, "seconds")
+    if options.cache_dir is not None and not isinstance(options.cache_dir, str | os.PathLike):
+        raise InputTypeError(f"cache_dir ({options.cache_dir!r}) must be the path of a folder, or None for no cache")
