@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from vqe_core.embed.batching import ImageBatcher
-from vqe_core.embed.prefetch import OrderedLanes
+from vqe_core.embed.prefetch import OrderedPrefetch
 
 
 def lanes(jobs, read, *, count=3, worker=nullcontext, waiting=4):
-    return OrderedLanes(jobs, read, lanes=count, worker=worker, waiting=waiting)
+    return OrderedPrefetch(jobs, read, lanes=count, worker=worker, waiting=waiting)
 
 
 def test_items_come_job_by_job_in_order_however_long_each_takes():

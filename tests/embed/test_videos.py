@@ -22,7 +22,7 @@ from vqe_core.media import open_video
 from vqe_core.samplers.index_based import EveryNFramesSampler, UniformSampler
 from vqe_core.samplers.time_based import EveryNSecondsSampler
 from vqe_core.types import MediaSource, TimedEmbeddings
-from vqe_core.workers import DecodeCrew, DecodeWorker
+from vqe_core.workers import DecodeWorker, WorkerPool
 
 
 class CountingEncoder:
@@ -323,15 +323,15 @@ def test_a_worker_that_is_killed_costs_its_row_and_no_other(encoder, sources, mo
     ("isolate", "files", "isolated"), [(None, 1, False), (None, 100, True), (True, 1, True), (False, 100, False)]
 )
 def test_processes_are_started_where_asked_or_where_many_files_are_read(isolate, files, isolated):
-    crew = DecodeCrew.of(EmbedSettings(isolate=isolate), [MediaSource(path="x.mp4")] * files)
-    with crew, crew.worker() as worker:
+    pool = WorkerPool.of(EmbedSettings(isolate=isolate), [MediaSource(path="x.mp4")] * files)
+    with pool, pool.worker() as worker:
         assert (worker is not None) == isolated
 
 
 def test_arrays_need_no_process():
     with (
-        DecodeCrew.of(EmbedSettings(isolate=True), [MediaSource(frames=noise_frames(2))]) as crew,
-        crew.worker() as worker,
+        WorkerPool.of(EmbedSettings(isolate=True), [MediaSource(frames=noise_frames(2))]) as pool,
+        pool.worker() as worker,
     ):
         assert worker is None
 

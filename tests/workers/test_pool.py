@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vqe_core.workers import DecodeCrew, DecodeWorker, WorkerLimits
+from vqe_core.workers import DecodeWorker, WorkerLimits, WorkerPool
 from vqe_core.workers import pool as waiting_workers
 from vqe_core.workers.pool import WAITING, WaitingWorkers
 
@@ -24,7 +24,7 @@ def none_left() -> Iterator[None]:
 
 def pid_of_call(timeout: float = 120.0) -> int | None:
     """Which process decodes for a call."""
-    with DecodeCrew(True, timeout) as crew, crew.worker() as worker:
+    with WorkerPool(True, timeout) as pool, pool.worker() as worker:
         assert worker is not None
         worker.start()
         return worker.pid
@@ -36,14 +36,14 @@ def test_the_next_call_has_the_workers_of_the_one_before():
     assert pid_of_call() == first
     assert pid_of_call(timeout=5.0) != first  # other limits
     assert len(WAITING) == 2
-    with DecodeCrew(True, 120.0) as crew, crew.worker() as one, crew.worker() as other:
+    with WorkerPool(True, 120.0) as pool, pool.worker() as one, pool.worker() as other:
         assert one is not None and other is not None and one is not other
         assert one.pid == first
 
 
 def test_workers_of_a_call_that_failed_are_ended():
-    with pytest.raises(KeyError), DecodeCrew(True, 120.0) as crew:
-        with crew.worker() as worker:
+    with pytest.raises(KeyError), WorkerPool(True, 120.0) as pool:
+        with pool.worker() as worker:
             assert worker is not None
             worker.start()
         raise KeyError
@@ -51,9 +51,9 @@ def test_workers_of_a_call_that_failed_are_ended():
 
 
 def test_a_worker_that_is_still_in_use_is_ended_and_not_given_away():
-    crew = DecodeCrew(True, 120.0)
-    with crew:
-        using = crew.worker()
+    pool = WorkerPool(True, 120.0)
+    with pool:
+        using = pool.worker()
         worker = using.__enter__()
         assert worker is not None
         worker.start()

@@ -22,7 +22,7 @@ _AHEAD = 2
 _PATIENCE = 1.0  # seconds for all lanes together to end after an error
 
 
-class OrderedLanes(Generic[Item]):
+class OrderedPrefetch(Generic[Item]):
     """Runs ``read(job, worker)`` for jobs 0, 1, 2 ... on several threads and yields their items job by job.
 
     Args:
@@ -52,7 +52,7 @@ class OrderedLanes(Generic[Item]):
             threading.Thread(target=self._lane, name=f"vqe-lane-{i}", daemon=True) for i in range(min(lanes, jobs))
         ]
 
-    def __enter__(self) -> OrderedLanes[Item]:
+    def __enter__(self) -> OrderedPrefetch[Item]:
         for thread in self._threads:
             thread.start()
         return self

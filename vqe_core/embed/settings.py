@@ -82,9 +82,9 @@ class EmbedSettings:
             reader=reader,
         )
 
-    def picture_batch(self, encoder: object) -> int:
+    def image_batch(self, encoder: object) -> int:
         """Pictures a forward pass of ``encoder``, which may know what suits it."""
-        return self.batch_size or int(getattr(encoder, "picture_batch", USUAL))
+        return self.batch_size or int(getattr(encoder, "image_batch", USUAL))
 
     @property
     def text_batch(self) -> int:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vqe_core.cache import CacheKey, EmbeddingCache, Entry
 from vqe_core.embed.batching import EncoderFailedError, ImageBatcher
-from vqe_core.embed.prefetch import OrderedLanes
+from vqe_core.embed.prefetch import OrderedPrefetch
 from vqe_core.embed.settings import EmbedSettings
 from vqe_core.encoders.backends.batch_size import ran_out_of_memory
 from vqe_core.encoders.checkpoints import content_parts
@@ -28,7 +28,7 @@ from vqe_core.media import (
 from vqe_core.samplers import sampler_spec
 from vqe_core.samplers.base import cap_positions
 from vqe_core.types import FrameTable, MediaSource, TimedEmbeddings
-from vqe_core.workers import DecodeCrew, DecodeWorker, open_video_in
+from vqe_core.workers import DecodeWorker, WorkerPool, open_video_in
 
 if TYPE_CHECKING:
     from vqe_core.encoders import ImageTextEncoder
@@ -203,7 +203,7 @@ def frames_of_entry(entry: Entry) -> TimedEmbeddings:
 Key = TypeVar("Key", bound=Hashable)
 Embedded = TimedEmbeddings | VqeError
 
-MOST_LANES = 16  # what waits grows with the lanes: twice as many batches of prepared pictures
+MOST_THREADS = 16  # what waits grows with the lanes: twice as many batches of prepared pictures
 
 
 def embed_videos(
@@ -212,7 +212,7 @@ def embed_videos(
     encoder: ImageTextEncoder,
     settings: EmbedSettings,
     *,
-    crew: DecodeCrew | None = None,
+    pool: WorkerPool | None = None,
     on_outcome: Callable[[Key, Embedded], None] | None = None,
 ) -> dict[Key, Embedded]:
     """Embed the sampled frames of each video.
@@ -225,7 +225,7 @@ def embed_videos(
         sampler: which frames.
         encoder: pictures to embeddings.
         settings: of the call.
-        crew: who decodes, for hosts that call again and again. Default: one for this call.
+        pool: who decodes, for hosts that call again and again. Default: one for this call.
         on_outcome: called with each video as soon as its embeddings or its error are known, for bars and for hosts
             that stop at the first failure.
 
@@ -253,7 +253,7 @@ def embed_videos(
         else:
             note(key, found)
     if missing:
-        own = DecodeCrew.of(settings, [job.source for job in missing]) if crew is None else nullcontext(crew)
+        own = WorkerPool.of(settings, [job.source for job in missing]) if pool is None else nullcontext(pool)
         try:
             with own as hands:
                 for job, outcome in _embed(missing, recipe, store, hands):
@@ -277,17 +277,17 @@ class _Job(Generic[Key]):
 
 
 def _embed(
-    jobs: Sequence[_Job[Key]], recipe: FrameRecipe, store: FrameStore, crew: DecodeCrew
+    jobs: Sequence[_Job[Key]], recipe: FrameRecipe, store: FrameStore, pool: WorkerPool
 ) -> Iterator[tuple[_Job[Key], Embedded]]:
     """Each job with its outcome, failures as soon as they are known."""
     settings, pending = recipe.settings, dict[int, SampledVideo]()
-    batch_size = settings.picture_batch(recipe.encoder)
+    batch_size = settings.image_batch(recipe.encoder)
     with (
-        OrderedLanes(
+        OrderedPrefetch(
             len(jobs),
             lambda i, worker: _read(jobs[i], worker, recipe, store),
-            lanes=min(MOST_LANES, torch.get_num_threads()),
-            worker=crew.worker,
+            lanes=min(MOST_THREADS, torch.get_num_threads()),
+            worker=pool.worker,
             waiting=batch_size,
         ) as reading,
         ImageBatcher(recipe.encoder, batch_size) as batcher,
@@ -322,7 +322,7 @@ def _read(
     yield from recipe.read(open_video_in(worker, job.source, recipe.settings.limits, reader=recipe.settings.reader))
 
 
-def _collect(i: int, reading: OrderedLanes[Any], batcher: ImageBatcher) -> SampledVideo | TimedEmbeddings:
+def _collect(i: int, reading: OrderedPrefetch[Any], batcher: ImageBatcher) -> SampledVideo | TimedEmbeddings:
     for item in reading.items(i):
         if isinstance(item, Restart):
             batcher.discard(i)

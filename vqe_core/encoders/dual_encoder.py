@@ -46,7 +46,7 @@ class DualEncoder:
     pictures: Callable[[Tensor], Tensor] = field(repr=False, compare=False)
     # What of the way of computing can change an embedding.
     computing: dict[str, str] = field(default_factory=dict, compare=False)
-    picture_batches: BackOff = field(default_factory=BackOff, repr=False, compare=False)
+    image_batches: BackOff = field(default_factory=BackOff, repr=False, compare=False)
     text_batches: BackOff = field(default_factory=BackOff, repr=False, compare=False)
     # Batch sizes that were measured.
     measured: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
@@ -106,7 +106,7 @@ class DualEncoder:
         }
 
     @property
-    def picture_batch(self) -> int:
+    def image_batch(self) -> int:
         """Pictures a batch; on a graphics card as many as pay there, measured once (scores move by rounding)."""
         if torch.device(self.device).type != "cuda":
             return USUAL
@@ -139,7 +139,7 @@ class DualEncoder:
 
         A batch that does not fit into memory is halved, and so are all after it.
         """
-        return torch.cat(self.picture_batches.run(self._embed_pictures, images))
+        return torch.cat(self.image_batches.run(self._embed_pictures, images))
 
     @torch.inference_mode()
     @own_precision()

@@ -27,7 +27,7 @@ from vqe_core.scorers.emscore.idf import resolve_idf
 from vqe_core.scorers.emscore.scorer import EMScore
 from vqe_core.scorers.rows import check_references, read_row
 from vqe_core.types import TimedEmbeddings
-from vqe_core.workers import DecodeCrew, open_video_in
+from vqe_core.workers import WorkerPool, open_video_in
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ def look_at_video(
     seen = embed_videos({0: source}, scorer.sampler, encoder, settings)[0]
     if isinstance(seen, VqeError):
         raise seen
-    with DecodeCrew.of(settings, [source]) as crew, crew.worker() as worker:
+    with WorkerPool.of(settings, [source]) as pool, pool.worker() as worker:
         frames = open_video_in(worker, source).read(lambda video: _read_frames(video, seen, longest_side))
     evidence = {}
     for text, embedded in embed_texts(captions, encoder, settings, long_text=scorer.long_text).items():

@@ -16,7 +16,7 @@ from vqe_core.scorers.options import EMScoreOptions
 from vqe_core.scorers.row_errors import FaultWatch, report_failures
 from vqe_core.scorers.rows import CaptionRow
 from vqe_core.types import TextEmbedding, TimedEmbeddings
-from vqe_core.workers import DecodeCrew
+from vqe_core.workers import WorkerPool
 
 # Rows whose embeddings are held at one time; more rows cost time, not memory.
 CHUNK_ROWS = 256
@@ -78,7 +78,7 @@ class _Chunks:
         self._videos: dict[str, TimedEmbeddings | VqeError] = {}
         self._watch = FaultWatch()
         sources = {key: good[i].video for i, key in self._keys.items()}
-        self._crew = stack.enter_context(DecodeCrew.of(settings, [source for source in sources.values() if source]))
+        self._crew = stack.enter_context(WorkerPool.of(settings, [source for source in sources.values() if source]))
         self._bar = stack.enter_context(progress_bar("videos", len(sources), options.progress))
 
     def embed(self, chunk: Sequence[int]) -> Iterator[tuple[int, EmbeddedRow | VqeError]]:
@@ -99,7 +99,7 @@ class _Chunks:
         held = {key: self._videos[key] for key in wanted if key in self._videos}
         sources: Mapping[str, Any] = {key: row.video for key, row in wanted.items() if key not in held}  # type: ignore[union-attr]
         embedded = embed_videos(
-            sources, self._sampler, self._encoder, self._settings, crew=self._crew, on_outcome=self._note
+            sources, self._sampler, self._encoder, self._settings, pool=self._crew, on_outcome=self._note
         )
         self._videos = {**held, **embedded}
 

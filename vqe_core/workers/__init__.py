@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from vqe_core.workers.client import DecodeWorker, IsolatedReader, open_video_in, read_audio_in
 from vqe_core.workers.limits import WorkerLimits
-from vqe_core.workers.pool import DecodeCrew, many_files
+from vqe_core.workers.pool import WorkerPool, many_files
 
 __all__ = [
-    "DecodeCrew",
+    "WorkerPool",
     "DecodeWorker",
     "IsolatedReader",
     "WorkerLimits",

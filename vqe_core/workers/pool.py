@@ -92,7 +92,7 @@ class Running(Protocol):
     def row_timeout(self) -> float: ...
 
 
-class DecodeCrew:
+class WorkerPool:
     """Decode workers of one call, started when first needed and used again; none where decoding is in-process.
 
     After a call without an error they wait for the next one.
@@ -105,8 +105,8 @@ class DecodeCrew:
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, settings: Running, sources: Sequence[MediaSource]) -> DecodeCrew:
-        """The crew that the settings name; ``isolate=None`` decides by the number of files, where there can be one.
+    def of(cls, settings: Running, sources: Sequence[MediaSource]) -> WorkerPool:
+        """The pool that the settings name; ``isolate=None`` decides by the number of files, where there can be one.
 
         Args:
             settings: of the call.
@@ -116,7 +116,7 @@ class DecodeCrew:
         isolated = many_files(files) if settings.isolate is None else settings.isolate
         return cls(isolated and files > 0, settings.row_timeout)
 
-    def __enter__(self) -> DecodeCrew:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(self, *error: Any) -> None:

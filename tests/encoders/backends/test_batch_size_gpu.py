@@ -31,4 +31,4 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory():
 
 
 def test_on_a_cpu_it_is_the_usual_one(clip_folder):
-    assert load_image_text_encoder(clip_folder, "cpu").picture_batch == USUAL
+    assert load_image_text_encoder(clip_folder, "cpu").image_batch == USUAL

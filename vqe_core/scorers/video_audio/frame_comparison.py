@@ -22,7 +22,7 @@ from vqe_core.scorers.video_audio.audio_track import HeardSound, heard_during, r
 from vqe_core.scorers.video_audio.pairs import PairResult, SoundPair
 from vqe_core.scorers.video_audio.windows import Windowing, profile_entry
 from vqe_core.types import TimedEmbeddings
-from vqe_core.workers import DecodeCrew, DecodeWorker, open_video_in
+from vqe_core.workers import DecodeWorker, WorkerPool, open_video_in
 
 CHUNK_PAIRS = 256  # whose embeddings and sounds are held at one time
 
@@ -53,7 +53,7 @@ class FrameComparison:
         settings, results = self.settings, list[PairResult | VqeError]()
         decoding, comparing = FaultWatch(), FaultWatch()
         with (
-            DecodeCrew.of(settings, [source for pair in pairs for source in pair.sources]) as crew,
+            WorkerPool.of(settings, [source for pair in pairs for source in pair.sources]) as pool,
             progress_bar("videos", len(pairs), self.options.progress) as bar,
         ):
             for start in range(0, len(pairs), CHUNK_PAIRS):
@@ -65,10 +65,10 @@ class FrameComparison:
                     self.sampler,
                     self.encoder,
                     settings,
-                    crew=crew,
+                    pool=pool,
                     on_outcome=lambda _, outcome: decoding.note(outcome),
                 )
-                with crew.worker() as worker:
+                with pool.worker() as worker:
                     found = [frames[key] for key in keys]
                     results += self.compare_embedded(chunk, found, worker, comparing)
                 bar.update(len(chunk))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vqe_core.cache import CacheKey, EmbeddingCache, open_cache
 from vqe_core.embed import show_progress
-from vqe_core.embed.prefetch import OrderedLanes
+from vqe_core.embed.prefetch import OrderedPrefetch
 from vqe_core.encoders.base import JointEncoder
 from vqe_core.encoders.checkpoints import content_parts
 from vqe_core.errors import VqeError
@@ -25,7 +25,7 @@ from vqe_core.scorers.video_audio.audio_track import HeardSound, open_pair
 from vqe_core.scorers.video_audio.cache_entries import entry_of_windows, identities, pair_parts, windows_of_entry
 from vqe_core.scorers.video_audio.pairs import PairResult, SoundPair
 from vqe_core.scorers.video_audio.windows import WindowedEmbeddings, Windowing, join_windows, profile_entry
-from vqe_core.workers import DecodeCrew, DecodeWorker
+from vqe_core.workers import DecodeWorker, WorkerPool
 
 Made = tuple[WindowedEmbeddings, tuple[str, ...], str]
 
@@ -58,11 +58,11 @@ class ByJointSpace:
         """Compare each pair, while what comes next is being read; one that fails gives its error."""
         bar = show_progress(range(len(pairs)), "videos", len(pairs), self.options.progress)
         watch = FaultWatch()
-        crew = DecodeCrew.of(self.options, [source for pair in pairs for source in pair.sources])
+        pool = WorkerPool.of(self.options, [source for pair in pairs for source in pair.sources])
         with (
-            crew,
-            OrderedLanes(
-                len(pairs), lambda i, worker: self._read(pairs[i], worker), lanes=1, worker=crew.worker, waiting=1
+            pool,
+            OrderedPrefetch(
+                len(pairs), lambda i, worker: self._read(pairs[i], worker), lanes=1, worker=pool.worker, waiting=1
             ) as reading,
         ):
             return [watch.attempt(self._one, pairs[i], reading.items(i)) for i in bar]

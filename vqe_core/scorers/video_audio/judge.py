@@ -24,7 +24,7 @@ from vqe_core.scorers.row_errors import FaultWatch
 from vqe_core.scorers.video_audio.audio_track import HeardSound, see_and_hear
 from vqe_core.scorers.video_audio.llm_calls import ask_once
 from vqe_core.scorers.video_audio.pairs import PairResult, SoundPair
-from vqe_core.workers import DecodeCrew, DecodeWorker
+from vqe_core.workers import DecodeWorker, WorkerPool
 
 CHUNK_PAIRS = 32  # whose pictures and sounds are held at one time
 MOST_FRAMES = 32  # of one clip: each is paid for, by whoever runs the model
@@ -70,14 +70,14 @@ class ByJudge:
         """Judge each pair, some at a time; one that fails gives its error and is not shown."""
         results, watch = list[PairResult | VqeError](), FaultWatch()
         with (
-            DecodeCrew.of(
+            WorkerPool.of(
                 EmbedSettings.of(self.options), [source for pair in pairs for source in pair.sources]
-            ) as crew,
+            ) as pool,
             progress_bar("videos", len(pairs), self.options.progress) as bar,
         ):
             for start in range(0, len(pairs), CHUNK_PAIRS):
                 chunk = pairs[start : start + CHUNK_PAIRS]
-                with crew.worker() as worker:
+                with pool.worker() as worker:
                     shown = [watch.attempt(self._show, pair, worker) for pair in chunk]
                 results += self._judged(shown)
                 bar.update(len(chunk))
