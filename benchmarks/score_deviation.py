@@ -26,7 +26,7 @@ from vqe_core.encoders import load_image_text_encoder, unload_encoders
 from vqe_core.encoders.backends import PlainPictures
 from vqe_core.errors import VqeError
 from vqe_core.functional.emscore import METRICS
-from vqe_core.scorers.emscore.row_scorer import SCORE_TYPES
+from vqe_core.scorers.emscore.score_types import SCORE_TYPES
 from vqe_core.toy import model_folder
 from vqe_core.toy.clips import ToyClip, make_clip
 

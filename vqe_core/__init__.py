@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from vqe_core.integrations.sql import score_sql as score_sql
     from vqe_core.integrations.trainer import make_compute_metrics as make_compute_metrics
     from vqe_core.report.explain import explain_emscore as explain_emscore
+    from vqe_core.scorers.clip_score import CLIPScore as CLIPScore
     from vqe_core.scorers.emscore.scorer import EMScore as EMScore
     from vqe_core.scorers.video_audio.scorer import VideoAudioSimilarity as VideoAudioSimilarity
 
 _PUBLIC = {
     "EMScore": "vqe_core.scorers.emscore.scorer",
+    "CLIPScore": "vqe_core.scorers.clip_score",
+    "Scorer": "vqe_core.scorers.base",
     "VideoAudioSimilarity": "vqe_core.scorers.video_audio.scorer",
     "score_dataset": "vqe_core.integrations.datasets",
     "summarise": "vqe_core.integrations.datasets",
@@ -28,7 +31,7 @@ _PUBLIC = {
     "explain_emscore": "vqe_core.report.explain",
     "make_compute_metrics": "vqe_core.integrations.trainer",
     "MediaSource": "vqe_core.types",
-    "ScoreReport": "vqe_core.types",
+    "ScoreReport": "vqe_core.scorers.report",
     "VqeError": "vqe_core.errors",
     "InputError": "vqe_core.errors",
     "MediaError": "vqe_core.errors",

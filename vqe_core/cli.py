@@ -18,7 +18,6 @@ from typing import Any
 
 from vqe_core import registry
 from vqe_core.errors import InputError, InternalError, NothingScoredWarning, VqeError
-from vqe_core.scorers.options import COMMAND_OPTIONS
 from vqe_core.version import __version__
 
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130  # 130: what a shell reports for Ctrl-C
@@ -28,7 +27,7 @@ NUMBERS = {"int": int, "int | None": int, "float": float, "float | None": float}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 for a clear error, 130 for Ctrl-C."""
-    options = vars(_parser().parse_args(arguments))
+    options = vars(_parser(sys.argv[1:] if arguments is None else arguments).parse_args(arguments))
     command, debug = options.pop("command"), options.pop("debug")
     try:
         with _shown_log() if debug else nullcontext():
@@ -51,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="vqe", description="Judge a video against its words and its sound.")
     parser.add_argument("--version", action="version", version=f"vqe-core {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -67,15 +66,8 @@ def _parser() -> argparse.ArgumentParser:
 
     score = commands.add_parser("score", help="score the rows of a table")
     metrics = score.add_subparsers(title="metrics", required=True, metavar="METRIC")
-    for name, (options, summary) in COMMAND_OPTIONS.items():
-        metric = metrics.add_parser(name, parents=[common], help=summary, description=summary)
-        metric.add_argument("rows", metavar="ROWS", help="jsonl, json, csv or parquet; media paths relative to it")
-        metric.add_argument("--out", required=True, metavar="FILE", help="table to write, the format by its ending")
-        metric.add_argument(
-            "--no-cache", action="store_true", default=argparse.SUPPRESS, help="neither look up nor store embeddings"
-        )
-        _add_options(metric, options)
-        metric.set_defaults(command=_score, metric=name)
+    for name in registry.names("scorer") if "score" in arguments else ():
+        _add_metric(metrics, name, common, arguments)
 
     cache = commands.add_parser("cache", parents=[common], help="look at, empty or check the stored embeddings")
     cache.add_argument("action", choices=("info", "clear", "verify"), metavar="ACTION", help="info, clear or verify")
@@ -85,21 +77,49 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser(
         "list", parents=[common], help="list metrics (scorers), samplers, encoders and all other components"
     )
+    listing.add_argument("kind", nargs="?", metavar="KIND", help="one kind, each with its options, for example sampler")
     listing.set_defaults(command=_list)
     return parser
 
 
-def _add_options(parser: argparse.ArgumentParser, options: type[Any]) -> None:
-    """One flag an option of the scorer; what is not given keeps the scorer's default."""
-    group = parser.add_argument_group("options")
-    for field in dataclasses.fields(options):
-        if field.metadata.get("python_only"):
-            continue
-        flag = "--" + field.name.replace("_", "-")
-        shown = "" if field.default in (None, False) else f" (default: {field.default})"
+def _add_metric(metrics: Any, name: str, common: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """Add one metric. Another that is named needs no description: only what is asked for is imported."""
+    named = [word for word in arguments if word in registry.names("scorer")]
+    if named and named[0] != name:
+        metrics.add_parser(name)
+        return
+    try:
+        scorer = registry.load("scorer", name)
+    except Exception as error:  # of another package, which may be broken in any way
+        if registry.is_own("scorer", name):
+            raise
+        metrics.add_parser(name, help=f"cannot be imported: {type(error).__name__}: {error}")
+        return
+    summary = scorer.summary()
+    metric = metrics.add_parser(name, parents=[common], help=summary, description=summary)
+    metric.add_argument("rows", metavar="ROWS", help="jsonl, json, csv or parquet; media paths relative to it")
+    metric.add_argument("--out", required=True, metavar="FILE", help="table to write, the format by its ending")
+    metric.add_argument(
+        "--no-cache", action="store_true", default=argparse.SUPPRESS, help="neither look up nor store embeddings"
+    )
+    _add_options(metric, scorer)
+    metric.set_defaults(command=_score, metric=name)
+
+
+def _add_options(parser: argparse.ArgumentParser, scorer: type[Any]) -> None:
+    """Add one flag an option of the scorer; what is not given keeps the scorer's default."""
+    from vqe_core.scorers.options import group_of, help_of
+
+    groups: dict[str, Any] = {}
+    fields = [field for field in dataclasses.fields(scorer) if not field.metadata.get("python_only")]
+    for field in sorted(fields, key=lambda field: group_of(field.name) is not None):  # its own come first
+        title = group_of(field.name) or f"{scorer.name} alone"
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        shown = "" if field.default in (None, False, "") else f" (default: {field.default})"
         settings: dict[str, Any] = {
             "default": argparse.SUPPRESS,
-            "help": (field.metadata["help"] + shown).replace("%", "%%"),
+            "help": (help_of(field, scorer) + shown).replace("%", "%%"),
         }
         if field.type in SWITCHES:
             settings["action"] = argparse.BooleanOptionalAction
@@ -110,7 +130,7 @@ def _add_options(parser: argparse.ArgumentParser, options: type[Any]) -> None:
                 settings["nargs"] = "+"
             if field.metadata.get("bare"):
                 settings.update(nargs="?", const=field.metadata["bare"])
-        group.add_argument(flag, **settings)
+        groups[title].add_argument("--" + field.name.replace("_", "-"), **settings)
 
 
 def _score(options: dict[str, Any]) -> int:
@@ -206,8 +226,18 @@ def _cache(options: dict[str, Any]) -> int:
 
 
 def _list(options: dict[str, Any]) -> int:
-    for kind in registry.kinds():
-        print(f"{kind.replace('_', ' ') + 's':15s} {' '.join(registry.names(kind))}")
+    kind = options["kind"]
+    if kind is None:
+        for each in registry.kinds():
+            print(f"{each.replace('_', ' ') + 's':15s} {' '.join(registry.names(each))}")
+        return 0
+    if kind not in registry.kinds():
+        raise InputError(f"KIND ({kind!r}) must be one of {', '.join(registry.kinds())}")
+    for name in registry.names(kind):
+        component = registry.load(kind, name)
+        takes = [] if kind == "scorer" else [field.name for field in registry.option_fields(component)]
+        summary = (component.__doc__ or "").strip().partition("\n")[0]
+        print(f"{name + (':' + ','.join(f'{o}=' for o in takes) if takes else '')}\n    {summary}")
     return 0
 
 

@@ -72,13 +72,20 @@ def check_positive(name: str, value: Any, unit: str) -> None:
         raise InputError(f"{name} ({value!r}) must be a positive finite number of {unit}")
 
 
+def check_number(name: str, value: Any) -> None:
+    """Raise InputError unless the option ``name`` is a finite number; None is checked by nobody."""
+    if not (isinstance(value, numbers.Real) and math.isfinite(value)):
+        raise InputError(f"{name} ({value!r}) must be a number, or None for no bound")
+
+
 def option(default: Any, help_text: str, **command_line: Any) -> Any:
     """A dataclass field with what the command line shows of it.
 
     Args:
         default: in Python.
         help_text: one line.
-        command_line: ``many=True`` takes several values, ``python_only=True`` makes no flag, ``bare`` is what
+        command_line: ``rule`` is ``"count"``, ``"seconds"`` or ``"number"``; ``kind`` names the components that it
+            chooses; ``many=True`` takes several values, ``python_only=True`` makes no flag, ``bare`` is what
             the flag alone means, ``metavar``; ``written=True`` names a column that is written, not read; and
             ``changes_scores=False`` leaves the option out of fingerprints, ``names="model"`` or ``names="file"`` puts
             the content of what is named into them.

@@ -60,6 +60,11 @@ def load(kind: str, name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
+def is_own(kind: str, name: str) -> bool:
+    """Tell whether a component was registered here, not by an installed package."""
+    return name in _TARGETS.get(kind, {})
+
+
 def _known(kind: str) -> dict[str, str]:
     return {**_plugins(kind), **_TARGETS.get(kind, {})}
 
@@ -235,8 +240,9 @@ register("sampler", "all", "vqe_core.samplers.index_based:AllFramesSampler")
 
 register("reader", "pyav", "vqe_core.media.video.pyav_reader:PyAVReader")
 register("reader", "nvdec", "vqe_core.media.video.nvdec_reader:NvdecReader")
-register("reader", "frames", "vqe_core.media.video.reader:FramesReader")  # chosen by the source, as is the next
-register("reader", "torchcodec", "vqe_core.media.video.torchcodec_reader:TorchcodecReader")
+# Chosen by the source, not by a user.
+register("source_reader", "frames", "vqe_core.media.video.reader:FramesReader")
+register("source_reader", "torchcodec", "vqe_core.media.video.torchcodec_reader:TorchcodecReader")
 
 # Families of checkpoints: the name is the checkpoint's `model_type`.
 register("encoder", "clip", "vqe_core.encoders.clip:ClipEncoder")
@@ -260,4 +266,5 @@ register("judge", "function", "vqe_core.judges.function:FunctionJudge")
 register("judge", "endpoint", "vqe_core.judges.endpoint:EndpointJudge")
 
 register("scorer", "emscore", "vqe_core.scorers.emscore.scorer:EMScore")
+register("scorer", "clip_score", "vqe_core.scorers.clip_score:CLIPScore")
 register("scorer", "video_audio_similarity", "vqe_core.scorers.video_audio.scorer:VideoAudioSimilarity")

@@ -13,7 +13,7 @@ import os
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -154,21 +154,38 @@ MEDIA = Cell(encode_media, decode_media)
 AUDIO = Cell(encode_audio, decode_media)
 
 
-__all__ = ["AUDIO", "MEDIA", "TEXT", "TEXTS", "Cell", "OptionalInputs"]
+# How the kinds of inputs are stored, see ``vqe_core.scorers.base.Input``.
+CELLS = {"text": TEXT, "texts": TEXTS, "video": MEDIA, "audio": AUDIO, "value": TEXT}
 
 
 class OptionalInputs:
     """Put it before ``evaluate.Metric`` among the bases.
 
-    ``columns`` says how each input is stored, ``required`` which must be given, ``scorer`` what computes, and
-    ``shared`` which options mean the same to it and to ``evaluate``; at load, what else both know is of ``evaluate``.
+    ``scorer`` is what computes, and says which inputs there are; ``shared`` are the options that mean the same to it
+    and to ``evaluate``; at load, what else both know is of ``evaluate``.
     The docstrings below are needed: ``evaluate`` appends to them.
     """
 
-    columns: ClassVar[Mapping[str, Cell]] = {}
-    required: ClassVar[tuple[str, ...]] = ()
     scorer: ClassVar[Any]
     shared: ClassVar[tuple[str, ...]] = ("seed",)
+
+    @property
+    def columns(self) -> dict[str, Cell]:
+        """How each input is stored."""
+        return {entry.name: CELLS[entry.kind] for entry in self.scorer.inputs}
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Inputs that must be given."""
+        return tuple(entry.name for entry in self.scorer.inputs if entry.required)
+
+    @classmethod
+    def input_features(cls) -> Any:
+        """Return the ``datasets.Features`` of the inputs as they are stored, for ``evaluate.MetricInfo``."""
+        from datasets import Features, Value
+
+        text = Value("large_string")
+        return Features({entry.name: [text] if entry.kind == "texts" else text for entry in cls.scorer.inputs})
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Options of the scorer may be given here too, so to ``evaluate.load``; ``compute`` may overrule them.

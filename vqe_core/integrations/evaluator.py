@@ -21,7 +21,6 @@ from transformers import PreTrainedModel
 from vqe_core.errors import InputError
 from vqe_core.media import Video, as_media_source, open_video
 from vqe_core.options import check_count
-from vqe_core.scorers.base import ASKED_FOR
 from vqe_core.scorers.emscore.scorer import EMScore
 
 
@@ -217,7 +216,7 @@ class VideoCaptioningEvaluator(Evaluator):
         settings = {"confidence_level": confidence_level, "n_resamples": n_resamples, "random_state": random_state}
         samples = result["samples"] if self.metric_options.get("per_sample") else result.pop("samples")
         intervals = {
-            key: _interval(samples[key], settings) for key in result if key in samples and key not in ASKED_FOR
+            key: _interval(samples[key], settings) for key in result if key in samples and key not in EMScore.asked_for
         }
         return {key: {"score": value, **intervals[key]} if key in intervals else value for key, value in result.items()}
 

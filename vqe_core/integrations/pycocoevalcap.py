@@ -9,7 +9,7 @@ import numpy as np
 
 from vqe_core.errors import InputError
 from vqe_core.functional.emscore import METRICS
-from vqe_core.scorers.emscore.row_scorer import BOTH, REFERENCE, SCORE_TYPES, VIDEO
+from vqe_core.scorers.emscore.score_types import BOTH, REFERENCE, SCORE_TYPES, VIDEO
 from vqe_core.scorers.emscore.scorer import EMScore
 
 SHOWN_IDS = 5  # in one message

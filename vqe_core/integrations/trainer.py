@@ -12,7 +12,7 @@ import torch.distributed as dist
 
 from vqe_core.errors import InputError, VqeError
 from vqe_core.integrations.datasets.columns import stored_media
-from vqe_core.scorers.emscore.row_scorer import BOTH, REFERENCE, VIDEO, available_score_types
+from vqe_core.scorers.emscore.score_types import BOTH, REFERENCE, VIDEO, available_score_types
 from vqe_core.scorers.emscore.scorer import EMScore
 
 HEADLINE = "emscore"

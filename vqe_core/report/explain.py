@@ -22,9 +22,9 @@ from vqe_core.functional.idf import IdfTable
 from vqe_core.media import TableMismatchError, Video, as_media_source, shrunk
 from vqe_core.report.word_alignment import Word, WordEvidence, frame_names, read_words, word_evidence
 from vqe_core.runtime import own_precision
-from vqe_core.scorers.base import ScoreReport
 from vqe_core.scorers.emscore.idf import resolve_idf
 from vqe_core.scorers.emscore.scorer import EMScore
+from vqe_core.scorers.report import ScoreReport
 from vqe_core.scorers.rows import check_references, read_row
 from vqe_core.types import TimedEmbeddings
 from vqe_core.workers import WorkerPool, open_video_in
@@ -65,11 +65,13 @@ def look_at_video(
     source = as_media_source(video)
     encoder = scorer.load_encoder()
     settings = EmbedSettings.of(scorer)
-    seen = embed_videos({0: source}, scorer.sampler, encoder, settings)[0]
+    seen = embed_videos({0: source}, scorer.frame_sampler, encoder, settings)[0]
     if isinstance(seen, VqeError):
         raise seen
     with WorkerPool.of(settings, [source]) as pool, pool.worker() as worker:
-        frames = open_video_in(worker, source).read(lambda video: _read_frames(video, seen, longest_side))
+        frames = open_video_in(worker, source, reader=settings.reader).read(
+            lambda video: _read_frames(video, seen, longest_side)
+        )
     evidence = {}
     for text, embedded in embed_texts(captions, encoder, settings, long_text=scorer.long_text).items():
         if isinstance(embedded, VqeError):

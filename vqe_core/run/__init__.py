@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vqe_core import registry
-from vqe_core.scorers.base import ScoreReport, report_to_columns
+from vqe_core.scorers.report import ScoreReport, report_to_columns
 from vqe_core.tables import check_writable, read_signatures, read_table, write_table
 
 

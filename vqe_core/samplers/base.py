@@ -62,6 +62,20 @@ def cap_positions(positions: np.ndarray, max_frames: int) -> tuple[np.ndarray, s
     return positions[np.isin(positions, kept)], note
 
 
+def choose_sampler(value: Any, *, option: str = "sampler") -> FrameSampler:
+    """Return the sampler that a user gave: an object as it is, a spec as the sampler that it names.
+
+    Raises:
+        InputError, InputTypeError: neither.
+
+    Example:
+        >>> choose_sampler("scene:threshold=10")
+        SceneSampler(threshold=10.0)
+    """
+    sampler: FrameSampler = registry.choose("sampler", value, option=option, methods=("select",))
+    return sampler
+
+
 def sampler_from_options(
     *,
     frame_sampling_method: str | None = None,

@@ -1,214 +1,295 @@
-"""A scorer as the function that ``datasets.map`` calls: its device, and the names and types of its columns."""
+"""What every metric shares: columns and their checks, options, errors and statuses, means, signature, map, tables.
+
+A scorer is a frozen dataclass of options. A metric of its own is a subclass that says which inputs it takes, what its
+scores are called, and how a row is scored; see ``clip_score.py`` for the shortest one.
+"""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
-from vqe_core.errors import InputError, InputTypeError, InternalError, VqeError
+from vqe_core.errors import InputError, InputTypeError, InternalError, VqeError, attempt
+from vqe_core.runtime import own_precision, settle_in_process
+from vqe_core.samplers import sampler_spec
 from vqe_core.scorers.fingerprint import carry
-from vqe_core.scorers.options import SharedOptions
-from vqe_core.scorers.row_errors import MOST_FAULTS
-from vqe_core.scorers.rows import check_keys
+from vqe_core.scorers.options import SharedOptions, check_options
+from vqe_core.scorers.report import (
+    ResultNames,
+    RowOutcome,
+    ScoreReport,
+    assemble_report,
+    report_to_columns,
+    report_to_result,
+)
+from vqe_core.scorers.row_errors import MOST_FAULTS, FaultWatch, report_failures
+from vqe_core.scorers.rows import as_columns, audio_column, check_keys, is_missing, read_cell, video_column
+from vqe_core.version import __version__
 from vqe_core.workers.pool import many_files
 
-
-@dataclass(frozen=True)
-class ScoreReport:
-    """Scores of a call, for hosts to show in their own form.
-
-    Attributes:
-        scores: column means over the rows that have the score; NaN where none has.
-        rows: one list a column, an entry a row; NaN for a row that failed.
-        status: a word a row, ``"ok"`` or why it has no score.
-        messages: remarks a row, empty where there is nothing to say.
-        signature: everything that can change a score, and nothing else.
-        details: optional extra columns (``frame_details``, ``tags``).
-        calibration: what the scores of the call are worth against its mismatches, where the metric says so.
-    """
-
-    scores: dict[str, float]
-    rows: dict[str, list[float]]
-    status: list[str]
-    messages: list[str]
-    signature: dict[str, Any]
-    details: dict[str, list[Any]] = field(default_factory=dict)
-    calibration: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def num_rows(self) -> int:
-        """Rows of the call."""
-        return len(self.status)
-
-    @property
-    def num_failed(self) -> int:
-        """Rows without a score."""
-        return sum(status != "ok" for status in self.status)
-
-    def failure_lines(self) -> list[str]:
-        """A line for each status but ``"ok"``, the most frequent first: how many rows ended so, and an example.
-
-        Example:
-            >>> report = ScoreReport({}, {}, ["ok", "not_found", "not_found"], ["", "no file a", "no file b"], {})
-            >>> report.failure_lines()
-            ['not_found: 2 rows, for example row 1: no file a']
-        """
-        by_status: dict[str, list[int]] = {}
-        for i, status in enumerate(self.status):
-            if status != "ok":
-                by_status.setdefault(status, []).append(i)
-        ordered = sorted(by_status.items(), key=lambda item: -len(item[1]))
-        return [f"{status}: {self._example(rows)}" for status, rows in ordered]
-
-    def _example(self, rows: list[int]) -> str:
-        message = self.messages[rows[0]]
-        if len(rows) == 1:
-            return f"row {rows[0]}: {message}"
-        alike = all(self.messages[i] == message for i in rows)
-        return f"{len(rows)} rows: {message}" if alike else f"{len(rows)} rows, for example row {rows[0]}: {message}"
-
-
-# Details that an option asks for stand beside the means too, not only among the samples.
-ASKED_FOR = ("frame_details", "profile")
-# Details that are words, not structures.
-WORDS = ("description", "reason")
-
-
-@dataclass(frozen=True)
-class RowOutcome:
-    """What became of one row: scores with remarks, or the error that stopped it."""
-
-    scores: dict[str, float] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    frames: list[dict[str, Any]] | None = None
-    error: VqeError | None = None
-
-
-def assemble_report(
-    outcomes: Sequence[RowOutcome], keys: Sequence[str], signature: dict[str, Any], with_frames: bool = False
-) -> ScoreReport:
-    """Columns, status and means of all rows. A failed row is NaN in every score column and left out of the means."""
-    rows = {key: [outcome.scores.get(key, math.nan) for outcome in outcomes] for key in keys}
-    return ScoreReport(
-        scores={key: mean_known(column) for key, column in rows.items()},
-        rows=rows,
-        status=["ok" if outcome.error is None else outcome.error.code for outcome in outcomes],
-        messages=["; ".join(o.notes) if o.error is None else str(o.error) for o in outcomes],
-        signature=signature,
-        details={"frame_details": [outcome.frames for outcome in outcomes]} if with_frames else {},
-    )
-
-
-def mean_known(column: Sequence[float]) -> float:
-    """Mean of the values that are not NaN; NaN where none is known."""
-    known = [value for value in column if not math.isnan(value)]
-    return math.fsum(known) / len(known) if known else math.nan
-
-
-def report_to_result(report: ScoreReport, options: SharedOptions) -> dict[str, Any]:
-    """The dictionary that ``evaluate`` users get: plain Python values only."""
-    result: dict[str, Any] = {
-        **report.scores,
-        **report.calibration,
-        "num_rows": report.num_rows,
-        "num_failed": report.num_failed,
-        "signature": report.signature,
-        **{name: column for name, column in report.details.items() if name in ASKED_FOR},
-    }
-    if options.per_sample:
-        result["samples"] = {**report.rows, **report.details, "status": report.status, "message": report.messages}
-    return result
-
-
-def report_to_columns(report: ScoreReport, options: SharedOptions, precision: Any = np.float64) -> dict[str, Any]:
-    """Typed columns for ``datasets.map`` and tables: numbers of ``precision``, bool flags, details as JSON texts.
-
-    Args:
-        report: of a call.
-        options: name the columns of status and message.
-        precision: numpy type of numbers.
-    """
-    scores = {key: np.asarray(column, dtype=_dtype(column, precision)) for key, column in report.rows.items()}
-    details = {key: _texts(key, column) for key, column in report.details.items()}
-    return {**scores, **details, options.status_key: report.status, options.message_key: report.messages}
-
-
-def _dtype(column: Sequence[Any], precision: Any) -> Any:
-    return np.bool_ if all(isinstance(value, bool) for value in column) else precision
-
-
-def _texts(name: str, column: Sequence[Any]) -> list[str]:
-    """Words as they are, "" for none; any other column as JSON. The name decides: values differ by batch."""
-    if name in WORDS:
-        return ["" if entry is None else entry if isinstance(entry, str) else json.dumps(entry) for entry in column]
-    return [json.dumps(entry) for entry in column]
-
-
-_ONE_CELL = (str, bytes, Mapping, type(None))
-
-
-def check_map_arguments(batch: Any, others: tuple[Any, ...], needed_key: str, needed: str) -> None:
-    """Check that a batch of rows came, and beside it a rank or nothing.
-
-    Args:
-        batch: the first argument.
-        others: further positional arguments.
-        needed_key: the option that names the column without which there is no row.
-        needed: that column.
-
-    Raises:
-        InputTypeError: columns one by one, a table of Arrow or polars, numbers of rows, or a single row.
-    """
-    if hasattr(batch, "column_names") or type(batch).__module__.startswith("polars"):
-        raise InputTypeError(
-            f"the rows come as {type(batch).__name__}; give them as lists: "
-            "rows.with_format(None).map(scorer, batched=True)"
-        )
-    if not hasattr(batch, "keys"):
-        raise InputTypeError(
-            f"the scorer takes whole rows by column name, got {type(batch).__name__}; leave input_columns out, and "
-            f"name the columns by {needed_key} and the other *_key options"
-        )
-    rank = others[0] if others else None
-    if len(others) > 1 or not (rank is None or isinstance(rank, int)):
-        raise InputTypeError("beside the rows the scorer takes their rank alone; leave with_indices out of map")
-    # A row of a data set knows that it is one; otherwise a cell shows it.
-    if type(batch).__name__ == "LazyRow" or (needed in batch and isinstance(batch[needed], _ONE_CELL)):
-        raise InputTypeError("the scorer got a single row; give it batches of rows: map(scorer, batched=True)")
-
+Columns = Mapping[str, "list[Any] | None"]
 
 SCORE, FLAG, TEXT = "float32", "bool", "string"
 
 
-def on_rank(scorer: Any, rank: int | None) -> Any:
-    """The scorer on the graphics card of a worker, with ``device="auto"``; else the scorer itself.
+@dataclass(frozen=True)
+class Input:
+    """One input of a metric.
 
-    Args:
-        scorer: with a ``device`` option.
-        rank: number of the worker, from 0; None outside ``map(with_rank=True, num_proc=...)``. Several workers share
-            a card where there are more of them than cards.
+    Attributes:
+        name: argument of ``compute``, for example ``"predictions"``.
+        key: the option that names its column in a table.
+        kind: what a cell holds; ``"value"`` is anything.
+        required: whether every row needs it.
     """
-    if rank is None or scorer.device != "auto":
-        return scorer
-    import torch
 
-    cards = torch.cuda.device_count()
-    return replace(scorer, device=f"cuda:{rank % cards}") if cards > 1 else scorer
+    name: str
+    key: str
+    kind: Literal["text", "texts", "video", "audio", "value"]
+    required: bool = False
 
 
-class MapFunction:
-    """What makes a scorer, a frozen dataclass of options, a good function for ``datasets.map``."""
+@dataclass(frozen=True)
+class Call:
+    """The rows of one call, checked.
 
-    score_batch: Callable[..., ScoreReport]
-    writes_score: Callable[[str], bool]
-    needed_key: ClassVar[str]  # the option that names the column without which there is no row
-    status_key: str
-    message_key: str
+    Attributes:
+        columns: lists by input, None for an input that is not given.
+        given: inputs that hold something; of a batch of a table, those that have a column.
+        rows: what ``Scorer.read_row`` made of each, or why it cannot be scored.
+        whole: False for a batch of a data set.
+    """
+
+    columns: Columns
+    given: frozenset[str]
+    rows: Sequence[Any]
+    whole: bool
+
+
+class Failing(Protocol):
+    """An outcome of a row, as far as the base looks at it."""
+
+    @property
+    def error(self) -> VqeError | None: ...
+
+
+class Scoring(Protocol):
+    """One call at work, its models loaded."""
+
+    def outcomes(self) -> Sequence[Any]:
+        """Score all rows; each outcome has an ``error``, None where the row has scores."""
+        ...
+
+    def report(self, outcomes: Sequence[Any]) -> ScoreReport:
+        """Make the report of the call."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scorer(SharedOptions):
+    """A metric with fixed options.
+
+    The object is itself the function for ``datasets.map(scorer, batched=True)``. It holds options only, so it pickles
+    to a few hundred bytes, and its fingerprint is the same before and after its models load.
+
+    A subclass names its ``inputs``, its ``result_names``, and either scores a row by itself (``score_row``) or all
+    rows of a call together (``prepare``).
+
+    Attributes:
+        name: under which it is registered, and which its signature carries.
+        inputs: in the order of ``compute``; the first is required.
+        asked_for: text columns that an option asks for: they stand beside the means too, not among the samples only.
+        words: text columns that hold words as they are; the others hold structures, in tables as JSON.
+    """
+
+    name: ClassVar[str]
+    inputs: ClassVar[tuple[Input, ...]]
+    asked_for: ClassVar[tuple[str, ...]] = ()
+    words: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        self.check_result_names()
+
+    # What a metric of its own says.
+
+    def result_names(self, given: Collection[str]) -> ResultNames:
+        """Return the names of the columns that it writes.
+
+        Args:
+            given: inputs that there are.
+
+        Raises:
+            InputError: too few to score anything.
+        """
+        raise NotImplementedError
+
+    def writes_score(self, name: str) -> bool:
+        """Tell whether a score, with these or other options, is called ``name``."""
+        names = self.result_names({entry.name for entry in self.inputs})
+        return name in (*names.scores, *names.flags)
+
+    def read_row(self, cells: Mapping[str, Any], given: Collection[str]) -> Any:
+        """Check one row, and return it in the form that is scored. Default: its checked cells, by input.
+
+        Args:
+            cells: by input.
+            given: inputs that the call has.
+
+        Raises:
+            VqeError: of the kind and code of what is wrong.
+        """
+        return {entry.name: read_cell(entry.kind, cells[entry.name], entry.name) for entry in self.inputs}
+
+    def score_row(self, row: Any) -> Mapping[str, float] | RowOutcome:
+        """Score one row, as ``read_row`` returned it."""
+        raise NotImplementedError
+
+    def prepare(self, call: Call) -> Scoring:
+        """Load what a call needs. Default: nothing; ``score_row`` scores one row after the other.
+
+        Raises:
+            ModelNotFoundError, ModelError, MissingPackageError: before anything is decoded.
+        """
+        return RowByRow(self, call)
+
+    def own_signature(self) -> dict[str, Any]:
+        """Return the options that can change a score and are no other metric's, for the signature."""
+        return {}
+
+    def check_batch(self) -> None:
+        """Check that no option gives scores that would differ from batch to batch of a data set.
+
+        Raises:
+            InputError: one does; the message says how to fix it beforehand.
+        """
+
+    # What follows is the same for every metric.
+
+    @classmethod
+    def summary(cls) -> str:
+        """Return the first line of its description."""
+        return (cls.__doc__ or "").strip().splitlines()[0].rstrip(".")
+
+    def compute(self, *_: Any, **columns: Any) -> Any:
+        """Score rows and return plain Python values, as the ``evaluate`` module does.
+
+        Args:
+            columns: lists by input.
+
+        Returns:
+            The mean of each score, ``num_rows``, ``num_failed`` and ``signature``; ``samples`` where asked for.
+
+        Raises:
+            VqeError: see ``score``.
+        """
+        return report_to_result(Scorer.score(self, **columns), self)
+
+    def score(self, *_: Any, **columns: Any) -> Any:
+        """Score rows; arguments as ``compute``.
+
+        Raises:
+            InputError: columns that cannot be scored at all.
+            ModelNotFoundError, ModelError, MissingPackageError: before anything is decoded.
+            MediaError, InputError, RowsFailedError: rows that cannot be scored, with ``on_error="raise"``.
+        """
+        return self._scored(self.call(whole=True, **columns))
+
+    def call(self, *, whole: bool, **columns: Any) -> Call:
+        """Check the columns of a call and its rows; arguments as ``compute``."""
+        lists = as_columns(**{entry.name: columns.pop(entry.name, None) for entry in self.inputs})
+        if columns:
+            takes = ", ".join(entry.name for entry in self.inputs)
+            raise InputTypeError(f"{', '.join(columns)} is no input of {self.name}; it takes {takes}")
+        given = {name for name, column in lists.items() if column and not all(map(is_missing, column))}
+        return self._call(lists, given, whole=whole)
+
+    def score_batch(self, batch: Mapping[str, Any], base_dir: str | None = None, *, whole: bool = False) -> ScoreReport:
+        """Score a batch of rows of a data set, or with ``whole`` all of them; ``base_dir`` is where paths start.
+
+        Raises:
+            InputError: an option that would differ from batch to batch.
+            VqeError: see ``score``.
+        """
+        if not whole:
+            self.check_batch()
+        lists = as_columns(**self.inputs_from(batch, base_dir))
+        # By the columns there are, not by their values: every batch must give the same columns.
+        given = {name for name, column in lists.items() if column is not None}
+        return self._scored(self._call(lists, given, whole=whole))
+
+    def _call(self, columns: Columns, given: Collection[str], *, whole: bool) -> Call:
+        self.result_names(given)  # too little to score anything is told before a row is looked at
+        call = Call(columns, frozenset(given), self._read_rows(columns, given), whole)
+        if self.on_error == "raise":
+            failures = {i: row for i, row in enumerate(call.rows) if isinstance(row, VqeError)}
+            report_failures(failures, len(call.rows), "raise")
+        return call
+
+    @own_precision()
+    def _scored(self, call: Call) -> ScoreReport:
+        settle_in_process()
+        scoring = self.prepare(call)
+        outcomes = scoring.outcomes()
+        self.check_failures(outcomes, whole=call.whole)
+        return scoring.report(outcomes)
+
+    def check_failures(self, outcomes: Sequence[Failing], *, whole: bool) -> None:
+        """Raise, warn or pass over in silence what is wrong with some rows, by ``on_error``."""
+        failures = {i: outcome.error for i, outcome in enumerate(outcomes) if outcome.error is not None}
+        report_failures(failures, len(outcomes), self.on_error, whole=whole)
+
+    def _read_rows(self, columns: Columns, given: Collection[str]) -> list[Any]:
+        """Check every row; a row that cannot be scored gives its error."""
+        count = len(next(column for column in columns.values() if column is not None))
+        return [
+            attempt(self.read_row, {name: column[i] if column else None for name, column in columns.items()}, given)
+            for i in range(count)
+        ]
+
+    @property
+    def needed_key(self) -> str:
+        """The option that names the column without which there is no row."""
+        return next(entry.key for entry in self.inputs if entry.required)
+
+    def inputs_from(self, columns: Mapping[str, Any], base_dir: str | None = None) -> dict[str, Any]:
+        """Return the arguments of ``score`` from a table, by the ``*_key`` options.
+
+        Args:
+            columns: lists by column name.
+            base_dir: folder that relative media paths are relative to. Default: the working directory.
+
+        Raises:
+            InputError: a column that is needed is not there.
+        """
+        self.check_columns(columns)
+        return {entry.name: self._input_from(entry, columns, base_dir) for entry in self.inputs}
+
+    def _input_from(self, entry: Input, columns: Mapping[str, Any], base_dir: str | None) -> Any:
+        key = getattr(self, entry.key)
+        if entry.kind == "video":
+            return video_column(columns, key, self.start_key, self.end_key, base_dir)
+        if entry.kind == "audio":
+            return audio_column(columns, key, base_dir)
+        return columns[key] if key in columns else None  # noqa: SIM401 (a data set's columns have no get)
+
+    def columns_for(self, columns: Collection[str]) -> dict[str, str]:
+        """Return name and type of each column that the object, as a function, adds to a table with ``columns``."""
+        self.check_columns(columns)
+        names = self.result_names({entry.name for entry in self.inputs if getattr(self, entry.key) in columns})
+        types = {**dict.fromkeys(names.scores, SCORE), **dict.fromkeys(names.flags, FLAG)}
+        return {**types, **dict.fromkeys(names.texts, TEXT), self.status_key: TEXT, self.message_key: TEXT}
+
+    def signed(self, models: Mapping[str, Any], readers: Collection[str], **others: Any) -> dict[str, Any]:
+        """Return the signature: metric, version, models, sampling and readers, then what is this metric's own."""
+        sampling = {"sampler": sampler_spec(self.frame_sampler), "max_frames": self.max_frames}
+        reading = {**sampling, "reader": ", ".join(sorted(readers))}
+        looks = any(entry.kind == "video" for entry in self.inputs)
+        about = {"metric": self.name, "version": __version__, **models, **(reading if looks else {})}
+        return {**about, **self.own_signature(), **others}
 
     def __call__(
         self,
@@ -298,15 +379,6 @@ class MapFunction:
         if self.status_key == self.message_key:
             raise InputError(f"status_key and message_key ({self.status_key!r}) must differ")
 
-    def column_types(self, scores: Sequence[str], flags: Sequence[str], texts: Sequence[str]) -> dict[str, str]:
-        """Types by column, in the order in which ``report_to_columns`` gives them."""
-        named = {**dict.fromkeys(scores, SCORE), **dict.fromkeys(flags, FLAG), **dict.fromkeys(texts, TEXT)}
-        return {**named, self.status_key: TEXT, self.message_key: TEXT}
-
-    def columns_for(self, columns: Collection[str]) -> dict[str, str]:
-        """Name and type of each column that the object, as a function, adds to a table with ``columns``."""
-        raise NotImplementedError
-
     def features(self, features: Any) -> Any:
         """The ``datasets.Features`` of a scored data set, for ``map(scorer, features=scorer.features(ds.features))``.
 
@@ -324,3 +396,84 @@ class MapFunction:
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return carry(self)
+
+
+@dataclass(frozen=True)
+class RowByRow:
+    """The scoring of a metric that needs nothing but the row: one after the other, each for itself."""
+
+    scorer: Scorer
+    call: Call
+
+    def outcomes(self) -> list[RowOutcome]:
+        """Score each row; one that fails gives its error."""
+        watch = FaultWatch()
+        return [as_outcome(watch.attempt(self._scored, row)) for row in self.call.rows]
+
+    def _scored(self, row: Any) -> Any:
+        if isinstance(row, VqeError):
+            raise row
+        return self.scorer.score_row(row)
+
+    def report(self, outcomes: Sequence[RowOutcome]) -> ScoreReport:
+        """Make the report of the call."""
+        return assemble_report(outcomes, self.scorer.result_names(self.call.given), self.scorer.signed({}, ()))
+
+
+def as_outcome(result: Mapping[str, float] | RowOutcome | VqeError) -> RowOutcome:
+    """Return the outcome that scores, or an error, stand for."""
+    if isinstance(result, VqeError):
+        return RowOutcome(error=result)
+    return result if isinstance(result, RowOutcome) else RowOutcome(result)
+
+
+_ONE_CELL = (str, bytes, Mapping, type(None))
+
+
+def check_map_arguments(batch: Any, others: tuple[Any, ...], needed_key: str, needed: str) -> None:
+    """Check that a batch of rows came, and beside it a rank or nothing.
+
+    Args:
+        batch: the first argument.
+        others: further positional arguments.
+        needed_key: the option that names the column without which there is no row.
+        needed: that column.
+
+    Raises:
+        InputTypeError: columns one by one, a table of Arrow or polars, numbers of rows, or a single row.
+    """
+    if hasattr(batch, "column_names") or type(batch).__module__.startswith("polars"):
+        raise InputTypeError(
+            f"the rows come as {type(batch).__name__}; give them as lists: "
+            "rows.with_format(None).map(scorer, batched=True)"
+        )
+    if not hasattr(batch, "keys"):
+        raise InputTypeError(
+            f"the scorer takes whole rows by column name, got {type(batch).__name__}; leave input_columns out, and "
+            f"name the columns by {needed_key} and the other *_key options"
+        )
+    rank = others[0] if others else None
+    if len(others) > 1 or not (rank is None or isinstance(rank, int)):
+        raise InputTypeError("beside the rows the scorer takes their rank alone; leave with_indices out of map")
+    # A row of a data set knows that it is one; otherwise a cell shows it.
+    if type(batch).__name__ == "LazyRow" or (needed in batch and isinstance(batch[needed], _ONE_CELL)):
+        raise InputTypeError("the scorer got a single row; give it batches of rows: map(scorer, batched=True)")
+
+
+SCORE, FLAG, TEXT = "float32", "bool", "string"
+
+
+def on_rank(scorer: Any, rank: int | None) -> Any:
+    """The scorer on the graphics card of a worker, with ``device="auto"``; else the scorer itself.
+
+    Args:
+        scorer: with a ``device`` option.
+        rank: number of the worker, from 0; None outside ``map(with_rank=True, num_proc=...)``. Several workers share
+            a card where there are more of them than cards.
+    """
+    if rank is None or scorer.device != "auto":
+        return scorer
+    import torch
+
+    cards = torch.cuda.device_count()
+    return replace(scorer, device=f"cuda:{rank % cards}") if cards > 1 else scorer

@@ -11,8 +11,7 @@ from vqe_core.embed import EmbedSettings, embed_texts, embed_videos, progress_ba
 from vqe_core.encoders import ImageTextEncoder
 from vqe_core.errors import VqeError
 from vqe_core.media import source_identity
-from vqe_core.samplers import FrameSampler
-from vqe_core.scorers.options import EMScoreOptions
+from vqe_core.scorers.options import CaptionOptions
 from vqe_core.scorers.row_errors import FaultWatch, report_failures
 from vqe_core.scorers.rows import CaptionRow
 from vqe_core.types import TextEmbedding, TimedEmbeddings
@@ -31,14 +30,14 @@ class EmbeddedRow:
     video: TimedEmbeddings | None
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """Remarks of all parts, each once, in order."""
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings of all parts, each once, in order."""
         texts = [note for text in (self.candidate, *self.references) for note in text.notes]
         return tuple(dict.fromkeys([*texts, *(self.video.notes if self.video is not None else ())]))
 
 
 def embed_rows(
-    rows: Sequence[CaptionRow | VqeError], sampler: FrameSampler, encoder: ImageTextEncoder, options: EMScoreOptions
+    rows: Sequence[CaptionRow | VqeError], encoder: ImageTextEncoder, options: CaptionOptions
 ) -> Iterator[tuple[int, EmbeddedRow | VqeError]]:
     """Embed rows, some at a time; those of one video come together, so that it is read once.
 
@@ -50,7 +49,7 @@ def embed_rows(
     """
     yield from ((i, row) for i, row in enumerate(rows) if isinstance(row, VqeError))
     with ExitStack() as stack:
-        chunks = _Chunks(rows, sampler, encoder, options, EmbedSettings.of(options), stack)
+        chunks = _Chunks(rows, encoder, options, stack)
         for start in range(0, len(chunks.order), CHUNK_ROWS):
             yield from chunks.embed(chunks.order[start : start + CHUNK_ROWS])
 
@@ -61,14 +60,12 @@ class _Chunks:
     def __init__(
         self,
         rows: Sequence[CaptionRow | VqeError],
-        sampler: FrameSampler,
         encoder: ImageTextEncoder,
-        options: EMScoreOptions,
-        settings: EmbedSettings,
+        options: CaptionOptions,
         stack: ExitStack,
     ) -> None:
-        self._rows, self._sampler, self._encoder, self._options = rows, sampler, encoder, options
-        self._settings = settings
+        self._rows, self._encoder, self._options = rows, encoder, options
+        self._sampler, self._settings = options.frame_sampler, EmbedSettings.of(options)
         good = {i: row for i, row in enumerate(rows) if isinstance(row, CaptionRow)}
         self._keys = {i: source_identity(row.video) for i, row in good.items() if row.video is not None}
         self._first_row: dict[str | None, int] = {}
@@ -78,7 +75,9 @@ class _Chunks:
         self._videos: dict[str, TimedEmbeddings | VqeError] = {}
         self._watch = FaultWatch()
         sources = {key: good[i].video for i, key in self._keys.items()}
-        self._crew = stack.enter_context(WorkerPool.of(settings, [source for source in sources.values() if source]))
+        self._pool = stack.enter_context(
+            WorkerPool.of(self._settings, [source for source in sources.values() if source])
+        )
         self._bar = stack.enter_context(progress_bar("videos", len(sources), options.progress))
 
     def embed(self, chunk: Sequence[int]) -> Iterator[tuple[int, EmbeddedRow | VqeError]]:
@@ -99,11 +98,11 @@ class _Chunks:
         held = {key: self._videos[key] for key in wanted if key in self._videos}
         sources: Mapping[str, Any] = {key: row.video for key, row in wanted.items() if key not in held}  # type: ignore[union-attr]
         embedded = embed_videos(
-            sources, self._sampler, self._encoder, self._settings, pool=self._crew, on_outcome=self._note
+            sources, self._sampler, self._encoder, self._settings, pool=self._pool, on_outcome=self._on_outcome
         )
         self._videos = {**held, **embedded}
 
-    def _note(self, key: str, outcome: TimedEmbeddings | VqeError) -> None:
+    def _on_outcome(self, key: str, outcome: TimedEmbeddings | VqeError) -> None:
         self._bar.update()
         if isinstance(outcome, VqeError) and self._options.on_error == "raise":
             report_failures({self._first_row[key]: outcome}, len(self._rows), "raise")

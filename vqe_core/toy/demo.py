@@ -37,8 +37,8 @@ from vqe_core.report.html import (
     summarise_attributes,
     summarise_severity,
 )
-from vqe_core.scorers.base import ScoreReport, report_to_columns
 from vqe_core.scorers.emscore.scorer import EMScore
+from vqe_core.scorers.report import ScoreReport, report_to_columns
 from vqe_core.scorers.video_audio.scorer import VideoAudioSimilarity
 from vqe_core.tables import write_table, write_whole
 from vqe_core.toy.clips import ToyClip, make_clip, write_clip

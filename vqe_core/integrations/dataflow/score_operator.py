@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vqe_core.errors import InputError, InputTypeError, MissingPackageError
-from vqe_core.scorers.base import ScoreReport, report_to_columns
 from vqe_core.scorers.options import SharedOptions
+from vqe_core.scorers.report import ScoreReport, report_to_columns
 
 
 @dataclass(frozen=True)

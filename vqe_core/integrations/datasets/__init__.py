@@ -26,8 +26,8 @@ from vqe_core.integrations.datasets.columns import (
 )
 from vqe_core.integrations.datasets.sources import load_rows
 from vqe_core.integrations.datasets.summary import signed, summarise
-from vqe_core.scorers.base import ScoreReport
 from vqe_core.scorers.emscore.idf import can_be_counted
+from vqe_core.scorers.report import ScoreReport
 from vqe_core.scorers.row_errors import warn_caller
 from vqe_core.scorers.rows import is_missing
 from vqe_core.workers import many_files

@@ -185,10 +185,6 @@ def reader_for(
     return PyAVReader(limits=limits)
 
 
-# What holds frames, or an open decoder, is read by these; nobody chooses them.
-READERS_BY_SOURCE = ("frames", "torchcodec")
-
-
 def choose_reader(value: Any, *, option: str = "reader") -> VideoReader | None:
     """Return the reader of files that a user chose, None for the usual one.
 
@@ -201,9 +197,8 @@ def choose_reader(value: Any, *, option: str = "reader") -> VideoReader | None:
     """
     if value is None or value in ("auto", "pyav"):
         return None
-    own = [name for name in names("reader") if name not in READERS_BY_SOURCE]
-    if isinstance(value, str) and value.partition(":")[0] not in own:
-        raise InputError(f"{option} ({value!r}) must be one of auto, {', '.join(own)}")
+    if isinstance(value, str) and value.partition(":")[0] not in names("reader"):
+        raise InputError(f"{option} ({value!r}) must be one of auto, {', '.join(names('reader'))}")
     reader: VideoReader = choose("reader", value, option=option, methods=("probe", "frames"))
     return reader
 

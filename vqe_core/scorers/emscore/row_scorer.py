@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from vqe_core.errors import InputError, InputTypeError
+from vqe_core.encoders import ImageTextEncoder
 from vqe_core.functional.emscore import (
     EmbeddedBatch,
     EMScores,
@@ -21,81 +21,36 @@ from vqe_core.functional.emscore import (
 )
 from vqe_core.functional.idf import IdfTable
 from vqe_core.options import FrameAggregation, MultiReference
-from vqe_core.scorers.rows import CaptionRow
+from vqe_core.scorers.base import Call
+from vqe_core.scorers.caption_scorer import CaptionScoring
+from vqe_core.scorers.embedded_rows import EmbeddedRow
+from vqe_core.scorers.emscore.idf import resolve_idf
+from vqe_core.scorers.emscore.score_types import BOTH, REFERENCE, VIDEO, available_score_types, left_out, score_keys
+from vqe_core.scorers.report import RowOutcome
 from vqe_core.types import TextEmbedding, TimedEmbeddings
 
-VIDEO, REFERENCE, BOTH = SCORE_TYPES = ("EMScore(X,V)", "EMScore(X,X*)", "EMScore(X,V,X*)")
-# What each needs beside the captions.
-NEEDED_COLUMNS = {VIDEO: ("videos",), REFERENCE: ("references",), BOTH: ("videos", "references")}
+if TYPE_CHECKING:
+    from vqe_core.scorers.emscore.scorer import EMScore
 
 
-def chosen_names(option: str, value: Any, allowed: Sequence[str]) -> tuple[str, ...] | None:
-    """The distinct names in ``value`` (one, several, or None for None), in the order given.
+class EMScoring(CaptionScoring):
+    """One call of EMScore, its encoder loaded and the weights of its tokens known."""
 
-    Raises:
-        InputError: a name that is not among ``allowed``, or none at all.
-    """
-    if value is None:
-        return None
-    if not isinstance(value, str | Iterable):
-        raise InputTypeError(f"{option} ({value!r}) must be a name or a list of names among {', '.join(allowed)}")
-    chosen = (value,) if isinstance(value, str) else tuple(value)
-    if not chosen or any(item not in allowed for item in chosen):
-        raise InputError(f"{option} ({value!r}) must be among {', '.join(allowed)}")
-    return tuple(dict.fromkeys(chosen))
+    def __init__(self, scorer: EMScore, call: Call, encoder: ImageTextEncoder) -> None:
+        super().__init__(scorer, call, encoder)
+        score_types = available_score_types(scorer.score_types, set(call.given))
+        idf = resolve_idf(scorer.idf, encoder, call.rows, scorer.long_text, scorer.on_error)
+        how = (scorer.multi_reference, scorer.frame_aggregation, idf, scorer.return_all_frames)
+        self.row_scorer = RowScorer(score_types, scorer.metrics, *how)
 
+    def score_row(self, row: EmbeddedRow) -> RowOutcome:
+        """Score one embedded row."""
+        return self.row_scorer.outcome(row)
 
-def available_score_types(requested: Sequence[str] | None, given: set[str]) -> tuple[str, ...]:
-    """The score types asked for, or all that the ``given`` columns allow.
-
-    Raises:
-        InputError: a column that a score type needs is not given.
-    """
-    for score_type in requested or ():
-        absent = [name for name in NEEDED_COLUMNS[score_type] if name not in given]
-        if absent:
-            raise InputError(
-                f"score type {score_type} needs {' and '.join(absent)}; give them, or leave it out of score_types"
-            )
-    available = tuple(t for t in requested or SCORE_TYPES if given.issuperset(NEEDED_COLUMNS[t]))
-    if not available:
-        raise InputError("a caption is judged by something: give videos, references, or both")
-    return available
-
-
-def needed_columns(
-    columns: Mapping[str, list[Any] | None], score_types: Sequence[str], also: set[str]
-) -> dict[str, list[Any] | None]:
-    """The columns, those left out that neither a score type needs nor ``also`` names: no video is opened in vain."""
-    needed = {"predictions", *also, *(name for score_type in score_types for name in NEEDED_COLUMNS[score_type])}
-    return {name: column if name in needed else None for name, column in columns.items()}
-
-
-def left_out(has_video: bool, has_references: bool, score_types: Sequence[str]) -> tuple[str, ...]:
-    """A remark for a row that lacks what some of the score types need."""
-    given = {"videos"} if has_video else set()
-    given |= {"references"} if has_references else set()
-    missing = [score_type for score_type in score_types if not given.issuperset(NEEDED_COLUMNS[score_type])]
-    lacking = "references" if has_video else "video"
-    return (f"no {lacking} in this row: {', '.join(missing)} left out",) if missing else ()
-
-
-def nothing_to_score(row: CaptionRow, score_types: Sequence[str]) -> InputError | None:
-    """An error with code ``no_input`` if the row lacks what every one of the score types needs."""
-    given = {"videos"} if row.video is not None else set()
-    given |= {"references"} if row.references else set()
-    if any(given.issuperset(NEEDED_COLUMNS[score_type]) for score_type in score_types):
-        return None
-    return InputError(
-        f"predictions ({row.candidate!r}) has {' and '.join(sorted(given)) or 'neither video nor references'}, "
-        f"which is not enough for {', '.join(score_types)}; fill the row in or leave it out",
-        code="no_input",
-    )
-
-
-def score_keys(score_types: Sequence[str], metrics: Sequence[str]) -> tuple[str, ...]:
-    """Names of the scores, ``"<score type>_<metric>"``."""
-    return tuple(f"{score_type}_{metric}" for score_type in score_types for metric in metrics)
+    def signature(self) -> dict[str, Any]:
+        """Return everything that can change a score, the weights of tokens by their digest."""
+        idf = self.row_scorer.idf
+        return {**super().signature(), "idf": "none" if idf is None else idf.digest()}
 
 
 @dataclass(frozen=True)
@@ -108,6 +63,7 @@ class RowScorer:
         frame_aggregation: ``"video"`` matches the caption with all frames at once, as the paper does;
             ``"mean_of_frames"`` scores each frame as a video of its own and averages.
         idf: token weights, or None for equal ones.
+        with_frames: whether each frame is scored as a video of its own too.
     """
 
     score_types: tuple[str, ...]
@@ -115,11 +71,23 @@ class RowScorer:
     multi_reference: MultiReference
     frame_aggregation: FrameAggregation
     idf: IdfTable | None = None
+    with_frames: bool = False
 
     @property
     def keys(self) -> tuple[str, ...]:
         """Names of the scores, ``"<score type>_<metric>"``."""
         return score_keys(self.score_types, self.metrics)
+
+    def outcome(self, row: EmbeddedRow) -> RowOutcome:
+        """Score one row, with the warnings and details that belong to it."""
+        warnings = row.warnings
+        if self.weights_vanish(row.candidate, *row.references):
+            warnings += ("idf weighs every word of a caption 0; equal weights used",)
+        warnings += left_out(row.video is not None, bool(row.references), self.score_types)
+        details: dict[str, Any] = {}
+        if self.with_frames and row.video is not None:
+            details["frame_details"] = self.score_frames(row.candidate, row.references, row.video)
+        return RowOutcome(self.score(row.candidate, row.references, row.video), warnings, details)
 
     def score(
         self, candidate: TextEmbedding, references: Sequence[TextEmbedding], video: TimedEmbeddings | None

@@ -16,9 +16,9 @@ from vqe_core.errors import VqeError
 from vqe_core.functional.similarity import cosine_matrix
 from vqe_core.media import source_identity
 from vqe_core.samplers import FrameSampler
-from vqe_core.scorers.options import VideoAudioOptions
 from vqe_core.scorers.row_errors import FaultWatch
 from vqe_core.scorers.video_audio.audio_track import HeardSound, heard_during, read_sound, sound_offset, with_clock
+from vqe_core.scorers.video_audio.options import VideoAudioOptions
 from vqe_core.scorers.video_audio.pairs import PairResult, SoundPair
 from vqe_core.scorers.video_audio.windows import Windowing, profile_entry
 from vqe_core.types import TimedEmbeddings

@@ -19,10 +19,10 @@ from vqe_core.encoders.checkpoints import content_parts
 from vqe_core.errors import VqeError
 from vqe_core.media import TableMismatchError, Video, decoders_of
 from vqe_core.samplers import FrameSampler
-from vqe_core.scorers.options import VideoAudioOptions
 from vqe_core.scorers.row_errors import FaultWatch
 from vqe_core.scorers.video_audio.audio_track import HeardSound, open_pair
 from vqe_core.scorers.video_audio.cache_entries import entry_of_windows, identities, pair_parts, windows_of_entry
+from vqe_core.scorers.video_audio.options import VideoAudioOptions
 from vqe_core.scorers.video_audio.pairs import PairResult, SoundPair
 from vqe_core.scorers.video_audio.windows import WindowedEmbeddings, Windowing, join_windows, profile_entry
 from vqe_core.workers import DecodeWorker, WorkerPool

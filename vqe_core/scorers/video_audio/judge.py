@@ -19,25 +19,15 @@ from vqe_core.judges.exhibit import LONGEST_SIDE, Exhibit
 from vqe_core.judges.judgement import Judgement, as_judgement
 from vqe_core.media import Video, resample, shrunk
 from vqe_core.samplers import FrameSampler, cap_positions
-from vqe_core.scorers.options import VideoAudioOptions
 from vqe_core.scorers.row_errors import FaultWatch
 from vqe_core.scorers.video_audio.audio_track import HeardSound, see_and_hear
 from vqe_core.scorers.video_audio.llm_calls import ask_once
+from vqe_core.scorers.video_audio.options import VideoAudioOptions
 from vqe_core.scorers.video_audio.pairs import PairResult, SoundPair
 from vqe_core.workers import DecodeWorker, WorkerPool
 
 CHUNK_PAIRS = 32  # whose pictures and sounds are held at one time
 MOST_FRAMES = 32  # of one clip: each is paid for, by whoever runs the model
-# Options that say something about embeddings, of which a judge has none.
-MEANINGLESS = (
-    "min_percentile",
-    "reference_bank",
-    "return_profile",
-    "horizontal_flip",
-    "vertical_flip",
-    "window",
-    "hop",
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,34 +120,3 @@ def _result(shown: _Shown, answer: Judgement | VqeError) -> PairResult | VqeErro
     # float64: 0.7 must pass min_score=0.7
     score = torch.tensor([answer.score], dtype=torch.float64)
     return PairResult(score, reader=shown.reader, reason=answer.reason, notes=shown.notes)
-
-
-def is_judged(options: VideoAudioOptions) -> bool:
-    """Whether the options name a judge's verdict as the way to compare."""
-    return options.method == "judge" or (options.method == "auto" and options.judge is not None)
-
-
-def refuse_bank(options: VideoAudioOptions) -> None:
-    """Check, before anybody is asked, that clips can be compared with a bank of other sounds.
-
-    Raises:
-        InputError: a judge compares.
-    """
-    if is_judged(options):
-        raise InputError("fit_bank needs embeddings, and method 'judge' has none; use another method")
-
-
-def refuse_meaningless(options: VideoAudioOptions) -> None:
-    """Check that no option is chosen that says nothing about a judge.
-
-    Raises:
-        InputError: one is.
-    """
-    defaults = VideoAudioOptions()
-    for name in MEANINGLESS:
-        value = getattr(options, name)
-        if value != getattr(defaults, name):
-            raise InputError(
-                f"{name} ({value!r}) says nothing about method 'judge', which gives one number a clip and no "
-                "embeddings; leave it out, or use another method"
-            )

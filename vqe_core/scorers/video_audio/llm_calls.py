@@ -6,11 +6,12 @@ import traceback
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
+from vqe_core import registry
 from vqe_core.chat.role import Role
 from vqe_core.describers import Describer, as_describer
 from vqe_core.errors import PROGRAMMING_ERRORS, InputError, InternalError, VqeError
 from vqe_core.judges import Judge, as_judge
-from vqe_core.scorers.options import VideoAudioOptions
+from vqe_core.scorers.video_audio.options import VideoAudioOptions
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -23,6 +24,8 @@ def describer_for(options: VideoAudioOptions) -> Describer | None:
         InputError: an address without a model, or one that holds a key or no host.
         InputTypeError: neither a function nor a describer.
     """
+    if isinstance(options.describer, str):
+        return as_describer(registry.create("describer", options.describer))
     if options.describer is not None:
         return as_describer(options.describer)
     if options.api_url is None:
@@ -39,6 +42,8 @@ def judge_for(options: VideoAudioOptions) -> Judge:
         InputError: the options name nobody, or an address without a model, or one that holds a key or no host.
         InputTypeError: neither a function nor a judge.
     """
+    if isinstance(options.judge, str):
+        return as_judge(registry.create("judge", options.judge))
     if options.judge is not None:
         return as_judge(options.judge)
     if options.api_url is None:
@@ -46,16 +51,6 @@ def judge_for(options: VideoAudioOptions) -> Judge:
     from vqe_core.judges.endpoint import EndpointJudge
 
     return EndpointJudge(**_endpoint(options))
-
-
-def check_asked(options: VideoAudioOptions) -> None:
-    """Check that a judge is not given in vain.
-
-    Raises:
-        InputError: another method was chosen.
-    """
-    if options.judge is not None and options.method not in ("auto", "judge"):
-        raise InputError(f"judge is not asked by method {options.method!r}; use method='judge', or leave judge out")
 
 
 def _endpoint(options: VideoAudioOptions) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from vqe_core.errors import VqeError
 from vqe_core.functional.similarity import reduce_similarities
-from vqe_core.scorers.base import ScoreReport, mean_known
-from vqe_core.scorers.options import VideoAudioOptions
-from vqe_core.scorers.video_audio.pairs import Comparison, PairResult
+from vqe_core.scorers.report import ResultNames, RowOutcome
+from vqe_core.scorers.video_audio.options import VideoAudioOptions
+from vqe_core.scorers.video_audio.pairs import PairResult
 
 SIMILARITIES = ("similarity", "avg_similarity", "max_similarity", "min_similarity")
 SCORES = (*SIMILARITIES, "percentile")
@@ -64,49 +64,23 @@ def gather_rows(
     return outcomes
 
 
-def sound_report(
-    outcomes: Sequence[SoundOutcome],
-    percentiles: Sequence[float],
-    numbers: dict[str, Any],
-    signature: dict[str, Any],
-    options: VideoAudioOptions,
-    method: Comparison,
-) -> ScoreReport:
-    """The report of a call; a failed row is NaN in every score column and left out of the means."""
-    pairs = list(zip(outcomes, percentiles, strict=True))
-    per_row = [row_scores(outcome, options, percentile) for outcome, percentile in pairs]
-    rows: dict[str, list[Any]] = {
-        name: [scores.get(name, math.nan) for scores in per_row] for name in score_names(method.name)
-    }
-    passed: list[Any] = [passes(outcome, options, percentile) for outcome, percentile in pairs]
-    return ScoreReport(
-        scores={
-            **{name: mean_known(column) for name, column in rows.items()},
-            "passed_filter": sum(passed) / len(passed),
-        },
-        rows={**rows, "passed_filter": passed},
-        status=["ok" if outcome.error is None else outcome.error.code for outcome in outcomes],
-        messages=[row_message(outcome) for outcome in outcomes],
-        signature=signature,
-        details=row_details(outcomes, method.name, options.return_profile),
-        calibration=numbers,
-    )
+def row_outcome(outcome: SoundOutcome, percentile: float, options: VideoAudioOptions, names: ResultNames) -> RowOutcome:
+    """Return scores, warnings and details of one row; see ``RowOutcome``."""
+    if outcome.error is not None:
+        return RowOutcome(error=outcome.error)
+    scores = {**row_scores(outcome, options, percentile), "passed_filter": passes(outcome, options, percentile)}
+    details = {name: _one_or_list([_plain(getattr(pair, name)) for pair in outcome.pairs]) for name in names.texts}
+    return RowOutcome(scores, tuple(note for pair in outcome.pairs for note in pair.notes), details)
 
 
-def score_names(method: str) -> tuple[str, ...]:
-    """Score columns of a method."""
-    return _SCORES_OF.get(method, SCORES)
-
-
-def detail_names(method: str, with_profile: bool) -> list[str]:
-    """Columns beside the scores: the words that stood for the sound or for a number, and the profile if asked for."""
-    return [*_WORDS_OF.get(method, ()), *(["profile"] if with_profile else [])]
+def result_names(method: str, with_profile: bool) -> ResultNames:
+    """Return the columns of a method; by it alone, so that every batch of a data set has the same."""
+    texts = (*_WORDS_OF.get(method, ()), *(["profile"] if with_profile else []))
+    return ResultNames(_SCORES_OF.get(method, SCORES), ("passed_filter",), texts)
 
 
 def row_scores(outcome: SoundOutcome, options: VideoAudioOptions, percentile: float) -> dict[str, float]:
-    """Score columns of one row; NaN where it failed."""
-    if outcome.error is not None:
-        return dict.fromkeys(SCORES, math.nan)
+    """Return the scores of one row that did not fail."""
     values = torch.cat([pair.similarities for pair in outcome.pairs])
     scores = {f"{mode}_similarity": float(reduce_similarities(values, mode)) for mode in ("avg", "max", "min")}
     logits = [pair.logit for pair in outcome.pairs if pair.logit is not None]
@@ -116,31 +90,17 @@ def row_scores(outcome: SoundOutcome, options: VideoAudioOptions, percentile: fl
 
 
 def passes(outcome: SoundOutcome, options: VideoAudioOptions, percentile: float) -> bool:
-    """Whether the row passes the filter; a row that failed does not.
+    """Tell whether a row that did not fail passes the filter.
 
     Each video is held to ``min_score`` and ``max_score``, and ``any_or_all`` decides for the row; the percentile
     is the row's.
     """
-    if outcome.error is not None:
-        return False
     if options.min_percentile is not None and not percentile >= options.min_percentile:
         return False
     low = -math.inf if options.min_score is None else options.min_score
     high = math.inf if options.max_score is None else options.max_score
     kept = [low <= float(reduce_similarities(p.similarities, options.reduce_mode)) <= high for p in outcome.pairs]
     return all(kept) if options.any_or_all == "all" else any(kept)
-
-
-def row_details(outcomes: Sequence[SoundOutcome], method: str, with_profile: bool) -> dict[str, list[Any]]:
-    """Values of the columns beside the scores.
-
-    A row of several videos has a list of them, one a video. Which columns there are depends on the method alone, so
-    that every batch of a data set has the same.
-    """
-    return {
-        name: [_one_or_list([_plain(getattr(pair, name)) for pair in outcome.pairs]) for outcome in outcomes]
-        for name in detail_names(method, with_profile)
-    }
 
 
 def _one_or_list(values: list[Any]) -> Any:
@@ -154,10 +114,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [{"label": label, "weight": weight} for label, weight in value]
     return value
-
-
-def row_message(outcome: SoundOutcome) -> str:
-    """Remarks, or the error's words."""
-    if outcome.error is not None:
-        return str(outcome.error)
-    return "; ".join(dict.fromkeys(note for pair in outcome.pairs for note in pair.notes))

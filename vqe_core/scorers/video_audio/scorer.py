@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import Any, ClassVar
 
-import torch
-
-from vqe_core.embed import FrameViews
-from vqe_core.errors import InputError, VqeError
-from vqe_core.functional.reference_bank import ReferenceBank, make_bank
-from vqe_core.media import audio_versions
-from vqe_core.options import AnyOrAll, Method, OnError, ReduceMode, check_choice, check_positive, plain_numbers
-from vqe_core.runtime import own_precision, settle_in_process
-from vqe_core.samplers import FrameSampler, sampler_spec
-from vqe_core.scorers.base import MapFunction, ScoreReport, report_to_result
-from vqe_core.scorers.options import VideoAudioOptions, check_running
-from vqe_core.scorers.row_errors import report_failures
-from vqe_core.scorers.rows import as_columns, is_missing, sound_column, video_column
-from vqe_core.scorers.video_audio.calibration import bank_space, load_bank, measure, save_bank
-from vqe_core.scorers.video_audio.judge import refuse_bank
-from vqe_core.scorers.video_audio.methods import check_chosen, comparison_for, frame_sampler, method_for
-from vqe_core.scorers.video_audio.pairs import Comparison, SoundPair
-from vqe_core.scorers.video_audio.report import (
-    SCORES,
-    SoundOutcome,
-    detail_names,
-    gather_rows,
-    score_names,
-    sound_report,
-)
-from vqe_core.scorers.video_audio.rows import SoundRow, read_sound_rows
-from vqe_core.version import __version__
+from vqe_core.errors import InputError
+from vqe_core.runtime import own_precision
+from vqe_core.scorers.base import Call, Input, Scorer
+from vqe_core.scorers.report import ResultNames, ScoreReport
+from vqe_core.scorers.video_audio.options import VideoAudioOptions, check_method, is_judged
+from vqe_core.scorers.video_audio.report import SCORES, result_names
+from vqe_core.scorers.video_audio.rows import SoundRow, read_sound_row
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
-    """Video-audio similarity with fixed options.
+class VideoAudioSimilarity(VideoAudioOptions, Scorer):
+    """Video-audio similarity: does the sound fit the picture?
 
     Four ways to compare (``method``): frames with the sound's description, frames with its tags, both in the
     space of a model that was trained on both, or by a judge that sees and hears. A similarity is a cosine and has no
@@ -64,40 +42,28 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
     """
 
     name: ClassVar[str] = "video_audio_similarity"
-    needed_key: ClassVar[str] = "video_key"
+    inputs: ClassVar[tuple[Input, ...]] = (
+        Input("videos", "video_key", "video", required=True),
+        Input("audios", "audio_key", "audio"),
+        Input("audio_descriptions", "description_key", "text"),
+        Input("groups", "group_key", "value"),
+    )
+    asked_for: ClassVar[tuple[str, ...]] = ("profile",)
+    words: ClassVar[tuple[str, ...]] = ("description", "reason")
 
     def __post_init__(self) -> None:
-        choices = {"method": Method, "reduce_mode": ReduceMode, "any_or_all": AnyOrAll, "on_error": OnError}
-        for option, allowed in choices.items():
-            check_choice(option, getattr(self, option), allowed)
-        check_running(self)
-        self.check_result_names()
-        for option in ("window", "hop"):
-            if getattr(self, option) is not None:
-                check_positive(option, getattr(self, option), "seconds")
-        for option in ("min_score", "max_score", "min_percentile"):
-            value = getattr(self, option)
-            if value is not None and not (isinstance(value, Real) and math.isfinite(value)):
-                raise InputError(f"{option} ({value!r}) must be a number, or None for no bound")
-        if self.min_percentile is not None and not 0 <= self.min_percentile <= 1:
-            raise InputError(f"min_percentile ({self.min_percentile!r}) must be between 0 and 1")
-        if self.trust_remote_code:
-            raise InputError(
-                f"trust_remote_code ({self.trust_remote_code!r}) must be False: code from a checkpoint is never run, "
-                "as it could do anything on this machine; use a model whose classes transformers has"
-            )
-        check_chosen(self)
-        plain_numbers(self)
+        _ = self.model
+        super().__post_init__()
+        check_method(self)
+        if self.describer is not None or self.api_url is not None or is_judged(self):
+            from vqe_core.scorers.video_audio.llm_calls import describer_for, judge_for
 
-    @property
-    def sampler(self) -> FrameSampler:
-        """The sampler that the options name."""
-        return frame_sampler(self)
+            _ = judge_for(self) if is_judged(self) else describer_for(self)
 
     def compute(
         self, *, videos: Any, audios: Any = None, audio_descriptions: Any = None, groups: Any = None
     ) -> dict[str, Any]:
-        """Compare sounds and pictures and return plain Python values, as the ``evaluate`` module does.
+        """Compare audio and images and return plain Python values, as the ``evaluate`` module does.
 
         Args:
             videos: list; a row is a video (path, bytes, ``{"path", "bytes", "start", "end"}``, frames, decoder), or
@@ -117,59 +83,65 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
         Raises:
             VqeError: see ``score``.
         """
-        report = self.score(videos=videos, audios=audios, audio_descriptions=audio_descriptions, groups=groups)
-        return report_to_result(report, self)
+        given = {"audios": audios, "audio_descriptions": audio_descriptions, "groups": groups}
+        result: dict[str, Any] = super().compute(videos=videos, **given)
+        return result
 
     def score(
         self, *, videos: Any, audios: Any = None, audio_descriptions: Any = None, groups: Any = None
     ) -> ScoreReport:
-        """Compare sounds and pictures; arguments as ``compute``.
+        """Compare audio and images; arguments as ``compute``.
 
         Raises:
             InputError: columns that cannot be compared at all.
             ModelNotFoundError, ModelError, MissingPackageError: before anything is decoded.
             MediaError, InputError, RowsFailedError: rows that cannot be compared, with ``on_error="raise"``.
         """
-        columns = as_columns(videos=videos, audios=audios, audio_descriptions=audio_descriptions, groups=groups)
-        return self._score_columns(columns, of_call=True, by_columns=False)
+        given = {"audios": audios, "audio_descriptions": audio_descriptions, "groups": groups}
+        report: ScoreReport = super().score(videos=videos, **given)
+        return report
 
-    def score_batch(self, batch: Mapping[str, Any], base_dir: str | None = None, *, whole: bool = False) -> ScoreReport:
-        """Compare a batch of rows of a data set, or with ``whole`` all of them; ``base_dir`` is where paths start.
+    def result_names(self, given: Collection[str]) -> ResultNames:
+        """Return the columns of the method that the options name, or that inputs and model allow."""
+        return result_names(self.method_for(given), self.return_profile)
 
-        Raises:
-            InputError: ``min_percentile`` without a bank, which would differ from batch to batch.
-            VqeError: see ``score``.
-        """
-        if self.min_percentile is not None and self.reference_bank is None and not whole:
+    def writes_score(self, name: str) -> bool:
+        """Tell whether a score, with these or other options, is called ``name``."""
+        return name in (*SCORES, "logit", "passed_filter")
+
+    def method_for(self, given: Collection[str]) -> str:
+        """Return the method that the options name, or the first that inputs and model allow. Loads nothing."""
+        if self.method != "auto":
+            return self.method
+        if is_judged(self):
+            return "judge"
+        if self.is_described(given):
+            return "description"
+        from vqe_core.encoders.audio_loading import is_joint
+
+        return "joint" if is_joint(self.model) else "tags"
+
+    def is_described(self, given: Collection[str]) -> bool:
+        """Tell whether audio comes with words, or with something that finds some."""
+        return "audio_descriptions" in given or self.describer is not None or self.api_url is not None
+
+    def check_batch(self) -> None:
+        """Check that percentiles do not depend on the batch; see ``Scorer.check_batch``."""
+        if self.min_percentile is not None and self.reference_bank is None:
             raise InputError(
                 "min_percentile would differ from batch to batch; measure it against sounds that stay the same: "
                 "scorer = scorer.fit_bank(audios=...)"
             )
-        # Without a bank no percentile: a batch is not the data set.
-        return self._score_columns(as_columns(**self.inputs_from(batch, base_dir)), of_call=whole, by_columns=True)
 
-    def columns_for(self, columns: Collection[str]) -> dict[str, str]:
-        """Name and type of each column that the object, as a function, adds to a table with ``columns``."""
-        self.check_columns(columns)
-        method = method_for(self, self._described(self.description_key in columns))
-        return self.column_types(score_names(method), ["passed_filter"], detail_names(method, self.return_profile))
+    def read_row(self, cells: Mapping[str, Any], given: Collection[str]) -> SoundRow:
+        """Check one row; see ``Scorer.read_row``."""
+        return read_sound_row(cells["videos"], cells["audios"], cells["audio_descriptions"])
 
-    def inputs_from(self, columns: Mapping[str, Any], base_dir: str | None = None) -> dict[str, Any]:
-        """The arguments of ``score`` from a table, by the ``*_key`` options; ``base_dir`` is where paths start."""
-        self.check_columns(columns)
-        optional = {"audio_descriptions": self.description_key, "groups": self.group_key}
-        return {
-            "videos": video_column(columns, self.video_key, self.start_key, self.end_key, base_dir),
-            "audios": sound_column(columns, self.audio_key, base_dir),
-            **{name: list(columns[key]) if key in columns else None for name, key in optional.items()},
-        }
+    def prepare(self, call: Call) -> Any:
+        """Load the models of the method; see ``Scorer.prepare``."""
+        from vqe_core.scorers.video_audio.scoring import VideoAudioScoring
 
-    def _described(self, given: bool) -> bool:
-        return given or self.describer is not None or self.api_url is not None
-
-    def writes_score(self, name: str) -> bool:
-        """Whether a score, with these or other options, is called ``name``."""
-        return name in (*SCORES, "logit", "passed_filter")
+        return VideoAudioScoring.of(self, call)
 
     @own_precision()
     def fit_bank(
@@ -180,73 +152,22 @@ class VideoAudioSimilarity(MapFunction, VideoAudioOptions):
         audio_descriptions: Any = None,
         path: str | os.PathLike[str] | None = None,
     ) -> VideoAudioSimilarity:
-        """A copy that measures percentiles against the sounds of other clips, so that one row alone has one.
+        """Return a copy that measures percentiles against the audio of other clips, so that one row alone has one.
 
         Args:
             videos, audios, audio_descriptions: the other clips, as for ``compute``.
             path: also save the bank there, for ``reference_bank=path``.
+
+        Raises:
+            InputError: a judge compares, or none of the clips can be compared.
         """
-        refuse_bank(self)
-        columns = as_columns(videos=videos, audios=audios, audio_descriptions=audio_descriptions, groups=None)
-        outcomes, method = self._compare(columns, whole=True)
-        known = [outcome.sound for outcome in outcomes if outcome.error is None]
-        if not known:
-            raise InputError("none of these clips has a sound that can be compared; see on_error='raise'")
-        bank = make_bank(torch.stack(known), bank_space(method))
-        if path is not None:
-            save_bank(bank, path)
-        return replace(self, reference_bank=bank)
+        from vqe_core.scorers.video_audio.scoring import fit_bank
 
-    def _compare(
-        self, columns: Mapping[str, Any], *, whole: bool, by_columns: bool = False
-    ) -> tuple[list[SoundOutcome], Comparison]:
-        settle_in_process()
-        rows = read_sound_rows(columns["videos"], columns["audios"], columns["audio_descriptions"])
-        errors = {i: row for i, row in enumerate(rows) if isinstance(row, VqeError)}
-        if self.on_error == "raise":
-            report_failures(errors, len(rows), "raise")
-        descriptions = columns["audio_descriptions"]
-        # Of a data set the column decides, not its values: every batch must be compared by one method.
-        given = descriptions is not None and (by_columns or not all(map(is_missing, descriptions)))
-        method = comparison_for(self, self._described(given))
-        pairs = [
-            SoundPair(i, video, row.audio, row.description)
-            for i, row in enumerate(rows)
-            if isinstance(row, SoundRow)
-            for video in row.videos
-        ]
-        outcomes = gather_rows(len(rows), [pair.row for pair in pairs], method.compare(pairs), errors)
-        failed = {i: outcome.error for i, outcome in enumerate(outcomes) if outcome.error is not None}
-        report_failures(failed, len(rows), self.on_error, whole=whole)
-        return outcomes, method
+        if is_judged(self):
+            raise InputError("fit_bank needs embeddings, and method 'judge' has none; use another method")
+        call = self.call(whole=True, videos=videos, audios=audios, audio_descriptions=audio_descriptions)
+        return replace(self, reference_bank=fit_bank(self, call, path))
 
-    @own_precision()
-    def _score_columns(self, columns: Mapping[str, Any], *, of_call: bool, by_columns: bool) -> ScoreReport:
-        outcomes, method = self._compare(columns, whole=of_call, by_columns=by_columns)
-        bank = load_bank(self.reference_bank)
-        numbers, percentiles = measure(outcomes, columns, method, bank=bank, of_call=of_call, seed=self.seed)
-        unknown = any(o.error is None and math.isnan(p) for o, p in zip(outcomes, percentiles, strict=True))
-        if self.min_percentile is not None and unknown and self.on_error == "raise":
-            raise InputError(
-                f"min_percentile ({self.min_percentile}) needs other sounds to compare with, and there are none in "
-                "this call; give more rows, or a reference_bank from fit_bank"
-            )
-        return sound_report(outcomes, percentiles, numbers, self._signature(method, outcomes, bank), self, method)
-
-    def _signature(
-        self, method: Comparison, outcomes: Sequence[SoundOutcome], bank: ReferenceBank | None
-    ) -> dict[str, Any]:
-        readers = {pair.reader for outcome in outcomes for pair in outcome.pairs}
-        return {
-            "metric": self.name,
-            "version": __version__,
-            "method": method.name,
-            **method.signature(),
-            "sampler": sampler_spec(method.sampler),
-            "flips": FrameViews(self.horizontal_flip, self.vertical_flip).names,
-            **{name: getattr(self, name) for name in ("window", "hop", "max_frames", "reduce_mode")},
-            "reader": ", ".join(sorted(readers)),
-            "audio": audio_versions(),
-            "reference_bank": None if bank is None else bank.digest(),
-            "seed": self.seed,
-        }
+    def own_signature(self) -> dict[str, Any]:
+        """Return the options that can change a score; see ``Scorer.own_signature``."""
+        return {name: getattr(self, name) for name in ("window", "hop", "reduce_mode", "seed")}
