@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -284,10 +285,12 @@ def test_without_a_home_folder_nothing_is_cached_and_a_warning_says_so(rows, cli
     monkeypatch.delenv("VQE_CACHE_DIR")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
 
-    def homeless() -> Path:
-        raise RuntimeError("Could not determine home directory.")  # what pathlib says of a user without an entry
+    monkeypatch.delenv("HOME", raising=False)
 
-    monkeypatch.setattr(Path, "home", homeless)
+    def homeless(_: int) -> None:
+        raise KeyError("uid not found")  # what the system says of a user without an entry
+
+    monkeypatch.setattr(pwd, "getpwuid", homeless)
     arguments = ["score", "emscore", str(rows), "--out", str(rows.with_name("o.csv")), *keys(clip_folder)]
     assert main([*arguments, "--on-error", "skip"]) == 0
     assert "vqe: warning: nothing is cached: no folder for the cache" in capsys.readouterr().err
