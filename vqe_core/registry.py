@@ -106,12 +106,27 @@ def create(kind: str, spec: str) -> Any:
 
 
 def _entries(written: str, options: typing.Collection[str]) -> list[str]:
-    """Split at the commas that stand before another option, so that an address or a sentence may hold some."""
-    if not written:
-        return []
-    if not options:
-        return [written]
-    return re.split(rf",(?=(?:{'|'.join(map(re.escape, options))})=)", written)
+    """Split at the commas that stand before another option, so that an address or a sentence may hold some.
+
+    A text in double quotes, as JSON has it, is taken whole.
+    """
+    entries, rest = [], written
+    another = re.compile(rf",(?=(?:{'|'.join(map(re.escape, options))})=)") if options else None
+    while rest:
+        start = rest.find('="') + 1
+        quoted = 0 < start <= len(rest.partition("=")[0]) + 1
+        begin = start + _length_of_quoted(rest[start:]) if quoted else 0
+        comma = another.search(rest, begin) if another else None
+        entries.append(rest if comma is None else rest[: comma.start()])
+        rest = "" if comma is None else rest[comma.end() :]
+    return entries
+
+
+def _length_of_quoted(text: str) -> int:
+    try:
+        return json.JSONDecoder().raw_decode(text)[1]
+    except ValueError:
+        return 0  # a text that only begins so
 
 
 def spec_of(component: Any) -> str:
@@ -223,7 +238,8 @@ def _read(what: str, text: str, kind: Any) -> Any:
     for choice in (item for item in allowed if typing.get_origin(item) is Literal):
         if text not in typing.get_args(choice):
             raise InputError(f"{what} ({text!r}) must be one of {', '.join(map(str, typing.get_args(choice)))}")
-    return json.loads(text) if text.startswith('"') else text
+    quoted = text.startswith('"') and _length_of_quoted(text) == len(text)
+    return json.loads(text) if quoted else text
 
 
 def _is_optional(kind: Any) -> bool:
