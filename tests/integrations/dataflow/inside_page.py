@@ -1,4 +1,4 @@
-"""The snippets of docs/guides/dataflow.md that need open-dataflow. Run by ``test_in_dataflow.py``, in its environment."""
+"""The snippets of docs/guides/dataflow.md that need open-dataflow. Run by ``test_in_dataflow.py``."""
 
 import re
 import subprocess
