@@ -50,10 +50,10 @@ strip-notebooks: $(VENV)/.installed-dev
 	$(BIN)/nbstripout notebooks/*.ipynb
 
 train: $(VENV)/.installed-dev
-	$(BIN)/python -m vqe_core.demo.train --out build/toy
+	$(BIN)/python -m training.train --out build/toy
 
 evaluate-toy: $(VENV)/.installed-dev
-	$(BIN)/python -m vqe_core.demo.evaluate
+	$(BIN)/python -m training.evaluate
 
 # One process after the other: a benchmark wants the machine for itself.
 BENCHMARKS := decode encode end_to_end cache rows memory

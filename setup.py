@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-VERSION = re.search(r'__version__ = "(.+?)"', (ROOT / "vqe_core/__init__.py").read_text()).group(1)
+VERSION = re.search(r'__version__ = "(.+?)"', (ROOT / "vqe_core/version.py").read_text()).group(1)
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")  # those that were run: .ci/pythons finds them for CI
 
@@ -92,7 +92,7 @@ if __name__ == "__main__":  # else only the lists are asked for: metrics/assembl
             *(f"Programming Language :: Python :: {version}" for version in PYTHONS),
         ],
         packages=find_packages(include=["vqe_core", "vqe_core.*"]),
-        package_data={"vqe_core": ["py.typed", "demo/model/*", "demo/model/audio/*", "templates/*"]},
+        package_data={"vqe_core": ["py.typed", "toy/model/*", "toy/model/audio/*", "templates/*"]},
         install_requires=REQUIRED,
         extras_require=EXTRAS,
         entry_points={"console_scripts": ["vqe = vqe_core.cli:main"]},

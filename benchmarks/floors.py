@@ -16,7 +16,7 @@ from benchmarks.variants import BATCH, EVERY
 from vqe_core import EMScore
 from vqe_core.encoders import load_image_text_encoder
 from vqe_core.media import as_media_source, open_video
-from vqe_core.samplers.every_n_seconds import EveryNSecondsSampler
+from vqe_core.samplers.time_based import EveryNSecondsSampler
 
 
 def measure(model: str, videos: list[str]) -> dict[str, Any]:

@@ -22,13 +22,13 @@ import torch
 from transformers import AutoModel, AutoTokenizer, CLIPConfig, CLIPImageProcessor, CLIPModel
 
 from vqe_core import EMScore
-from vqe_core.demo import model_folder
-from vqe_core.demo.clips import ToyClip, make_clip
 from vqe_core.encoders import load_image_text_encoder, unload_encoders
-from vqe_core.encoders.pictures import PlainPictures
+from vqe_core.encoders.backends import PlainPictures
 from vqe_core.errors import VqeError
 from vqe_core.functional.emscore import METRICS
-from vqe_core.scorers.score_types import SCORE_TYPES
+from vqe_core.scorers.emscore.score_types import SCORE_TYPES
+from vqe_core.toy import model_folder
+from vqe_core.toy.clips import ToyClip, make_clip
 
 SEED = 0
 FRAMES = 4

@@ -50,7 +50,7 @@ def torch_uses_a_gpu() -> bool:
 
 def _has_nvdec() -> bool:
     from vqe_core.errors import VqeError
-    from vqe_core.media.nvdec_reader import check_nvdec
+    from vqe_core.media.video.nvdec_reader import check_nvdec
 
     try:
         check_nvdec()

@@ -14,7 +14,7 @@ IMAGES = ROOT / "docs" / "images"
 sys.path.insert(0, str(ROOT))
 
 from tests.app.browser import Visit, chromium, serve_space, visit  # noqa: E402
-from vqe_core.demo.clips import make_clip, write_clip  # noqa: E402
+from vqe_core.toy.clips import make_clip, write_clip  # noqa: E402
 
 
 def save(at: Visit, name: str, height: int) -> None:

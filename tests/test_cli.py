@@ -61,7 +61,7 @@ def test_score_keeps_every_column_and_adds_scores_status_and_message(rows, clip_
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
 def test_score_video_audio_similarity(tmp_path, suffix):
-    from vqe_core.demo.clips import make_clip, write_clip
+    from vqe_core.toy.clips import make_clip, write_clip
 
     for seed in (0, 1):
         write_clip(make_clip(seed), tmp_path / f"{seed}.mp4")
@@ -145,7 +145,7 @@ def many_rows(folder: Path, count: int) -> Path:
 
 def plant(monkeypatch: pytest.MonkeyPatch, hit: str) -> list[str]:
     """Let the reader make a mistake on files whose name holds ``hit``; the names of those that it was given."""
-    from vqe_core.media import pyav_reader
+    from vqe_core.media.video.video import pyav_reader
 
     real, seen = pyav_reader.open_stream, list[str]()
 

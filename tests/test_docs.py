@@ -29,7 +29,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 # What does not run here, by a shell's command or the first three words of a block, and the test that runs it.
 CI = ".ci/run"
 PICTURE = "there is nothing to run"
-PAGES = "tests/app/test_pages.py::test_the_commands_of_the_guide_serve_their_pages"
+PAGES = "tests/app/test_page.py::test_the_commands_of_the_guide_serve_their_pages"
 DATAFLOW = "tests/integrations/dataflow/inside_page.py::test_the_page_runs_from_top_to_bottom"
 EXTRAS = "tests/test_docs.py::test_extras_are_asked_for_by_names_that_there_are"
 ELSEWHERE = {
@@ -51,7 +51,7 @@ ELSEWHERE = {
         "tests/integrations/dataflow/inside_servings.py::test_the_api_serving_judges_pictures_and_sounds"
     ),
     ("docs/guides/datasets.md", "# score.py import"): (
-        "tests/integrations/test_map_processes.py::test_the_recipe_for_spawn_in_the_documentation_ends"
+        "tests/scorers/test_base_map_processes.py::test_the_recipe_for_spawn_in_the_documentation_ends"
     ),
     ("docs/speed.md", "python -m benchmarks.tables build/benchmarks/*.json"): (
         "tests/test_benchmarks.py::test_the_line_of_the_documentation_prints_the_tables"

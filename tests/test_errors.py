@@ -10,7 +10,7 @@ import pytest
 
 from vqe_core import errors
 from vqe_core.errors import MediaError, VqeError
-from vqe_core.media.reader import TableMismatchError
+from vqe_core.media.video.reader import TableMismatchError
 
 
 def every_error():

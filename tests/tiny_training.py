@@ -9,7 +9,7 @@ import datasets
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, default_data_collator
 
 from tests.tiny_captioner import image_processor, vision_encoder_decoder, word_tokenizer
-from vqe_core.demo.clips import make_clip, write_clip
+from vqe_core.toy.clips import make_clip, write_clip
 
 
 def toy_rows(folder: Path, count: int) -> tuple[datasets.Dataset, Any]:

@@ -13,11 +13,12 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
-from vqe_core import __version__, registry
-from vqe_core.errors import InternalError, NothingScoredWarning, VqeError
-from vqe_core.scorers.options import COMMAND_OPTIONS
+from vqe_core import registry
+from vqe_core.errors import InputError, InternalError, NothingScoredWarning, VqeError
+from vqe_core.version import __version__
 
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130  # 130: what a shell reports for Ctrl-C
 SWITCHES = {"bool", "bool | None"}
@@ -26,7 +27,7 @@ NUMBERS = {"int": int, "int | None": int, "float": float, "float | None": float}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 for a clear error, 130 for Ctrl-C."""
-    options = vars(_parser().parse_args(arguments))
+    options = vars(_parser(sys.argv[1:] if arguments is None else arguments).parse_args(arguments))
     command, debug = options.pop("command"), options.pop("debug")
     try:
         with _shown_log() if debug else nullcontext():
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="vqe", description="Judge a video against its words and its sound.")
     parser.add_argument("--version", action="version", version=f"vqe-core {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -65,15 +66,8 @@ def _parser() -> argparse.ArgumentParser:
 
     score = commands.add_parser("score", help="score the rows of a table")
     metrics = score.add_subparsers(title="metrics", required=True, metavar="METRIC")
-    for name, (options, summary) in COMMAND_OPTIONS.items():
-        metric = metrics.add_parser(name, parents=[common], help=summary, description=summary)
-        metric.add_argument("rows", metavar="ROWS", help="jsonl, json, csv or parquet; media paths relative to it")
-        metric.add_argument("--out", required=True, metavar="FILE", help="table to write, the format by its ending")
-        metric.add_argument(
-            "--no-cache", action="store_true", default=argparse.SUPPRESS, help="neither look up nor store embeddings"
-        )
-        _add_options(metric, options)
-        metric.set_defaults(command=_score, metric=name)
+    for name in registry.names("scorer") if "score" in arguments else ():
+        _add_metric(metrics, name, common, arguments)
 
     cache = commands.add_parser("cache", parents=[common], help="look at, empty or check the stored embeddings")
     cache.add_argument("action", choices=("info", "clear", "verify"), metavar="ACTION", help="info, clear or verify")
@@ -83,21 +77,49 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser(
         "list", parents=[common], help="list metrics (scorers), samplers, encoders and all other components"
     )
+    listing.add_argument("kind", nargs="?", metavar="KIND", help="one kind, each with its options, for example sampler")
     listing.set_defaults(command=_list)
     return parser
 
 
-def _add_options(parser: argparse.ArgumentParser, options: type[Any]) -> None:
-    """One flag an option of the scorer; what is not given keeps the scorer's default."""
-    group = parser.add_argument_group("options")
-    for field in dataclasses.fields(options):
-        if field.metadata.get("python_only"):
-            continue
-        flag = "--" + field.name.replace("_", "-")
-        shown = "" if field.default in (None, False) else f" (default: {field.default})"
+def _add_metric(metrics: Any, name: str, common: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """Add one metric. Another that is named needs no description: only what is asked for is imported."""
+    named = [word for word in arguments if word in registry.names("scorer")]
+    if named and named[0] != name:
+        metrics.add_parser(name)
+        return
+    try:
+        scorer = registry.load("scorer", name)
+    except Exception as error:  # of another package, which may be broken in any way
+        if registry.is_own("scorer", name):
+            raise
+        metrics.add_parser(name, help=f"cannot be imported: {type(error).__name__}: {error}")
+        return
+    summary = scorer.summary()
+    metric = metrics.add_parser(name, parents=[common], help=summary, description=summary)
+    metric.add_argument("rows", metavar="ROWS", help="jsonl, json, csv or parquet; media paths relative to it")
+    metric.add_argument("--out", required=True, metavar="FILE", help="table to write, the format by its ending")
+    metric.add_argument(
+        "--no-cache", action="store_true", default=argparse.SUPPRESS, help="neither look up nor store embeddings"
+    )
+    _add_options(metric, scorer)
+    metric.set_defaults(command=_score, metric=name)
+
+
+def _add_options(parser: argparse.ArgumentParser, scorer: type[Any]) -> None:
+    """Add one flag an option of the scorer; what is not given keeps the scorer's default."""
+    from vqe_core.scorers.options import group_of, help_of
+
+    groups: dict[str, Any] = {}
+    fields = [field for field in dataclasses.fields(scorer) if not field.metadata.get("python_only")]
+    for field in sorted(fields, key=lambda field: group_of(field.name) is not None):  # its own come first
+        title = group_of(field.name) or f"{scorer.name} alone"
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        shown = "" if field.default in (None, False, "") else f" (default: {field.default})"
         settings: dict[str, Any] = {
             "default": argparse.SUPPRESS,
-            "help": (field.metadata["help"] + shown).replace("%", "%%"),
+            "help": (help_of(field, scorer) + shown).replace("%", "%%"),
         }
         if field.type in SWITCHES:
             settings["action"] = argparse.BooleanOptionalAction
@@ -108,7 +130,7 @@ def _add_options(parser: argparse.ArgumentParser, options: type[Any]) -> None:
                 settings["nargs"] = "+"
             if field.metadata.get("bare"):
                 settings.update(nargs="?", const=field.metadata["bare"])
-        group.add_argument(flag, **settings)
+        groups[title].add_argument("--" + field.name.replace("_", "-"), **settings)
 
 
 def _score(options: dict[str, Any]) -> int:
@@ -182,7 +204,7 @@ def _held_log() -> Iterator[list[str]]:
 
 
 def _default_cache() -> str | None:
-    from vqe_core.cache.place import default_cache_dir
+    from vqe_core.cache.eviction import default_cache_dir
 
     try:
         return str(default_cache_dir())
@@ -193,23 +215,29 @@ def _default_cache() -> str | None:
 
 def _demo(options: dict[str, Any]) -> int:
     _quiet_libraries()
-    from pathlib import Path
-
-    from vqe_core.demo.show import format_table, run_demo
+    from vqe_core.toy.demo import format_table, run_demo
 
     print(format_table(run_demo(Path(options["out"]))))
     return 0
 
 
 def _cache(options: dict[str, Any]) -> int:
-    from vqe_core.cache.command import run_cache_command
-
     return run_cache_command(options["action"], options["cache_dir"])
 
 
 def _list(options: dict[str, Any]) -> int:
-    for kind in registry.kinds():
-        print(f"{kind.replace('_', ' ') + 's':15s} {' '.join(registry.names(kind))}")
+    kind = options["kind"]
+    if kind is None:
+        for each in registry.kinds():
+            print(f"{each.replace('_', ' ') + 's':15s} {' '.join(registry.names(each))}")
+        return 0
+    if kind not in registry.kinds():
+        raise InputError(f"KIND ({kind!r}) must be one of {', '.join(registry.kinds())}")
+    for name in registry.names(kind):
+        component = registry.load(kind, name)
+        takes = [] if kind == "scorer" else [field.name for field in registry.option_fields(component)]
+        summary = (component.__doc__ or "").strip().partition("\n")[0]
+        print(f"{name + (':' + ','.join(f'{o}=' for o in takes) if takes else '')}\n    {summary}")
     return 0
 
 
@@ -223,3 +251,41 @@ def _quiet_libraries() -> None:
 
 if __name__ == "__main__":
     sys.exit(main())
+
+
+_UNIT = 1024**2
+
+
+def run_cache_command(action: str, cache_dir: str | None) -> int:
+    """Run one action on a cache folder.
+
+    Args:
+        action: ``"info"``, ``"clear"`` or ``"verify"``.
+        cache_dir: the folder. Default: see ``default_cache_dir``.
+
+    Returns:
+        Exit status: 1 if ``verify`` met a damaged entry.
+
+    Raises:
+        InputError: the folder is a file.
+    """
+    from vqe_core.cache.eviction import CacheUpkeep, default_cache_dir, max_bytes_from_environment
+
+    folder = default_cache_dir() if cache_dir is None else Path(cache_dir)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--cache-dir ({os.fspath(folder)!r}) is a file; give a folder")
+    upkeep = CacheUpkeep(folder, max_bytes_from_environment())
+    if action == "clear":
+        print(f"{folder}: removed {upkeep.clear()} entries")
+        return 0
+    if action == "verify":
+        whole, damaged = upkeep.verify()
+        for path in damaged:
+            print(f"{path}: damaged, set aside")
+        print(f"{folder}: {whole} entries are whole, {len(damaged)} were damaged")
+        return 1 if damaged else 0
+    info = upkeep.info()
+    used = f"{info.bytes / _UNIT:.1f} of at most {info.max_bytes / _UNIT:.0f} MB"
+    aside = f"{info.quarantined} damaged ones set aside ({info.quarantined_bytes / _UNIT:.1f} MB of it)"
+    print(f"{folder}: {info.entries} entries, {used}; {aside}")
+    return 0

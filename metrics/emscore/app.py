@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vqe_core.app.emscore import emscore_page, warm_up
-from vqe_core.app.launching import launch
+from vqe_core.app.page import launch
 
 if __name__ == "__main__":
     launch(emscore_page(card=Path(__file__).with_name("README.md")), warm_up)

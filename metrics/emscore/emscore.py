@@ -1,6 +1,5 @@
 """EMScore as an `evaluate` metric: does a caption fit a video, its reference captions, or both?"""
 
-import datasets
 import evaluate
 
 import vqe_core  # From: vqe-core
@@ -26,15 +25,16 @@ Args:
     videos: optional list; a row is a path, bytes, {"path", "bytes", "start", "end"} (seconds), uint8 frames
         (N, H, W, 3) RGB as array, tensor or list, a list of PIL images, or None.
     references: optional list; a row is a str, a list of str, or None.
-    every_n_seconds, every_n_frames, frame_sampling_method, frame_num, max_frames: which frames; default 10 uniform.
-    clip_model_path: hub id (id@revision), local folder, OpenAI name, "toy" (a teaching model), or an encoder.
+    sampler: which frames, for example "scene:threshold=10", or a sampler; default 10 uniform. every_n_seconds,
+        every_n_frames, frame_sampling_method, frame_num are shorthand for it. max_frames: most of one video.
+    clip_model_path: hub id (id@revision), local folder, OpenAI name, "toy" (a teaching model), or an encoder; also by encoder.
         Default "openai/clip-vit-base-patch32".
     score_types: among EMScore(X,V), EMScore(X,X*), EMScore(X,V,X*). Default: all the inputs allow.
     metrics: among figr_P, figr_R, figr_F, cogr, full_P, full_R, full_F. Default: all.
     idf: False, True, a list of captions, a saved idf file, or {token id: weight}.
     frame_aggregation: "video" (the paper's) or "mean_of_frames".
     long_text: "windows", "truncate" or "error". multi_reference: "max_component" (the paper's) or "best_reference".
-    batch_size, device, dtype, backend, decoder, isolate, row_timeout: how to run. cache_dir: folder of embeddings.
+    batch_size, device, dtype, backend, reader, decoder, isolate, row_timeout: how to run. cache_dir: folder of embeddings.
     per_sample, return_all_frames: return more.
     on_error: "raise", "warn" or "skip" rows that cannot be scored. progress: True, False, None (on a terminal).
 Returns:
@@ -42,7 +42,7 @@ Returns:
     return_all_frames also frame_details.
 Examples:
     >>> import evaluate
-    >>> from vqe_core.demo.clips import make_clip
+    >>> from vqe_core.toy.clips import make_clip
     >>> clip = make_clip(seed=0)
     >>> emscore = evaluate.load("metrics/emscore")
     >>> result = emscore.compute(predictions=clip.captions(1), videos=[clip.frames], clip_model_path="toy")
@@ -52,20 +52,13 @@ Examples:
 
 
 class EMScore(vqe_core.evaluate_inputs.OptionalInputs, evaluate.Metric):
-    columns = {
-        "predictions": vqe_core.evaluate_inputs.TEXT,
-        "references": vqe_core.evaluate_inputs.TEXTS,
-        "videos": vqe_core.evaluate_inputs.MEDIA,
-    }
-    required = ("predictions",)
     scorer = vqe_core.EMScore
 
     def _info(self):
-        text = datasets.Value("large_string")
         return evaluate.MetricInfo(
             description=_DESCRIPTION,
             citation=_CITATION,
             inputs_description=_INPUTS,
-            features=datasets.Features({"predictions": text, "references": [text], "videos": text}),
+            features=self.input_features(),
             reference_urls=["https://arxiv.org/abs/2111.08919"],
         )

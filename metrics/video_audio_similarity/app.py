@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vqe_core.app.launching import launch
+from vqe_core.app.page import launch
 from vqe_core.app.video_audio import video_audio_page, warm_up
 
 if __name__ == "__main__":

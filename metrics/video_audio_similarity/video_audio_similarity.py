@@ -1,6 +1,5 @@
 """Video-audio similarity as an `evaluate` metric: does the sound fit the picture?"""
 
-import datasets
 import evaluate
 
 import vqe_core  # From: vqe-core
@@ -27,14 +26,15 @@ Args:
     audio_descriptions: optional list of str or None, the sounds in words.
     groups: optional list of str, equal for rows that share a sound.
     method: "auto", "description", "tags", "joint" or "judge".
-    hf_clip: image-text or joint model, or "toy" (a teaching model). Default "openai/clip-vit-base-patch32".
+    hf_clip, or encoder: image-text or joint model, or "toy" (a teaching model). Default "openai/clip-vit-base-patch32".
     hf_clap: model that tags sounds. Default "laion/clap-htsat-unfused". labels: sounds to tell apart.
-    frame_sampling_method, frame_num, every_n_seconds, every_n_frames, max_frames: which frames; default 3 uniform.
+    sampler: which frames, for example "scene:threshold=10", or a sampler; default 3 uniform. frame_sampling_method,
+        frame_num, every_n_seconds, every_n_frames are shorthand for it. max_frames: most of one video.
     horizontal_flip, vertical_flip: also compare flipped frames. window, hop: seconds. describer, or api_url,
         model_name, max_workers: what puts sounds into words. judge, or these with method "judge": who sees and hears,
         and says how well they fit. reduce_mode: "avg", "max" or "min".
     min_score, max_score, min_percentile, any_or_all: what passes the filter. reference_bank, seed: of percentiles.
-    batch_size, device, dtype, backend, decoder, isolate, row_timeout: how to run. cache_dir: folder of embeddings.
+    batch_size, device, dtype, backend, reader, decoder, isolate, row_timeout: how to run. cache_dir: folder of embeddings.
     per_sample, return_profile: return more.
     on_error: "raise", "warn" or "skip" rows that cannot be compared. progress: True, False, None (on a terminal).
     trust_remote_code: only False.
@@ -45,7 +45,7 @@ Returns:
     from 0 to 1, samples hold its reason, and there is no percentile and no number against mismatches.
 Examples:
     >>> import evaluate
-    >>> from vqe_core.demo.clips import make_clip
+    >>> from vqe_core.toy.clips import make_clip
     >>> clips = [make_clip(seed) for seed in range(3)]
     >>> metric = evaluate.load("metrics/video_audio_similarity")
     >>> result = metric.compute(
@@ -59,20 +59,12 @@ Examples:
 
 
 class VideoAudioSimilarity(vqe_core.evaluate_inputs.OptionalInputs, evaluate.Metric):
-    columns = {
-        "videos": vqe_core.evaluate_inputs.MEDIA,
-        "audios": vqe_core.evaluate_inputs.AUDIO,
-        "audio_descriptions": vqe_core.evaluate_inputs.TEXT,
-        "groups": vqe_core.evaluate_inputs.TEXT,
-    }
-    required = ("videos",)
     scorer = vqe_core.VideoAudioSimilarity
 
     def _info(self):
-        text = datasets.Value("large_string")
         return evaluate.MetricInfo(
             description=_DESCRIPTION,
             citation=_CITATION,
             inputs_description=_INPUTS,
-            features=datasets.Features(dict.fromkeys(self.columns, text)),
+            features=self.input_features(),
         )

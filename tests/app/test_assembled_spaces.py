@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 from tests.app.browser import ROOT, chromium, serve, visit
 from tests.required import required_package
-from vqe_core.demo.clips import make_clip, write_clip
+from vqe_core.toy.clips import make_clip, write_clip
 
 METRICS = ("emscore", "video_audio_similarity")
 OWN = "the package of this Space\n"

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from vqe_core.cache import CacheKey, CacheUpkeep, EmbeddingCache, Entry, open_cache
-from vqe_core.cache.upkeep import LAST_LOOK
+from vqe_core.cache.eviction import LAST_LOOK
 from vqe_core.errors import InputError
 
 # Writes entries whose values follow from their key, for ever; the parent kills it.

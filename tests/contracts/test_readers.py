@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.clips import read_code
+from tests.gpu import required_gpu
 from tests.media.recipes import coded_clip
 from vqe_core import registry
 from vqe_core.errors import InputError
@@ -28,9 +29,15 @@ def source_for(name):
     return as_media_source(path)
 
 
-@pytest.fixture(params=registry.names("reader"))
+READERS = [(kind, name) for kind in ("reader", "source_reader") for name in registry.names(kind)]
+
+
+@pytest.fixture(params=READERS, ids=lambda param: param[1])
 def reader_and_source(request):
-    return registry.load("reader", request.param)(), source_for(request.param)
+    kind, name = request.param
+    if name == "nvdec":
+        required_gpu()
+    return registry.load(kind, name)(), source_for(name)
 
 
 def test_times_and_frames(reader_and_source):
@@ -72,4 +79,4 @@ def test_version_is_a_text(reader_and_source):
 def test_a_reader_refuses_sources_of_other_readers():
     for name in ("frames", "torchcodec"):
         with pytest.raises(InputError, match=f"the {name} reader needs"):
-            registry.load("reader", name)().probe(MediaSource(path="a.mp4"))
+            registry.load("source_reader", name)().probe(MediaSource(path="a.mp4"))

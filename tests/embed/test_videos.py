@@ -13,16 +13,16 @@ import pytest
 import torch
 
 from tests.clips import noise_frames, write_clip
-from tests.media.test_damage import damaged_clip
+from tests.media.test_file_checks import damaged_clip
 from vqe_core.cache import EmbeddingCache
-from vqe_core.embed import DecodeCrew, EmbedSettings, FrameViews, embed_texts, embed_videos
+from vqe_core.embed import EmbedSettings, FrameViews, embed_texts, embed_videos
 from vqe_core.encoders import load_image_text_encoder
 from vqe_core.errors import MediaError, ModelError, VqeError
-from vqe_core.media import DecodeWorker, open_video
-from vqe_core.samplers.every_n_frames import EveryNFramesSampler
-from vqe_core.samplers.every_n_seconds import EveryNSecondsSampler
-from vqe_core.samplers.uniform import UniformSampler
+from vqe_core.media import open_video
+from vqe_core.samplers.index_based import EveryNFramesSampler, UniformSampler
+from vqe_core.samplers.time_based import EveryNSecondsSampler
 from vqe_core.types import MediaSource, TimedEmbeddings
+from vqe_core.workers import DecodeWorker, WorkerPool
 
 
 class CountingEncoder:
@@ -169,28 +169,28 @@ def test_a_changed_file_misses_even_at_its_old_size_and_time(encoder, tmp_path):
 
 
 def test_a_changed_file_misses_also_where_its_digest_is_remembered(encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr("vqe_core.media.content._SETTLED_AFTER", -(10**18))  # every file is old enough
+    monkeypatch.setattr("vqe_core.media.content_hash._SETTLED_AFTER", -(10**18))  # every file is old enough
     test_a_changed_file_misses_even_at_its_old_size_and_time(encoder, tmp_path)
 
 
 def test_a_file_is_read_to_tell_it_while_others_are_decoded(encoder, sources, tmp_path, monkeypatch):
     """The digest of the second file waits for the first file to be opened."""
     import vqe_core.embed.videos
-    import vqe_core.media.content
+    import vqe_core.media.content_hash
 
     opened = threading.Event()
-    original, digest_of = vqe_core.embed.videos.open_video, vqe_core.media.content._read_digest
+    original, digest_of = vqe_core.embed.videos.open_video_in, vqe_core.media.content_hash._read_digest
 
-    def open_and_tell(*arguments):
+    def open_and_tell(*arguments, **options):
         opened.set()
-        return original(*arguments)
+        return original(*arguments, **options)
 
     def digest_after(path, known):
         assert path == sources["0"].path or opened.wait(30)
         return digest_of(path, known)
 
-    monkeypatch.setattr("vqe_core.embed.videos.open_video", open_and_tell)
-    monkeypatch.setattr("vqe_core.media.content._read_digest", digest_after)
+    monkeypatch.setattr("vqe_core.embed.videos.open_video_in", open_and_tell)
+    monkeypatch.setattr("vqe_core.media.content_hash._read_digest", digest_after)
     settings = EmbedSettings(cache=EmbeddingCache(tmp_path / "cache"))
     results = embed_videos({key: sources[key] for key in ("0", "1")}, UniformSampler(3), encoder, settings)
     assert all(isinstance(frames, TimedEmbeddings) for frames in results.values())
@@ -323,15 +323,15 @@ def test_a_worker_that_is_killed_costs_its_row_and_no_other(encoder, sources, mo
     ("isolate", "files", "isolated"), [(None, 1, False), (None, 100, True), (True, 1, True), (False, 100, False)]
 )
 def test_processes_are_started_where_asked_or_where_many_files_are_read(isolate, files, isolated):
-    crew = DecodeCrew.of(EmbedSettings(isolate=isolate), [MediaSource(path="x.mp4")] * files)
-    with crew, crew.worker() as worker:
+    pool = WorkerPool.of(EmbedSettings(isolate=isolate), [MediaSource(path="x.mp4")] * files)
+    with pool, pool.worker() as worker:
         assert (worker is not None) == isolated
 
 
 def test_arrays_need_no_process():
     with (
-        DecodeCrew.of(EmbedSettings(isolate=True), [MediaSource(frames=noise_frames(2))]) as crew,
-        crew.worker() as worker,
+        WorkerPool.of(EmbedSettings(isolate=True), [MediaSource(frames=noise_frames(2))]) as pool,
+        pool.worker() as worker,
     ):
         assert worker is None
 

@@ -16,10 +16,10 @@ import torch
 from safetensors.torch import load_file
 
 from tests.hub import serve_hub
-from vqe_core.demo import model_folder
 from vqe_core.encoders import load_image_text_encoder
 from vqe_core.encoders.checkpoints import DEFAULT_MODEL, PINNED_REVISIONS, find_checkpoint
 from vqe_core.errors import InputError, ModelError, ModelNotFoundError
+from vqe_core.toy import model_folder
 
 FIND = """
 import json, sys
@@ -151,12 +151,12 @@ def test_nothing_within_reach_is_one_plain_error(tmp_path):
 
 
 def test_a_missing_model_is_told_before_anything_is_decoded(monkeypatch):
-    from vqe_core.scorers.emscore import EMScore
+    from vqe_core.scorers.emscore.scorer import EMScore
 
     def decoded(*arguments: Any, **named: Any) -> None:
         raise AssertionError("a video was opened before the model was found")
 
-    monkeypatch.setattr("vqe_core.embed.videos.open_video", decoded)
+    monkeypatch.setattr("vqe_core.embed.videos.open_video_in", decoded)
     import numpy as np
 
     with pytest.raises(ModelNotFoundError):

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from tests.tiny_audio import declare, global_state, set_seed, tiny_clap, tones
+from vqe_core.encoders.audio_labels import SOUND_LABELS
 from vqe_core.encoders.audio_loading import load_audio_encoder, load_tagger, unload_audio_models
-from vqe_core.encoders.audio_protocols import AudioTextEncoder, Tagger
-from vqe_core.encoders.sound_labels import SOUND_LABELS
+from vqe_core.encoders.base import AudioTextEncoder, Tagger
 from vqe_core.errors import InputError
 from vqe_core.types import AudioSamples
 

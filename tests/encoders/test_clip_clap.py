@@ -8,7 +8,7 @@ from tests.tiny import tiny_clip
 from tests.tiny_audio import declare, pictures, tiny_clap, tones
 from vqe_core.encoders import load_image_text_encoder
 from vqe_core.encoders.audio_loading import load_audio_encoder, load_joint_encoder
-from vqe_core.encoders.audio_protocols import JointEncoder
+from vqe_core.encoders.base import JointEncoder
 from vqe_core.encoders.clip_clap import ClipClapJoint
 from vqe_core.errors import ModelError
 

@@ -7,7 +7,7 @@ import torch
 from tests.tiny_audio import assert_same_direction, declare, pictures, set_seed, tones
 from tests.tiny_joint import tiny_embedding_gemma2
 from vqe_core.encoders.audio_loading import load_joint_encoder
-from vqe_core.encoders.audio_protocols import JointEncoder
+from vqe_core.encoders.base import JointEncoder
 from vqe_core.errors import InputError, ModelError
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.encoders.test_openvino_pictures import FAMILIES, prepared
+from tests.encoders.backends.test_openvino import FAMILIES, prepared
 from tests.gpu import required_gpu, required_gpu_package
 from vqe_core.encoders import load_image_text_encoder
 from vqe_core.errors import InputError
-from vqe_core.scorers.emscore import EMScore
+from vqe_core.scorers.emscore.scorer import EMScore
 
 NEAR = {"float32": 1e-3, "bfloat16": 0.05, "float16": 0.01}
 
@@ -68,7 +68,7 @@ def test_openvino_does_not_run_there(gpu, clip_folder):
 
 
 def test_scores_are_near_those_of_the_cpu(gpu):
-    from vqe_core.demo.clips import make_clip
+    from vqe_core.toy.clips import make_clip
 
     clips = [make_clip(seed) for seed in range(4)]
     columns = {

@@ -11,7 +11,7 @@ from tests.required import required_package
 from tests.tiny_audio import assert_same_direction, pictures, set_seed, tones
 from tests.tiny_joint import tiny_pe_av
 from vqe_core.encoders.audio_loading import load_joint_encoder, unload_audio_models
-from vqe_core.encoders.audio_protocols import JointEncoder
+from vqe_core.encoders.base import JointEncoder
 from vqe_core.errors import InputError, MissingPackageError
 from vqe_core.types import AudioSamples
 

@@ -15,9 +15,9 @@ import vqe_core
 from tests.alike import assert_alike
 from tests.required import required_package
 from tests.tiny_captioner import git, image_processor, vision_encoder_decoder, word_tokenizer
-from vqe_core.demo.clips import make_clip, write_clip
 from vqe_core.errors import InputError
 from vqe_core.integrations.evaluator import VideoCaptioningEvaluator
+from vqe_core.toy.clips import make_clip, write_clip
 
 required_package("scipy")
 
@@ -101,7 +101,7 @@ def test_a_model_of_transformers_captions_and_is_judged(rows, tokenizer, build):
 
 
 def test_batches_do_not_change_captions(rows, tokenizer):
-    from vqe_core.integrations.frame_captioner import FrameCaptioner
+    from vqe_core.integrations.evaluator import FrameCaptioner
 
     model = git(tokenizer)
     at_once = FrameCaptioner(model, tokenizer, image_processor())(rows["video"])
@@ -109,7 +109,7 @@ def test_batches_do_not_change_captions(rows, tokenizer):
 
 
 def test_several_frames_are_the_middles_of_equal_parts(tokenizer):
-    from vqe_core.integrations.frame_captioner import FrameCaptioner
+    from vqe_core.integrations.evaluator import FrameCaptioner
 
     frames = np.zeros((9, 8, 8, 3), np.uint8) + np.arange(9, dtype=np.uint8)[:, None, None, None]
     for count, middles in [(3, [1, 4, 7]), (1, [4]), (12, [0, 1, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8])]:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 CALL = """
     import json, sys
     import evaluate
-    from vqe_core.demo.clips import make_clip
+    from vqe_core.toy.clips import make_clip
 
     clips = [make_clip(seed, size=64, num_frames=4) for seed in range(2)]
     metric = evaluate.load(sys.argv[1], **json.loads(sys.argv[2]))

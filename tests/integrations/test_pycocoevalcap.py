@@ -10,9 +10,9 @@ import pytest
 
 import vqe_core
 from tests.required import required_package, required_program
-from vqe_core.demo.clips import make_clip
 from vqe_core.errors import InputError
 from vqe_core.integrations.pycocoevalcap import EMScoreCoco
+from vqe_core.toy.clips import make_clip
 
 CLIPS = {f"clip {seed}": make_clip(seed, size=64, num_frames=4) for seed in (5, 3, 4)}
 VIDEOS = {key: clip.frames for key, clip in CLIPS.items()}

@@ -13,8 +13,8 @@ import pytest
 from tests.databases import PASSWORD, serve_postgres
 from tests.required import required_package
 from vqe_core import EMScore, score_sql
-from vqe_core.demo.clips import make_clip, write_clip
 from vqe_core.errors import InputError, MissingPackageError
+from vqe_core.toy.clips import make_clip, write_clip
 
 TOY = {"clip_model_path": "toy", "frame_num": 2}
 SCORE = "EMScore(X,V)_full_F"

@@ -13,9 +13,9 @@ import pytest
 
 from vqe_core import EMScore, VideoAudioSimilarity, score_dataset, summarise
 from vqe_core.cli import main
-from vqe_core.demo.clips import make_clip, write_clip
 from vqe_core.errors import InputError
 from vqe_core.tables import read_table
+from vqe_core.toy.clips import make_clip, write_clip
 
 TOY = {"clip_model_path": "toy", "frame_num": 2}
 SOUND = {"hf_clip": "toy", "status_key": "sound_status", "message_key": "sound_message"}

@@ -8,8 +8,8 @@ import datasets
 import pytest
 
 from vqe_core import EMScore, score_dataset, summarise
-from vqe_core.demo.clips import make_clip, write_clip
-from vqe_core.embed import DecodeCrew
+from vqe_core.toy.clips import make_clip, write_clip
+from vqe_core.workers import WorkerPool
 
 TOY: dict[str, Any] = {"clip_model_path": "toy", "frame_num": 1, "metrics": ["cogr"]}
 
@@ -25,11 +25,11 @@ def asked(tmp_path, monkeypatch) -> list[bool | None]:
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     found: list[bool | None] = []
 
-    def of(settings: Any, sources: Any) -> DecodeCrew:
+    def of(settings: Any, sources: Any) -> WorkerPool:
         found.append(settings.isolate)
-        return DecodeCrew(False, 120.0)
+        return WorkerPool(False, 120.0)
 
-    monkeypatch.setattr(DecodeCrew, "of", of)
+    monkeypatch.setattr(WorkerPool, "of", of)
     return found
 
 

@@ -64,8 +64,8 @@ def test_a_mistake_in_code_is_not_of_the_file(call):
     ("place", "read"),
     [
         ("vqe_core.media.container.check_file", lambda path: open_video(as_media_source(path))),
-        ("vqe_core.media.pyav_reader.scan_packets", lambda path: open_video(as_media_source(path))),
-        ("vqe_core.media.audio_pyav._planar", lambda path: read_audio(as_audio_source(path))),
+        ("vqe_core.media.video.pyav_reader.scan_packets", lambda path: open_video(as_media_source(path))),
+        ("vqe_core.media.audio.pyav_reader._planar", lambda path: read_audio(as_audio_source(path))),
     ],
 )
 def test_a_mistake_planted_in_the_reader_is_no_fault_of_a_healthy_file(monkeypatch, tmp_path, kind, place, read):

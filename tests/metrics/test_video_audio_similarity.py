@@ -18,7 +18,7 @@ from torch.nn.functional import normalize
 import vqe_core
 from tests import oracle
 from tests.clips import write_clip
-from tests.media.test_damage import damaged_clip
+from tests.media.test_file_checks import damaged_clip
 from tests.tiny_audio import tiny_ast, tiny_clap
 from tests.tiny_joint import tiny_pe_av
 from vqe_core.errors import InputError, InputTypeError, MediaNotFoundError, ModelError
@@ -481,7 +481,7 @@ def test_it_pickles_maps_and_hashes(models):
 
 
 def test_of_a_whole_table_percentiles_are_among_its_rows_and_the_description_column_decides():
-    from vqe_core.demo.clips import make_clip
+    from vqe_core.toy.clips import make_clip
 
     table = {"video_path": [make_clip(seed).frames for seed in range(3)], "audio_description": [None] * 3}
     scorer = vqe_core.VideoAudioSimilarity(hf_clip="toy", on_error="skip", min_percentile=0.5)
@@ -494,7 +494,7 @@ def test_of_a_whole_table_percentiles_are_among_its_rows_and_the_description_col
 
 
 def test_swapping_sounds_lowers_the_scores(metric, tmp_path):
-    from vqe_core.demo.clips import make_clip, write_clip
+    from vqe_core.toy.clips import make_clip, write_clip
 
     paths = [str(tmp_path / f"{seed}.mp4") for seed in range(4)]
     for seed, path in enumerate(paths):

@@ -6,17 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vqe_core.app.clips import example_clips
-from vqe_core.app.drawing import render
-from vqe_core.app.inputs import check_clip, chosen_model, read_lines
-from vqe_core.app.messages import alert
-from vqe_core.app.page import scoring_page
-from vqe_core.app.settings import MAX_CAPTIONS, MAX_REFERENCES, SCORER_LIMITS, TOY, allowed_models
-from vqe_core.app.time_chart import NUM_COLOURS, Series, TimeChart, time_chart
-from vqe_core.explain import Explanation, explain_captions
+from vqe_core.app.charts import NUM_COLOURS, Series, TimeChart, render, time_chart
+from vqe_core.app.inputs import check_clip, chosen_model, example_clips, read_lines
+from vqe_core.app.page import MAX_CAPTIONS, MAX_REFERENCES, SCORER_LIMITS, TOY, alert, allowed_models, scoring_page
 from vqe_core.functional.emscore import METRICS
-from vqe_core.report_chart import bar_scale, frame_strip, heat_scale
-from vqe_core.scorers.emscore import DEFAULT_FRAME_NUM, EMScore
+from vqe_core.report.explain import Explanation, explain_captions
+from vqe_core.report.html import bar_scale, frame_strip, heat_scale
+from vqe_core.scorers.emscore.scorer import EMScore
 
 if TYPE_CHECKING:
     from gradio import Blocks
@@ -125,7 +121,7 @@ def _form(gr: Any, models: Mapping[str, str]) -> list[Any]:
         label="Reference captions, one a line (optional)", lines=2, max_lines=6, elem_id="references"
     )
     model = gr.Dropdown(list(models.items()), value=next(iter(models.values())), label="Model", elem_id="model")
-    frames = gr.Slider(1, MOST_FRAMES, value=DEFAULT_FRAME_NUM, step=1, label="Frames", elem_id="frames")
+    frames = gr.Slider(1, MOST_FRAMES, value=EMScore.default_frame_num, step=1, label="Frames", elem_id="frames")
     return [video, captions, references, model, frames]
 
 
@@ -135,6 +131,8 @@ def _examples(gr: Any, models: Mapping[str, str], form: list[Any]) -> None:
     rows, names = [], []
     for path, clip in example_clips():
         right, foils = clip.captions(2), clip.foils()
-        rows.append([path, "\n".join([right[0], foils[0].text, foils[-1].text]), right[1], TOY, DEFAULT_FRAME_NUM])
+        rows.append(
+            [path, "\n".join([right[0], foils[0].text, foils[-1].text]), right[1], TOY, EMScore.default_frame_num]
+        )
         names.append(right[0])
     gr.Examples(rows, form, label="Examples, for the toy model", example_labels=names, api_visibility="private")

@@ -2,11 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
 
-from vqe_core.app.frames import open_upload
-from vqe_core.app.settings import MAX_LETTERS, MAX_SECONDS
+import numpy as np
+import soundfile
+
+from vqe_core.app.page import MAX_DECODING, MAX_LETTERS, MAX_SECONDS
 from vqe_core.errors import InputError, MediaError
+from vqe_core.media import Video, as_media_source, shrunk
+from vqe_core.report.explain import THUMBNAIL
+from vqe_core.toy.clips import ToyClip, make_clip, write_clip
+from vqe_core.workers import DecodeWorker, WorkerLimits, open_video_in
+
+# Chosen for movement and for a sound that goes with it.
+SEEDS = (7, 1, 4)
+
+
+@lru_cache(maxsize=1)
+def example_clips() -> tuple[tuple[str, ToyClip], ...]:
+    """Paths of toy clips with sound, in a folder of this process, with what they show."""
+    folder = Path(tempfile.mkdtemp(prefix="vqe-examples-"))
+    clips = [make_clip(seed, size=256, num_frames=24) for seed in SEEDS]
+    return tuple((str(write_clip(clip, folder / f"toy_clip_{i + 1}.mp4")), clip) for i, clip in enumerate(clips))
+
+
+def write_sound(clip: ToyClip, beside: str) -> str:
+    """Write the sound of a clip as a WAV file into the folder of another one; its path."""
+    path = Path(beside).with_name("another_sound.wav")
+    soundfile.write(path, clip.waveform, clip.sampling_rate)
+    return str(path)
+
+
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@contextmanager
+def open_upload(path: str) -> Iterator[Video]:
+    """The clip, decoded by a worker process that lives as long as the page.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    with _ONE_AT_A_TIME:
+        yield open_video_in(_worker(), as_media_source(path))
+
+
+def frames_at(path: str, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The frames on display at ``times``, each once, as thumbnails.
+
+    Args:
+        path: of the video.
+        times: float (N,), seconds, increasing.
+
+    Returns:
+        uint8 (M, H, W, 3) RGB with M <= N, and float64 (M,), when each begins, in seconds.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    with open_upload(path) as video:
+        return video.read(lambda video: _thumbnails(video, times))
+
+
+def _thumbnails(video: Video, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    known = video.table.timestamps
+    positions = np.unique(np.clip(np.searchsorted(known, times, side="right") - 1, 0, None))
+    frames = [shrunk(frame.pixels, THUMBNAIL) for frame in video.frames(positions)]
+    return np.stack(frames), known[positions]
+
+
+@lru_cache(maxsize=1)
+def _worker() -> DecodeWorker:
+    return DecodeWorker(WorkerLimits(row_seconds=MAX_DECODING))
 
 
 def read_lines(text: str | None, name: str, *, most: int) -> list[str]:

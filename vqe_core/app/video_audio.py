@@ -8,18 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vqe_core.app.clips import example_clips, write_sound
-from vqe_core.app.drawing import render
-from vqe_core.app.frames import frames_at
-from vqe_core.app.inputs import check_clip, chosen_model, read_lines
-from vqe_core.app.messages import alert
-from vqe_core.app.page import scoring_page
-from vqe_core.app.settings import SCORER_LIMITS, TOY, allowed_models
-from vqe_core.app.time_chart import Series, TimeChart, time_chart
+from vqe_core.app.charts import Series, TimeChart, render, time_chart
+from vqe_core.app.inputs import check_clip, chosen_model, example_clips, frames_at, read_lines, write_sound
+from vqe_core.app.page import SCORER_LIMITS, TOY, alert, allowed_models, scoring_page
 from vqe_core.errors import InputError
-from vqe_core.report_chart import frame_strip, heat_scale
-from vqe_core.report_evidence import frame_names
-from vqe_core.scorers.video_audio_similarity import VideoAudioSimilarity
+from vqe_core.report.html import frame_strip, heat_scale
+from vqe_core.report.word_alignment import frame_names
+from vqe_core.scorers.video_audio.scorer import VideoAudioSimilarity
 
 if TYPE_CHECKING:
     from gradio import Blocks

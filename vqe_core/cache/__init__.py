@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from vqe_core.cache.entry import Entry
-from vqe_core.cache.key import CacheKey
-from vqe_core.cache.place import DEFAULT_MAX_BYTES, default_cache_dir
+from vqe_core.cache.entry import CacheKey, Entry
+from vqe_core.cache.eviction import DEFAULT_MAX_BYTES, CacheInfo, CacheUpkeep, default_cache_dir
 from vqe_core.cache.store import EmbeddingCache, open_cache
-from vqe_core.cache.upkeep import CacheInfo, CacheUpkeep
 
 __all__ = [
     "DEFAULT_MAX_BYTES",

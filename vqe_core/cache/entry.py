@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from vqe_core.errors import VqeError
+from vqe_core.version import __version__
 
 _PREFIX = 8  # safetensors: bytes that hold the length of the header
 
@@ -74,3 +76,40 @@ def _checksum(key_text: str, notes: str, arrays: Mapping[str, np.ndarray]) -> st
         digest.update(f"{name}:{array.dtype.str}:{array.shape}:".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+# Counted up when an entry's content, or what its parts mean, changes; entries of other schemas are never found.
+SCHEMA = 2
+
+
+@dataclass(frozen=True)
+class CacheKey:
+    """Kind of an entry and what it was made from.
+
+    Attributes:
+        kind: a word such as ``"frames"`` or ``"text"``.
+        parts: plain values (JSON): content digest, sampler, reader with versions, signature of the encoder.
+
+    Example:
+        >>> CacheKey("text", {"text": "a dog"}).digest == CacheKey("text", {"text": "a dog"}).digest
+        True
+    """
+
+    kind: str
+    parts: Mapping[str, Any] = field(repr=False)
+
+    @cached_property
+    def text(self) -> str:
+        """The key in one canonical form; it is stored inside the entry and compared on reading."""
+        named = {"schema": SCHEMA, "version": __version__, "kind": self.kind, **self.parts}
+        return json.dumps(named, sort_keys=True, ensure_ascii=False)
+
+    @cached_property
+    def digest(self) -> str:
+        """64 hex digits, the entry's file name."""
+        return key_digest(self.text)
+
+
+def key_digest(text: str) -> str:
+    """SHA-256 of a key's text, hex."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

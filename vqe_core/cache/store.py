@@ -13,13 +13,51 @@ import uuid
 import warnings
 from pathlib import Path
 
-from vqe_core.cache.digests import KIND, DigestTable
-from vqe_core.cache.entry import DamagedEntryError, Entry, entry_from_bytes, entry_to_bytes
-from vqe_core.cache.key import CacheKey
-from vqe_core.cache.place import max_bytes_from_environment
-from vqe_core.cache.upkeep import DIGEST, PART, SUFFIX, CacheUpkeep
+from vqe_core.cache.entry import CacheKey, DamagedEntryError, Entry, entry_from_bytes, entry_to_bytes
+from vqe_core.cache.eviction import DIGEST, PART, SUFFIX, CacheUpkeep, max_bytes_from_environment
 from vqe_core.errors import InputError
-from vqe_core.processes import ProcessLock
+from vqe_core.runtime import ProcessLock
+
+KIND = "digest"
+_MOST_IN_MEMORY = 10_000
+_DIGEST_LOCK = ProcessLock()
+
+
+class DigestTable:
+    """Digests by stamp, in memory and as small entries of a cache: written whole, checked, evicted and cleared."""
+
+    def __init__(self, cache: EmbeddingCache) -> None:
+        self._cache = cache
+        self._memory: dict[str, str] = {}
+
+    def get(self, stamp: str) -> str | None:
+        """The digest of the file that had this stamp."""
+        with _DIGEST_LOCK:
+            digest = self._memory.get(stamp)
+        if digest is not None:
+            return digest
+        entry = self._cache.get(_key(stamp))
+        if entry is None:
+            return None
+        digest = str(entry.notes["digest"])
+        self._remember(stamp, digest)
+        return digest
+
+    def put(self, stamp: str, digest: str) -> None:
+        """Note the digest of a file."""
+        self._remember(stamp, digest)
+        self._cache.put(_key(stamp), Entry({}, {"digest": digest}))
+
+    def _remember(self, stamp: str, digest: str) -> None:
+        with _DIGEST_LOCK:
+            if len(self._memory) >= _MOST_IN_MEMORY:
+                self._memory.pop(next(iter(self._memory)))
+            self._memory[stamp] = digest
+
+
+def _key(stamp: str) -> CacheKey:
+    return CacheKey(KIND, {"stamp": stamp})
+
 
 # The folder is looked through for its size after this share of the limit was written by this process.
 _SHARE_BETWEEN_LOOKS = 0.02

@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
-from vqe_core.cache import EmbeddingCache
-from vqe_core.choices import Decoder
-from vqe_core.embed.views import FrameViews
-from vqe_core.encoders.batch_size import USUAL
-from vqe_core.media import MediaLimits
+import numpy as np
+from tqdm import tqdm
+
+from vqe_core.cache import EmbeddingCache, open_cache
+from vqe_core.encoders.backends.batch_size import USUAL
+from vqe_core.media import MediaLimits, VideoReader
+
+
+@dataclass(frozen=True)
+class FrameViews:
+    """Copies of a frame that are embedded beside it."""
+
+    horizontal_flip: bool = False
+    vertical_flip: bool = False
+
+    @property
+    def count(self) -> int:
+        """The frame itself and its copies."""
+        return 1 + self.horizontal_flip + self.vertical_flip
+
+    @property
+    def names(self) -> str:
+        """For the signature."""
+        return "+".join(n for n, on in (("horizontal", self.horizontal_flip), ("vertical", self.vertical_flip)) if on)
+
+    def of(self, pixels: np.ndarray) -> list[np.ndarray]:
+        """uint8 (..., H, W, 3) -> itself, then its copies of the same shape."""
+        flipped = [(self.horizontal_flip, pixels[..., ::-1, :]), (self.vertical_flip, pixels[..., ::-1, :, :])]
+        return [pixels, *[np.ascontiguousarray(copy) for wanted, copy in flipped if wanted]]
 
 
 @dataclass(frozen=True)
@@ -23,7 +49,7 @@ class EmbedSettings:
         cache: where embeddings are looked up and stored; None: nowhere.
         isolate: decode in worker processes; None: where many videos are to be decoded.
         row_timeout: seconds that a worker process may take for one row.
-        decoder: what decodes video files.
+        reader: what decodes video files; None: PyAV.
     """
 
     max_frames: int = 512
@@ -33,13 +59,48 @@ class EmbedSettings:
     cache: EmbeddingCache | None = None
     isolate: bool | None = None
     row_timeout: float = 120.0
-    decoder: Decoder = "auto"
+    reader: VideoReader | None = None
 
-    def picture_batch(self, encoder: object) -> int:
+    @classmethod
+    def of(cls, options: Any, views: FrameViews | None = None) -> EmbedSettings:
+        """Take what is needed of the options of a scorer, for one call.
+
+        Raises:
+            InputError: ``cache_dir`` is a file, or the reader cannot work here.
+            MissingPackageError: the reader needs a package.
+        """
+        reader = options.video_reader
+        if hasattr(reader, "check"):
+            reader.check()
+        return cls(
+            max_frames=options.max_frames,
+            batch_size=options.batch_size,
+            views=views or FrameViews(),
+            cache=open_cache(options.cache_dir),
+            isolate=options.isolate,
+            row_timeout=options.row_timeout,
+            reader=reader,
+        )
+
+    def image_batch(self, encoder: object) -> int:
         """Pictures a forward pass of ``encoder``, which may know what suits it."""
-        return self.batch_size or int(getattr(encoder, "picture_batch", USUAL))
+        return self.batch_size or int(getattr(encoder, "image_batch", USUAL))
 
     @property
     def text_batch(self) -> int:
         """Texts a forward pass."""
         return self.batch_size or USUAL
+
+
+def show_progress(items: Iterable[Any], label: str, total: int, progress: bool | None) -> Iterable[Any]:
+    """A progress bar: always (True), never (False), or on a terminal only (None)."""
+    return tqdm(items, desc=label, total=total, disable=_hidden(progress), leave=False)
+
+
+def progress_bar(label: str, total: int, progress: bool | None) -> tqdm[Any]:
+    """A bar to be moved by ``update``, closed as a context manager; ``progress`` as for ``show_progress``."""
+    return tqdm(desc=label, total=total, disable=_hidden(progress), leave=False)
+
+
+def _hidden(progress: bool | None) -> bool | None:
+    return None if progress is None else not progress

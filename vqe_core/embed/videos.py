@@ -7,28 +7,203 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from vqe_core.cache import CacheKey
-from vqe_core.embed.batches import EncoderFailedError, ImageBatcher
-from vqe_core.embed.crew import DecodeCrew
-from vqe_core.embed.lanes import OrderedLanes
-from vqe_core.embed.sampling import FrameRecipe, Restart, SampledVideo
+from vqe_core.cache import CacheKey, EmbeddingCache, Entry
+from vqe_core.embed.batching import EncoderFailedError, ImageBatcher
+from vqe_core.embed.prefetch import OrderedPrefetch
 from vqe_core.embed.settings import EmbedSettings
-from vqe_core.embed.stored_frames import FrameStore
-from vqe_core.errors import VqeError, row_error
-from vqe_core.media import DecodeWorker, open_video, source_identity
-from vqe_core.types import MediaSource, TimedEmbeddings
+from vqe_core.encoders.backends.batch_size import ran_out_of_memory
+from vqe_core.encoders.checkpoints import content_parts
+from vqe_core.errors import MediaError, VqeError, row_error
+from vqe_core.media import (
+    TableMismatchError,
+    Video,
+    content_digest,
+    decoders_of,
+    source_identity,
+)
+from vqe_core.samplers import sampler_spec
+from vqe_core.samplers.base import cap_positions
+from vqe_core.types import FrameTable, MediaSource, TimedEmbeddings
+from vqe_core.workers import DecodeWorker, WorkerPool, open_video_in
 
 if TYPE_CHECKING:
     from vqe_core.encoders import ImageTextEncoder
     from vqe_core.samplers import FrameSampler
 
+
+@dataclass(frozen=True)
+class FrameRecipe:
+    """Which frames of a video are embedded, and in what form.
+
+    Attributes:
+        sampler: which frames.
+        encoder: prepares pictures; ``embed_images`` is not called here.
+        settings: of the call.
+    """
+
+    sampler: FrameSampler
+    encoder: ImageTextEncoder
+    settings: EmbedSettings
+
+    def read(self, video: Video) -> Iterator[Tensor | SampledVideo | Restart]:
+        """Model inputs of the distinct sampled frames, one at a time, then what joins their embeddings.
+
+        A damaged file, whose packets promise what is not there, gives a ``Restart`` and then its frames again, from
+        what really decodes.
+
+        Raises:
+            MediaError: the video cannot be read; with code ``out_of_memory``, its pictures do not fit.
+        """
+        try:
+            try:
+                yield from self._read(video)
+            except TableMismatchError:
+                yield Restart()
+                yield from self._read(video.decoded())
+        except (MemoryError, RuntimeError) as error:
+            if not ran_out_of_memory(error):
+                raise
+            raise MediaError(f"memory ran out on pictures of {video.source.name!r}", code="out_of_memory") from error
+
+    def _read(self, video: Video) -> Iterator[Tensor | SampledVideo]:
+        views = self.settings.views
+        if self.sampler.needs_differences:
+            video = video.with_differences()
+        positions, note = cap_positions(self.sampler.select(video.table), self.settings.max_frames)
+        distinct, where = np.unique(positions, return_inverse=True)
+        for frame in video.frames(distinct):
+            for pixels in views.of(frame.pixels):
+                yield self.encoder.prepare_image(pixels)
+        pictures = (where[:, None] * views.count + np.arange(views.count)).ravel().astype(np.int32)
+        notes = (*video.table.warnings, note) if note else video.table.warnings
+        yield SampledVideo(video.table, np.repeat(distinct, views.count), pictures, notes, video.read_by)
+
+
+class Restart:
+    """The pictures so far do not count."""
+
+
+@dataclass(frozen=True, eq=False)
+class SampledVideo:
+    """What turns embeddings of distinct frames into those of the video.
+
+    Attributes:
+        table: of the video.
+        positions: int (M,), of the distinct pictures in the table.
+        where: int32 (N,), which distinct picture each sampled one is.
+        notes: remarks for the row.
+        reader: what decoded them, with versions.
+    """
+
+    table: FrameTable
+    positions: np.ndarray
+    where: np.ndarray
+    notes: tuple[str, ...]
+    reader: str
+
+    @property
+    def num_distinct(self) -> int:
+        """M."""
+        return len(self.positions)
+
+    def embeddings(self, distinct: Tensor) -> TimedEmbeddings:
+        """From the embeddings of the distinct pictures, float32 (M, D)."""
+        table = self.table
+        return TimedEmbeddings(
+            distinct=distinct,
+            distinct_timestamps=table.timestamps[self.positions] if table.has_clock else None,
+            distinct_indices=table.indices[self.positions],
+            where=self.where,
+            notes=self.notes,
+            reader=self.reader,
+            start=table.start if table.has_clock else 0.0,
+            end=table.end if table.has_clock else 0.0,
+        )
+
+
+@dataclass(frozen=True)
+class FrameStore:
+    """The frames of one recipe in a cache; without a cache nothing is found and nothing kept."""
+
+    cache: EmbeddingCache | None
+    recipe: FrameRecipe
+
+    def key(self, source: MediaSource, *, read: bool = True) -> CacheKey | None:
+        """What the frames of a video are stored under; None for what has no content to tell it by, such as a decoder.
+
+        Args:
+            source: the video.
+            read: False: give None also for a file that would have to be read to tell.
+        """
+        if self.cache is None:
+            return None
+        try:
+            content = content_digest(source, self.cache.digests, read=read)
+        except VqeError:
+            return None  # reading it tells what is wrong
+        if content is None:
+            return None
+        reader = decoders_of(source, self.recipe.settings.reader)
+        return CacheKey("frames", {**source_parts(source, content), **recipe_parts(self.recipe), "reader": reader})
+
+    def find(self, key: CacheKey | None) -> TimedEmbeddings | None:
+        """The frames stored under a key."""
+        entry = self.cache.get(key) if self.cache is not None and key is not None else None
+        return None if entry is None else frames_of_entry(entry)
+
+    def keep(self, key: CacheKey | None, frames: TimedEmbeddings) -> None:
+        """Store frames under a key."""
+        if self.cache is not None and key is not None:
+            self.cache.put(key, entry_of_frames(frames))
+
+
+def source_parts(source: MediaSource, content: str) -> dict[str, Any]:
+    """The part of a key that tells a source."""
+    return {"content": content, "fps": source.fps, "start": source.start, "end": source.end}
+
+
+def recipe_parts(recipe: FrameRecipe) -> dict[str, Any]:
+    """The part of a key that tells how frames are chosen and embedded."""
+    return {
+        "sampler": sampler_spec(recipe.sampler),
+        "max_frames": recipe.settings.max_frames,
+        "views": recipe.settings.views.names,
+        "encoder": content_parts(recipe.encoder.signature()),
+    }
+
+
+def entry_of_frames(frames: TimedEmbeddings) -> Entry:
+    """The entry that ``frames_of_entry`` reads."""
+    arrays = {"values": frames.distinct.numpy(), "indices": frames.distinct_indices, "where": frames.where}
+    if frames.distinct_timestamps is not None:
+        arrays["timestamps"] = frames.distinct_timestamps
+    notes = {"notes": list(frames.notes), "reader": frames.reader, "start": frames.start, "end": frames.end}
+    return Entry(arrays, notes)
+
+
+def frames_of_entry(entry: Entry) -> TimedEmbeddings:
+    """The embeddings as they were stored, bit for bit."""
+    timestamps = entry.arrays.get("timestamps")
+    return TimedEmbeddings(
+        distinct=torch.from_numpy(entry.arrays["values"]),
+        distinct_timestamps=None if timestamps is None else np.asarray(timestamps),
+        distinct_indices=entry.arrays["indices"],
+        where=entry.arrays["where"],
+        notes=tuple(entry.notes["notes"]),
+        reader=entry.notes["reader"],
+        start=entry.notes["start"],
+        end=entry.notes["end"],
+    )
+
+
 Key = TypeVar("Key", bound=Hashable)
 Embedded = TimedEmbeddings | VqeError
 
-MOST_LANES = 16  # what waits grows with the lanes: twice as many batches of prepared pictures
+MOST_THREADS = 16  # what waits grows with the lanes: twice as many batches of prepared pictures
 
 
 def embed_videos(
@@ -37,7 +212,7 @@ def embed_videos(
     encoder: ImageTextEncoder,
     settings: EmbedSettings,
     *,
-    crew: DecodeCrew | None = None,
+    pool: WorkerPool | None = None,
     on_outcome: Callable[[Key, Embedded], None] | None = None,
 ) -> dict[Key, Embedded]:
     """Embed the sampled frames of each video.
@@ -50,7 +225,7 @@ def embed_videos(
         sampler: which frames.
         encoder: pictures to embeddings.
         settings: of the call.
-        crew: who decodes, for hosts that call again and again. Default: one for this call.
+        pool: who decodes, for hosts that call again and again. Default: one for this call.
         on_outcome: called with each video as soon as its embeddings or its error are known, for bars and for hosts
             that stop at the first failure.
 
@@ -78,7 +253,7 @@ def embed_videos(
         else:
             note(key, found)
     if missing:
-        own = DecodeCrew.of(settings, [job.source for job in missing]) if crew is None else nullcontext(crew)
+        own = WorkerPool.of(settings, [job.source for job in missing]) if pool is None else nullcontext(pool)
         try:
             with own as hands:
                 for job, outcome in _embed(missing, recipe, store, hands):
@@ -102,17 +277,17 @@ class _Job(Generic[Key]):
 
 
 def _embed(
-    jobs: Sequence[_Job[Key]], recipe: FrameRecipe, store: FrameStore, crew: DecodeCrew
+    jobs: Sequence[_Job[Key]], recipe: FrameRecipe, store: FrameStore, pool: WorkerPool
 ) -> Iterator[tuple[_Job[Key], Embedded]]:
     """Each job with its outcome, failures as soon as they are known."""
     settings, pending = recipe.settings, dict[int, SampledVideo]()
-    batch_size = settings.picture_batch(recipe.encoder)
+    batch_size = settings.image_batch(recipe.encoder)
     with (
-        OrderedLanes(
+        OrderedPrefetch(
             len(jobs),
             lambda i, worker: _read(jobs[i], worker, recipe, store),
-            lanes=min(MOST_LANES, torch.get_num_threads()),
-            worker=crew.worker,
+            lanes=min(MOST_THREADS, torch.get_num_threads()),
+            worker=pool.worker,
             waiting=batch_size,
         ) as reading,
         ImageBatcher(recipe.encoder, batch_size) as batcher,
@@ -144,10 +319,10 @@ def _read(
         if found is not None:
             yield found
             return
-    yield from recipe.read(open_video(job.source, recipe.settings.limits, worker, recipe.settings.decoder))
+    yield from recipe.read(open_video_in(worker, job.source, recipe.settings.limits, reader=recipe.settings.reader))
 
 
-def _collect(i: int, reading: OrderedLanes[Any], batcher: ImageBatcher) -> SampledVideo | TimedEmbeddings:
+def _collect(i: int, reading: OrderedPrefetch[Any], batcher: ImageBatcher) -> SampledVideo | TimedEmbeddings:
     for item in reading.items(i):
         if isinstance(item, Restart):
             batcher.discard(i)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from vqe_core.choices import Backend, check_choice
+from vqe_core import registry
 from vqe_core.errors import InputError, ModelError
-from vqe_core.processes import ProcessLock, settle_in_process
+from vqe_core.options import Backend, check_choice
+from vqe_core.runtime import ProcessLock, settle_in_process
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from vqe_core.encoders.tokens import TextSide
+    from vqe_core.encoders.tokenization import TextSide
     from vqe_core.types import TextEmbedding
 
 
@@ -49,8 +50,8 @@ def load_image_text_encoder(
     """Load the encoder a user named.
 
     Args:
-        model: hub id (``id`` or ``id@revision``), local folder, OpenAI name, ``"toy"``, or an encoder, which is
-            returned as it is.
+        model: hub id (``id`` or ``id@revision``), local folder, OpenAI name, ``"toy"``, an encoder, which is
+            returned as it is, or the spec of a registered one that needs no checkpoint.
         device: ``"auto"`` (cuda, mps or cpu) or a torch device.
         dtype: ``"auto"`` (float32), ``"float32"``, ``"bfloat16"`` or ``"float16"``.
         backend: what encodes pictures: ``"auto"`` and ``"torch"`` are torch, ``"compile"`` is torch after compiling the
@@ -64,8 +65,9 @@ def load_image_text_encoder(
     """
     settle_in_process()
     check_choice("backend", backend, Backend)
-    if isinstance(model, ImageTextEncoder):
-        return model
+    ready = _without_checkpoint(model)
+    if ready is not None:
+        return ready
     from vqe_core.encoders.checkpoints import find_checkpoint
     from vqe_core.encoders.weights import resolve_device, resolve_dtype
 
@@ -92,8 +94,9 @@ def load_text_side(model: Any) -> ImageTextEncoder | TextSide:
     Raises:
         ModelNotFoundError, ModelError, InputError: as ``load_image_text_encoder``.
     """
-    if isinstance(model, ImageTextEncoder):
-        return model
+    ready = _without_checkpoint(model)
+    if ready is not None:
+        return ready
     from vqe_core.encoders.checkpoints import find_checkpoint
 
     checkpoint = find_checkpoint(model)
@@ -104,9 +107,18 @@ def load_text_side(model: Any) -> ImageTextEncoder | TextSide:
     return side
 
 
-def _family(checkpoint: Any) -> Any:
-    from vqe_core import registry
+def _without_checkpoint(model: Any) -> ImageTextEncoder | None:
+    """The encoder itself, or the one that a spec names; None for what names a checkpoint."""
+    if isinstance(model, ImageTextEncoder):
+        return model
+    name = model.partition(":")[0] if isinstance(model, str) else ""
+    if name not in registry.names("encoder") or hasattr(registry.load("encoder", name), "load"):
+        return None  # a family of checkpoints is chosen by the checkpoint
+    encoder: ImageTextEncoder = registry.create("encoder", str(model))
+    return encoder
 
+
+def _family(checkpoint: Any) -> Any:
     try:
         return registry.load("encoder", checkpoint.model_type)
     except InputError as error:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from vqe_core.encoders.audio_protocols import AudioTextEncoder, JointEncoder, Tagger
+from vqe_core import registry
+from vqe_core.encoders.base import AudioTextEncoder, JointEncoder, Tagger
 from vqe_core.encoders.checkpoints import Checkpoint, find_checkpoint
 from vqe_core.errors import InputError, ModelError, VqeError
-from vqe_core.processes import ProcessLock, settle_in_process
+from vqe_core.runtime import ProcessLock, settle_in_process
 
 # A checkpoint that brings an audio model along names its folder in this field of config.json.
 AUDIO_MODEL_FIELD = "vqe_audio_model"
@@ -123,3 +125,16 @@ _LOADING = ProcessLock()  # a joint encoder loads its halves through here
 @lru_cache(maxsize=2)
 def _load_once(family: Any, checkpoint: Checkpoint, device: str, dtype: Any) -> Any:
     return family.load(checkpoint, device, dtype)
+
+
+def is_joint(model: Any) -> bool:
+    """Tell whether a model, or the checkpoint that is named, embeds images and audio in one space. Loads no weights."""
+    if not isinstance(model, str | os.PathLike):
+        return isinstance(model, JointEncoder)
+    try:
+        checkpoint = find_checkpoint(os.fspath(model))
+    except VqeError:
+        return False  # told with the right argument's name when it is loaded
+    if checkpoint.model_type == "clip":
+        return AUDIO_MODEL_FIELD in checkpoint.config
+    return checkpoint.model_type in registry.names("joint_encoder")

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from vqe_core.encoders.audio_protocols import Waveform
+from vqe_core.encoders.audio_inputs import check_waveforms, embed_in_groups
+from vqe_core.encoders.audio_labels import PHOTO_PROMPT, SOUND_LABELS, SOUND_PROMPT
+from vqe_core.encoders.base import Waveform
 from vqe_core.encoders.checkpoints import Checkpoint
-from vqe_core.encoders.model_inputs import check_waveforms, embed_in_groups
-from vqe_core.encoders.precision import own_precision
-from vqe_core.encoders.sound_labels import PHOTO_PROMPT, SOUND_LABELS, SOUND_PROMPT
-from vqe_core.encoders.tokens import Tokenizer, load_tokenizer
+from vqe_core.encoders.tokenization import Tokenizer, load_tokenizer
 from vqe_core.encoders.weights import load_model
 from vqe_core.errors import InputError
+from vqe_core.runtime import own_precision
 
 
 @dataclass(frozen=True)

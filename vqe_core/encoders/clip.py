@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
-from vqe_core.encoders.image_text import DualEncoder
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from vqe_core.encoders.checkpoints import Checkpoint
+from vqe_core.encoders.dual_encoder import DualEncoder
+from vqe_core.errors import ModelError
+from vqe_core.options import Backend
+from vqe_core.runtime import own_precision
 
 
 @dataclass(frozen=True)
@@ -14,3 +24,52 @@ class ClipEncoder(DualEncoder):
     Token embeddings are the text projection of the last hidden state, as in the published EMScore; the whole
     text is the embedding of the end token, found by its place, as old checkpoints misname its id.
     """
+
+
+@dataclass(frozen=True)
+class ChineseClipEncoder(DualEncoder):
+    """Chinese-CLIP (Yang et al., 2022): BERT, projected like its class token."""
+
+    whole_position: ClassVar[Literal["first", "last"]] = "first"
+
+
+@dataclass(frozen=True)
+class AltClipEncoder(DualEncoder):
+    """AltCLIP (Chen et al., 2022): XLM-RoBERTa, multilingual."""
+
+    whole_position: ClassVar[Literal["first", "last"]] = "first"
+
+    @classmethod
+    def text_positions(cls, text_config: Any) -> int:
+        """RoBERTa counts positions from the padding id on, so that many are never used."""
+        return int(text_config.max_position_embeddings) - int(text_config.pad_token_id or 0) - 1
+
+
+@dataclass(frozen=True)
+class SiglipEncoder(DualEncoder):
+    """SigLIP (Zhai et al., 2023) and SigLIP 2 (Tschannen et al., 2025) checkpoints of fixed resolution."""
+
+    has_token_embeddings: ClassVar[bool] = False
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Backend = "torch") -> DualEncoder:
+        """As every encoder; NaFlex checkpoints are refused, they take pictures of any shape as patches."""
+        if checkpoint.model_type == "siglip2":
+            raise ModelError(
+                f"checkpoint {checkpoint.name!r} is a NaFlex SigLIP 2, which is not supported; "
+                "use a fixed resolution one, for example google/siglip2-base-patch16-224"
+            )
+        return super().load(checkpoint, device, dtype, backend)
+
+    @torch.inference_mode()
+    @own_precision()
+    def _embed_windows(self, windows: Sequence[tuple[int, ...]]) -> list[tuple[Tensor | None, Tensor]]:
+        size = self.text_positions(self.model.config.text_config)
+        padding: Any = self.tokenizer.inner.pad_token_id or 0
+        fill = [[padding] * (size - len(w)) for w in windows]
+        left = self.tokenizer.inner.padding_side == "left"
+        rows = [[*f, *w] if left else [*w, *f] for w, f in zip(windows, fill, strict=True)]
+        ids = torch.tensor(rows, device=self.device)
+        # No attention mask: padding was attended in training.
+        pooled = self.model.get_text_features(input_ids=ids).pooler_output
+        return [(None, whole) for whole in normalize(pooled.float(), dim=-1).cpu()]

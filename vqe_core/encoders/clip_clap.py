@@ -15,11 +15,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
+from vqe_core.encoders.audio_inputs import check_windows
 from vqe_core.encoders.audio_loading import AUDIO_MODEL_FIELD, load_audio_encoder
-from vqe_core.encoders.audio_protocols import AudioTextEncoder, Waveform
+from vqe_core.encoders.base import AudioTextEncoder, Waveform, check_same_space
 from vqe_core.encoders.checkpoints import Checkpoint
-from vqe_core.encoders.model_inputs import check_windows
-from vqe_core.encoders.spaces import check_same_space
 from vqe_core.encoders.weights import DTYPES
 from vqe_core.errors import ModelError
 

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from vqe_core.encoders.audio_protocols import Waveform
+from vqe_core.encoders.audio_inputs import check_waveforms, check_windows, embed_in_groups
+from vqe_core.encoders.base import Waveform
 from vqe_core.encoders.checkpoints import Checkpoint
-from vqe_core.encoders.model_inputs import check_waveforms, check_windows, embed_in_groups
-from vqe_core.encoders.precision import own_precision
-from vqe_core.encoders.preprocess import torchvision_works
+from vqe_core.encoders.image_processing import torchvision_works
 from vqe_core.encoders.weights import load_model
 from vqe_core.errors import InputError, MissingPackageError, ModelError
+from vqe_core.runtime import own_precision
 
 
 @dataclass(frozen=True)

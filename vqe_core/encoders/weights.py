@@ -11,9 +11,9 @@ import torch
 from safetensors import SafetensorError
 
 from vqe_core.encoders.checkpoints import Checkpoint
-from vqe_core.encoders.preprocess import torchvision_works
+from vqe_core.encoders.image_processing import torchvision_works
 from vqe_core.errors import InputError, MissingPackageError, ModelError
-from vqe_core.processes import in_forked_process
+from vqe_core.runtime import in_forked_process
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

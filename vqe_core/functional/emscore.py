@@ -17,10 +17,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vqe_core.choices import MultiReference
 from vqe_core.errors import InputError
 from vqe_core.functional.matching import greedy_match
 from vqe_core.functional.shapes import check_shapes
+from vqe_core.options import MultiReference
 
 
 class EMScores(NamedTuple):

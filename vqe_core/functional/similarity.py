@@ -16,9 +16,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vqe_core.choices import ReduceMode
 from vqe_core.errors import InputError
 from vqe_core.functional.shapes import check_shapes
+from vqe_core.options import ReduceMode
 
 # Float32 leaves about this share of what should cancel to exactly 0.
 ROUNDING = 1e-6

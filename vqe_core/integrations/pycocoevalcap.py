@@ -9,8 +9,8 @@ import numpy as np
 
 from vqe_core.errors import InputError
 from vqe_core.functional.emscore import METRICS
-from vqe_core.scorers.emscore import EMScore
-from vqe_core.scorers.score_types import BOTH, REFERENCE, SCORE_TYPES, VIDEO
+from vqe_core.scorers.emscore.score_types import BOTH, REFERENCE, SCORE_TYPES, VIDEO
+from vqe_core.scorers.emscore.scorer import EMScore
 
 SHOWN_IDS = 5  # in one message
 

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from datasets import Dataset, Value
 from datasets.exceptions import DatasetsError
 
-from vqe_core.choices import check_choice
 from vqe_core.errors import InputError, MissingPackageError
 from vqe_core.integrations.datasets import score_dataset, scorer_for, with_idf
+from vqe_core.options import check_choice
 from vqe_core.scorers.fingerprint import describe_identity
 
 IfExists = Literal["fail", "replace", "append"]

@@ -11,9 +11,9 @@ import numpy as np
 import torch.distributed as dist
 
 from vqe_core.errors import InputError, VqeError
-from vqe_core.integrations.dataset_media import stored_media
-from vqe_core.scorers.emscore import EMScore
-from vqe_core.scorers.score_types import BOTH, REFERENCE, VIDEO, available_score_types
+from vqe_core.integrations.datasets.columns import stored_media
+from vqe_core.scorers.emscore.score_types import BOTH, REFERENCE, VIDEO, available_score_types
+from vqe_core.scorers.emscore.scorer import EMScore
 
 HEADLINE = "emscore"
 IGNORED = -100  # what trainers pad ids with
@@ -55,7 +55,7 @@ def make_compute_metrics(
 
     Example:
         >>> from transformers import EvalPrediction
-        >>> from vqe_core.demo.clips import make_clip
+        >>> from vqe_core.toy.clips import make_clip
         >>> class Words:  # stands for a tokenizer
         ...     pad_token_id = 0
         ...     def batch_decode(self, ids, skip_special_tokens):

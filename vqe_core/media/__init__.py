@@ -6,34 +6,36 @@ waveforms are float32 ``(C, T)``, full scale 1.
 
 from __future__ import annotations
 
-from vqe_core.media.audio_limits import AudioLimits
-from vqe_core.media.audio_reader import audio_versions, read_audio
-from vqe_core.media.audio_signal import audio_status, check_finite, is_silent, resample, slice_seconds, to_mono
-from vqe_core.media.audio_source import as_audio_source
-from vqe_core.media.checks import check_file
-from vqe_core.media.content import content_digest
-from vqe_core.media.identity import source_identity
-from vqe_core.media.isolation.limits import WorkerLimits
-from vqe_core.media.isolation.worker import DecodeWorker
-from vqe_core.media.limits import MediaLimits
-from vqe_core.media.reader import TableMismatchError, VideoReader
-from vqe_core.media.shrinking import shrunk
+from vqe_core.media.audio.reader import audio_versions, read_audio
+from vqe_core.media.audio.signal import audio_status, check_finite, is_silent, resample, slice_seconds, to_mono
+from vqe_core.media.audio.source import as_audio_source
+from vqe_core.media.content_hash import content_digest, source_identity
+from vqe_core.media.file_checks import check_file
+from vqe_core.media.limits import AudioLimits, MediaLimits
 from vqe_core.media.source import as_media_source
-from vqe_core.media.video import Video, decoders_of, open_video, reader_for, reader_versions
+from vqe_core.media.video.reader import TableMismatchError, VideoReader
+from vqe_core.media.video.video import (
+    Video,
+    choose_reader,
+    decoders_of,
+    open_video,
+    reader_for,
+    reader_versions,
+    shrunk,
+)
 
 __all__ = [
     "AudioLimits",
-    "DecodeWorker",
     "MediaLimits",
     "TableMismatchError",
     "Video",
     "VideoReader",
-    "WorkerLimits",
     "as_audio_source",
     "as_media_source",
     "audio_status",
     "audio_versions",
     "check_file",
+    "choose_reader",
     "check_finite",
     "content_digest",
     "decoders_of",

@@ -17,8 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vqe_core.errors import MediaError, MediaNotFoundError, VqeError
-from vqe_core.media.checks import check_file, check_head, describe_unreadable
-from vqe_core.media.cut_off import cut_off_remark
+from vqe_core.media.file_checks import check_file, check_head, cut_off_remark, describe_unreadable
 from vqe_core.media.limits import MediaLimits
 from vqe_core.types import MediaSource
 

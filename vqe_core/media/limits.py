@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from vqe_core.errors import InputError
+from vqe_core.errors import InputError, MediaError
 
 # Formats that hold pictures or sound in one file. Playlists, concat scripts, DASH, SDP and image sequences
 # stay out: they make FFmpeg open other files.
@@ -38,3 +39,86 @@ class MediaLimits:
 
 
 DEFAULT_LIMITS = MediaLimits()
+
+
+# As for videos, and the formats that hold nothing but sound.
+ALLOWED_SOUND_FORMATS = f"{ALLOWED_FORMATS},aac,ac3,eac3,aiff,amr,ape,au,caf,dts,tta,w64,wv"
+
+
+@dataclass(frozen=True)
+class AudioLimits:
+    """Bounds on what one sound may cost. Headers are held to them before anything is allocated, and since
+    headers lie, so is what comes out while decoding.
+
+    Attributes:
+        min_sampling_rate, max_sampling_rate: Hz, both allowed. Default: 4 kHz to 384 kHz.
+        max_channels: Default: 32.
+        max_seconds: length of the sound, or of the segment asked for. Default: one hour.
+        max_samples: samples of all channels together, also after resampling, 4 bytes each. Default: 2 GiB, an
+            hour of stereo at 48 kHz and then half as much again.
+        formats: comma-separated FFmpeg demuxer names that may be opened.
+    """
+
+    min_sampling_rate: int = 4_000
+    max_sampling_rate: int = 384_000
+    max_channels: int = 32
+    max_seconds: float = 3600.0
+    max_samples: int = 2**29
+    formats: str = ALLOWED_SOUND_FORMATS
+
+    def __post_init__(self) -> None:
+        for name in ("min_sampling_rate", "max_sampling_rate", "max_channels", "max_samples"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InputError(f"{name} ({value!r}) must be a whole number of at least 1")
+        if isinstance(self.max_seconds, bool) or not 0 < self.max_seconds < math.inf:
+            raise InputError(f"max_seconds ({self.max_seconds!r}) must be a positive, finite number of seconds")
+        if self.min_sampling_rate > self.max_sampling_rate:
+            raise InputError(
+                f"min_sampling_rate ({self.min_sampling_rate}) must not exceed max_sampling_rate "
+                f"({self.max_sampling_rate})"
+            )
+
+    def check_rate(self, sampling_rate: int, name: str) -> None:
+        """Raise `MediaError` ``bad_sample_rate`` unless ``sampling_rate`` (Hz) is within the limits."""
+        if not self.min_sampling_rate <= sampling_rate <= self.max_sampling_rate:
+            raise MediaError(
+                f"{name!r} has a sampling rate of {sampling_rate} Hz, outside {self.min_sampling_rate} to "
+                f"{self.max_sampling_rate} Hz (AudioLimits.min_sampling_rate, max_sampling_rate); its header is "
+                "probably damaged; encode it anew or widen the limits",
+                code="bad_sample_rate",
+            )
+
+    def check_channels(self, channels: int, name: str) -> None:
+        """Raise `MediaError` ``bad_channels`` unless the number of channels is within the limits."""
+        if not 1 <= channels <= self.max_channels:
+            raise MediaError(
+                f"{name!r} has {channels} channels, outside 1 to {self.max_channels} (AudioLimits.max_channels); "
+                "its header is damaged, or the array has its axes swapped (channels come first: use array.T)",
+                code="bad_channels",
+            )
+
+    def check_length(self, samples: float, channels: int, sampling_rate: int, name: str) -> None:
+        """Raise `MediaError` ``too_long`` if so many samples a channel are too many.
+
+        Args:
+            samples: number a channel, as stated or as counted so far.
+            channels: number of them.
+            sampling_rate: Hz.
+            name: the sound, for the message.
+        """
+        if samples > self.max_seconds * sampling_rate:
+            raise MediaError(
+                f"{name!r} is {samples / sampling_rate:.0f} s long, more than the limit of {self.max_seconds:g} s "
+                "(AudioLimits.max_seconds); give a segment (start, end) or raise the limit",
+                code="too_long",
+            )
+        if samples * channels > self.max_samples:
+            raise MediaError(
+                f"{name!r} holds {samples:.0f} samples in each of {channels} channels, together more than the limit "
+                f"of {self.max_samples} (AudioLimits.max_samples); give a segment (start, end) or raise the limit",
+                code="too_long",
+            )
+
+
+DEFAULT_AUDIO_LIMITS = AudioLimits()

@@ -18,8 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from vqe_core import __version__
 from vqe_core.errors import VqeError
+from vqe_core.version import __version__
 
 # They decode and resample: another version may give other pixels or samples.
 DECODERS = ("av", "soundfile", "soxr", "torchcodec")

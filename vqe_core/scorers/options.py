@@ -1,157 +1,239 @@
-"""The options of the metrics, by the names users know. Imports no torch: the command line reads this file."""
+"""Options of the metrics, grouped by concern, by the names users know. Imports no torch: ``--help`` reads this file.
+
+An option that chooses a component takes an object or its spec. Names that came before stay as shorthand:
+``frame_sampling_method``, ``every_n_seconds``, ``every_n_frames`` and ``frame_num`` for ``sampler``, ``decoder`` for
+``reader``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+import dataclasses
+import os
+import typing
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from vqe_core.choices import (
-    AnyOrAll,
+from vqe_core import registry
+from vqe_core.errors import InputError, InputTypeError
+from vqe_core.options import (
     Backend,
-    Decoder,
-    FrameAggregation,
     LongText,
-    Method,
-    MultiReference,
     OnError,
-    ReduceMode,
+    check_choice,
+    check_count,
+    check_number,
+    check_positive,
+    option,
+    plain_numbers,
 )
+from vqe_core.samplers import FrameSampler, UniformSampler
+from vqe_core.samplers.base import choose_sampler, sampler_from_options
 
+if TYPE_CHECKING:
+    from vqe_core.media import VideoReader
 
-def option(default: Any, help_text: str, **command_line: Any) -> Any:
-    """A dataclass field with what the command line shows of it.
-
-    Args:
-        default: in Python.
-        help_text: one line.
-        command_line: ``many=True`` takes several values, ``python_only=True`` makes no flag, ``bare`` is what
-            the flag alone means, ``metavar``; ``written=True`` names a column that is written, not read; and
-            ``changes_scores=False`` leaves the option out of fingerprints, ``names="model"`` or ``names="file"`` puts
-            the content of what is named into them.
-    """
-    return field(default=default, metadata={"help": help_text, **command_line})
+DEFAULT_MODEL = "openai/clip-vit-base-patch32"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SharedOptions:
-    """What every metric takes."""
+class SamplingOptions:
+    """Which frames of a video are looked at."""
 
-    max_frames: int = option(512, "most distinct frames of one video; more are thinned evenly, and the row says so")
-    batch_size: int | None = option(
+    default_frame_num: ClassVar[int] = 10  # of uniform sampling
+
+    sampler: Any = option(
         None,
-        "pictures or texts a forward pass (default: 32; on a graphics card measured for pictures); changes speed and "
-        "memory, scores by rounding only",
-        changes_scores=False,
+        "which frames: {samplers}, with options as in scene:threshold=10, or a sampler; the next four are shorthand",
+        kind="sampler",
     )
+    frame_sampling_method: str | None = option(None, "name of a sampler (default: uniform)")
+    every_n_seconds: float | None = option(None, "sample a frame every so many seconds, by presentation time")
+    every_n_frames: int | None = option(None, "sample every so many frames")
+    frame_num: int | None = option(None, "frames of uniform sampling (default: {default_frame_num})")
+    max_frames: int = option(
+        512, "most distinct frames of one video; more are thinned evenly, and the row says so", rule="count"
+    )
+
+    @property
+    def frame_sampler(self) -> FrameSampler:
+        """The sampler that the options name.
+
+        Raises:
+            InputError: options that exclude each other, or that the sampler does not have.
+        """
+        shorthand = self._sampling_shorthand()
+        if self.sampler is None:
+            return sampler_from_options(**shorthand, default_frame_num=self.default_frame_num)
+        given = [f"{name} ({value!r})" for name, value in shorthand.items() if value is not None]
+        if given:
+            raise InputError(f"sampler and {' and '.join(given)} exclude each other; give the sampler alone")
+        return UniformSampler(self.default_frame_num) if self.sampler == "uniform" else choose_sampler(self.sampler)
+
+    @property
+    def chooses_frames(self) -> bool:
+        """True where any option says which frames."""
+        return self.sampler is not None or any(value is not None for value in self._sampling_shorthand().values())
+
+    def _sampling_shorthand(self) -> dict[str, Any]:
+        names = ("frame_sampling_method", "every_n_seconds", "every_n_frames", "frame_num")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """How models compute."""
+
     device: str = option("auto", "auto (cuda, mps or cpu) or a torch device", changes_scores=False)
     dtype: str = option("auto", "auto (float32), float32, bfloat16 or float16")
     backend: Backend = option(
-        "auto", "what encodes pictures: auto (torch), torch, compile (torch.compile), or openvino (on the CPU)"
+        "auto", "what encodes images: auto (torch), torch, compile (torch.compile), or openvino (on the CPU)"
     )
-    decoder: Decoder = option("auto", "auto (pyav), pyav, or nvdec: video files on an NVIDIA card by torchcodec")
-    per_sample: bool = option(False, "add 'samples': one list a column, an entry a row", python_only=True)
-    on_error: OnError = option("raise", "rows that cannot be scored: raise, warn or skip")
+    batch_size: int | None = option(
+        None,
+        "images or texts a forward pass (default: 32; on a GPU measured for images); changes speed and memory, scores "
+        "by rounding only",
+        rule="count",
+        changes_scores=False,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningOptions:
+    """Where and how files are decoded, and what becomes of rows that cannot be scored."""
+
+    reader: Any = option(None, "what decodes video files: {readers}, or a reader (default: pyav)", kind="reader")
+    decoder: Any = option("auto", "shorthand for reader: auto (pyav), pyav, or nvdec (an NVIDIA GPU, by torchcodec)")
+    isolate: bool | None = option(
+        None, "decode in worker processes that a bad file cannot take along (default: where many files are decoded)"
+    )
+    row_timeout: float = option(120.0, "seconds that a worker process may decode for one row", rule="seconds")
     cache_dir: Any = option(
         None,
         "folder of stored embeddings, shared by metrics and processes (default: none; of the command: what vqe cache "
         "info shows)",
         changes_scores=False,
     )
-    isolate: bool | None = option(
-        None, "decode in worker processes that a bad file cannot take along (default: where many files are decoded)"
-    )
-    row_timeout: float = option(120.0, "seconds that a worker process may decode for one row")
+    on_error: OnError = option("raise", "rows that cannot be scored: raise, warn or skip")
+    per_sample: bool = option(False, "add 'samples': one list a column, an entry a row", python_only=True)
     progress: bool | None = option(
         None, "progress bars: true, false, or on a terminal only (default)", changes_scores=False
     )
+
+    @property
+    def video_reader(self) -> VideoReader | None:
+        """The reader of files that the options name, None for the usual one.
+
+        Raises:
+            InputError: no such reader, or two.
+        """
+        from vqe_core.media import choose_reader
+
+        decoder = choose_reader(self.decoder, option="decoder")
+        if self.reader is None:
+            return decoder
+        if self.decoder != "auto":
+            raise InputError(f"reader and decoder ({self.decoder!r}) exclude each other; give one")
+        return choose_reader(self.reader)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnOptions:
+    """Names of the columns that are read from a table, and written to it."""
+
     video_key: str = option("video_path", "column of the videos")
     start_key: str | None = option(None, "column of where each row's segment starts, in seconds (default: none)")
     end_key: str | None = option(None, "column of where each row's segment ends, in seconds (default: none)")
     status_key: str = option("status", "column to write what became of each row to", written=True)
-    message_key: str = option("message", "column to write remarks and reasons to", written=True)
-    every_n_seconds: float | None = option(None, "sample a frame every so many seconds, by presentation time")
-    every_n_frames: int | None = option(None, "sample every so many frames")
-    frame_sampling_method: str | None = option(
-        None, "uniform (default), middle, every_n_seconds, every_n_frames, all_keyframes, scene or all"
-    )
+    message_key: str = option("message", "column to write warnings and reasons to", written=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class EMScoreOptions(SharedOptions):
-    """Options of EMScore, each under the name it has in Python, in ``evaluate`` and on the command line."""
+class SharedOptions(ColumnOptions, RunningOptions, ModelOptions, SamplingOptions):
+    """Options of every metric."""
 
-    frame_num: int | None = option(None, "frames of uniform sampling (default 10, the paper's)")
-    return_all_frames: bool = option(False, "add 'frame_details': the scores of each sampled frame")
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionOptions(SharedOptions):
+    """Options of every metric of captions whose texts and images one model embeds."""
+
     clip_model_path: Any = option(
-        "openai/clip-vit-base-patch32",
-        "hub id (id@revision), local folder, OpenAI name such as ViT-B/32, or toy",
+        DEFAULT_MODEL,
+        "image-text model: hub id (id@revision), local folder, OpenAI name such as ViT-B/32, or toy",
         names="model",
     )
-    score_types: Any = option(
-        None, "EMScore(X,V), EMScore(X,X*), EMScore(X,V,X*); default: all the inputs allow", many=True, metavar="TYPE"
-    )
-    metrics: Any = option(
-        None, "figr_P figr_R figr_F cogr full_P full_R full_F; default: all", many=True, metavar="METRIC"
-    )
-    idf: Any = option(
-        False,
-        "token weights: false, true (fitted on the references, else the predictions), or a saved idf file",
-        bare="true",
-        names="file",
-    )
-    frame_aggregation: FrameAggregation = option(
-        "video", "video (the paper's: all frames at once) or mean_of_frames (each frame a video, averaged)"
+    encoder: Any = option(
+        None, "an encoder, or its spec, in place of clip_model_path: {encoders}", names="model", kind="encoder"
     )
     long_text: LongText = option("windows", "captions beyond the model's context: windows, truncate or error")
-    multi_reference: MultiReference = option(
-        "max_component", "several references: max_component (the paper's) or best_reference (one for all metrics)"
-    )
     candidate_key: str = option("candidate", "column of the captions")
     reference_key: str = option("reference", "column of the reference captions")
 
+    @property
+    def model(self) -> Any:
+        """The model that the options name.
 
-@dataclass(frozen=True, kw_only=True)
-class VideoAudioOptions(SharedOptions):
-    """Options of video-audio similarity, by the names they have in Python, ``evaluate`` and on the command line."""
-
-    frame_num: int | None = option(None, "frames of uniform sampling (default 3; 1 takes the middle, 2 the ends)")
-    hf_clip: Any = option(
-        "openai/clip-vit-base-patch32",
-        "image-text model, or joint model such as facebook/pe-av-small-16-frame, or toy",
-        names="model",
-    )
-    hf_clap: Any = option(
-        None, "model that tags sounds (default laion/clap-htsat-unfused, or what hf_clip brings along)", names="model"
-    )
-    method: Method = option("auto", "description, tags, joint, judge, or auto (the first that inputs and model allow)")
-    reduce_mode: ReduceMode = option("avg", "similarity of a row from its frames or windows: avg, max or min")
-    any_or_all: AnyOrAll = option("any", "a row of several videos passes if any, or if all of them pass")
-    min_score: float | None = option(None, "lowest similarity that passes the filter (default: none)")
-    max_score: float | None = option(None, "highest similarity that passes the filter (default: none)")
-    min_percentile: float | None = option(None, "lowest percentile among mismatches that passes (default: none)")
-    horizontal_flip: bool = option(False, "also compare each frame flipped left to right")
-    vertical_flip: bool = option(False, "also compare each frame flipped top to bottom")
-    window: float | None = option(None, "seconds of sound heard at once (default: the model's)")
-    hop: float | None = option(None, "seconds between two windows (default: the window)")
-    labels: Any = option(None, "sounds to tell apart by tags (default: the model's or about 60 of our own)", many=True)
-    return_profile: bool = option(False, "add 'profile': similarity over time, worst window and best lag")
-    describer: Any = option(None, "function or object that describes sounds in words", python_only=True)
-    judge: Any = option(None, "function or object that sees and hears, and says how well they fit", python_only=True)
-    api_url: str | None = option(None, "OpenAI-compatible endpoint that describes sounds, or judges (default: none)")
-    model_name: str | None = option(None, "model at api_url")
-    max_workers: int = option(8, "most requests to api_url at a time", changes_scores=False)
-    reference_bank: Any = option(
-        None, "file of other sounds to measure percentiles against, written by fit_bank", names="file"
-    )
-    seed: int = option(0, "of the shuffles behind p_value")
-    trust_remote_code: bool = option(False, "only false: code from a checkpoint is never run")
-    audio_key: str = option("audio_path", "column of the sounds; without it each video's own track is used")
-    description_key: str = option("audio_description", "column of sound descriptions")
-    group_key: str = option("group", "column that is equal for rows that share a sound")
+        Raises:
+            InputError: two models.
+        """
+        if self.encoder is not None and self.clip_model_path != DEFAULT_MODEL:
+            raise InputError(f"encoder and clip_model_path ({self.clip_model_path!r}) exclude each other; give one")
+        return self.clip_model_path if self.encoder is None else self.encoder
 
 
-# What `vqe score` offers: options and a line on each metric.
-COMMAND_OPTIONS: dict[str, tuple[type[SharedOptions], str]] = {
-    "emscore": (EMScoreOptions, "EMScore: does a caption fit a video, its reference captions, or both?"),
-    "video_audio_similarity": (VideoAudioOptions, "Video-audio similarity: does the sound fit the picture?"),
-}
+GROUPS: tuple[tuple[str, type], ...] = (
+    ("which frames", SamplingOptions),
+    ("models", ModelOptions),
+    ("how to run", RunningOptions),
+    ("columns of the table", ColumnOptions),
+)
+
+
+def group_of(name: str) -> str | None:
+    """Return the title of the group that an option belongs to, None for one of a single metric."""
+    return next((title for title, group in GROUPS if name in {field.name for field in dataclasses.fields(group)}), None)
+
+
+def help_of(field: dataclasses.Field[Any], scorer: Any) -> str:
+    """Return the help of an option, the components that it may choose by the names that are registered."""
+    text: str = field.metadata["help"]
+    kinds = ("sampler", "reader", "encoder", "describer", "judge")
+    known = {f"{kind}s": ", ".join(registry.names(kind)) for kind in kinds}
+    return text.format(**known, default_frame_num=scorer.default_frame_num) if "{" in text else text
+
+
+def check_options(options: SharedOptions) -> None:
+    """Check the options of a scorer by the types and rules of its fields, and build its components once.
+
+    Raises:
+        InputError, InputTypeError: one breaks its rule.
+    """
+    for field in dataclasses.fields(options):
+        _check_option(field, getattr(options, field.name), _types(type(options))[field.name])
+    if options.cache_dir is not None and not isinstance(options.cache_dir, str | os.PathLike):
+        raise InputTypeError(f"cache_dir ({options.cache_dir!r}) must be the path of a folder, or None for no cache")
+    reader, sampler = options.video_reader, options.frame_sampler
+    if options.sampler is not None:  # a spec and its object are the same, also for whoever compares two scorers
+        object.__setattr__(options, "sampler", sampler)
+    if options.reader is not None:
+        object.__setattr__(options, "reader", reader)
+    plain_numbers(options)
+
+
+def _check_option(field: dataclasses.Field[Any], value: Any, kind: Any) -> None:
+    if typing.get_origin(kind) is Literal:
+        check_choice(field.name, value, kind)
+    rule = field.metadata.get("rule")
+    if rule is None or (value is None and field.default is None):
+        return
+    if rule == "count":
+        check_count(field.name, value)
+    elif rule == "seconds":
+        check_positive(field.name, value, "seconds")
+    else:
+        check_number(field.name, value)
+
+
+@cache
+def _types(options: type[SharedOptions]) -> dict[str, Any]:
+    return typing.get_type_hints(options)

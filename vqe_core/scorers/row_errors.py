@@ -7,8 +7,8 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from vqe_core.choices import OnError
 from vqe_core.errors import InternalError, NothingScoredWarning, Result, RowsFailedError, VqeError, attempt
+from vqe_core.options import OnError
 
 SHOWN_ROWS = 10  # in one message; the rest is counted
 MOST_FAULTS = 20  # rows or videos that may end in internal_error while none is scored

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from vqe_core.errors import InputError, InputTypeError, VqeError, attempt
 from vqe_core.media import as_audio_source, as_media_source, check_file
-from vqe_core.types import MediaSource
+from vqe_core.types import AudioSamples, MediaSource
 
 
 @dataclass(frozen=True)
@@ -96,31 +96,58 @@ def check_references(value: Any, name: str = "references") -> tuple[str, ...]:
 
 
 def read_row(candidate: Any, references: Any, video: Any) -> CaptionRow:
-    """Check one row.
+    """Check one row of captions.
 
     Raises:
         VqeError: of the kind and code of what is wrong.
     """
-    text = check_text(candidate, "predictions")
-    given = check_references(references)
-    source = None
-    if isinstance(video, VqeError):
-        raise video
-    if not is_missing(video):
-        source = as_media_source(video)
-        if source.path is not None:
-            check_file(source.path)
-    return CaptionRow(text, given, source)
+    return CaptionRow(check_text(candidate, "predictions"), check_references(references), read_video(video))
 
 
-def read_rows(
-    predictions: Sequence[Any], references: Sequence[Any] | None, videos: Sequence[Any] | None
-) -> list[CaptionRow | VqeError]:
-    """Check every row; a row that cannot be scored gives its error."""
-    return [
-        attempt(read_row, candidate, references[i] if references else None, videos[i] if videos else None)
-        for i, candidate in enumerate(predictions)
-    ]
+def read_video(value: Any) -> MediaSource | None:
+    """Check one cell of a video; a missing one is None. Opens no file, but looks whether it is there.
+
+    Raises:
+        VqeError: of the kind and code of what is wrong.
+    """
+    if isinstance(value, VqeError):
+        raise value
+    if is_missing(value):
+        return None
+    source = as_media_source(value)
+    if source.path is not None:
+        check_file(source.path)
+    return source
+
+
+def read_audio_cell(value: Any) -> MediaSource | AudioSamples | None:
+    """Check one cell of audio; a missing one is None.
+
+    Raises:
+        VqeError: of the kind and code of what is wrong.
+    """
+    if isinstance(value, VqeError):
+        raise value
+    if is_missing(value):
+        return None
+    source = as_audio_source(value)
+    if isinstance(source, MediaSource) and source.path is not None:
+        check_file(source.path, kind="sound")
+    return source
+
+
+def read_cell(kind: str, value: Any, name: str) -> Any:
+    """Check one cell by the kind of its input, see ``Input``.
+
+    Raises:
+        VqeError: of the kind and code of what is wrong.
+    """
+    if kind == "text":
+        return None if is_missing(value) else check_text(value, name)
+    if kind == "texts":
+        return check_references(value, name)
+    readers = {"video": read_video, "audio": read_audio_cell}
+    return readers[kind](value) if kind in readers else value
 
 
 def check_keys(options: Any, columns: Collection[str]) -> None:
@@ -144,7 +171,7 @@ def video_column(
     return [_located(*cell, base_dir) for cell in zip(videos, starts, ends, strict=True)]
 
 
-def sound_column(columns: Mapping[str, Any], audio_key: str, base_dir: str | None) -> list[Any] | None:
+def audio_column(columns: Mapping[str, Any], audio_key: str, base_dir: str | None) -> list[Any] | None:
     """The sounds of a table, their paths made absolute; None without such a column."""
     if audio_key not in columns:
         return None

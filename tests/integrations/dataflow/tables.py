@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vqe_core.demo.clips import make_clip, write_clip
+from vqe_core.toy.clips import make_clip, write_clip
 
 FORMATS = ("jsonl", "json", "csv", "parquet")
 

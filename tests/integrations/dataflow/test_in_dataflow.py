@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.required import absent
-from vqe_core.integrations.dataflow.package import INSTALL
+from vqe_core.integrations.dataflow.score_operator import INSTALL
 
 ROOT = Path(__file__).parents[3]
 

@@ -10,8 +10,7 @@ import pytest
 
 from vqe_core.errors import MissingPackageError
 from vqe_core.integrations import dataflow
-from vqe_core.integrations.dataflow.cells import frame_columns
-from vqe_core.integrations.dataflow.package import INSTALL
+from vqe_core.integrations.dataflow.score_operator import INSTALL, frame_columns
 from vqe_core.scorers.options import EMScoreOptions, VideoAudioOptions
 
 WITHOUT = "import sys; sys.modules['dataflow'] = None\n"  # as where it is not installed

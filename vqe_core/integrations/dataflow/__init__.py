@@ -9,7 +9,7 @@ enters them under their own names.
 from __future__ import annotations
 
 from vqe_core.integrations.dataflow.emscore_eval import EMScoreEval
-from vqe_core.integrations.dataflow.registering import register_plain, register_prefixed
+from vqe_core.integrations.dataflow.score_operator import register_plain, register_prefixed
 from vqe_core.integrations.dataflow.video_audio import VideoAudioSimilarity
 
 __all__ = ["EMScoreEval", "VideoAudioSimilarity", "register"]

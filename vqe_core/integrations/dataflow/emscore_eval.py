@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from vqe_core.choices import OnError
 from vqe_core.integrations.dataflow.descriptions import EMSCORE, in_language
-from vqe_core.integrations.dataflow.results import ResultColumns
-from vqe_core.integrations.dataflow.score_operator import ScoreOperator
-from vqe_core.integrations.dataflow.shown_options import shows_options
-from vqe_core.scorers.emscore import EMScore
-from vqe_core.scorers.options import EMScoreOptions
-from vqe_core.scorers.score_report import ScoreReport
-from vqe_core.scorers.score_types import SCORE_TYPES
+from vqe_core.integrations.dataflow.score_operator import ResultColumns, ScoreOperator, shows_options
+from vqe_core.options import OnError
+from vqe_core.scorers.emscore.score_types import SCORE_TYPES
+from vqe_core.scorers.emscore.scorer import EMScore
+from vqe_core.scorers.report import ScoreReport
 
 NO_FRAMES = "[]"  # frame_details of a row without scores
 
@@ -40,7 +37,7 @@ class EMScoreEval(ScoreOperator):
         InputError: an option breaks its rule.
     """
 
-    @shows_options(EMScoreOptions)
+    @shows_options(EMScore)
     def __init__(
         self,
         every_n_seconds: float | None = None,

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from vqe_core.choices import AnyOrAll, OnError, ReduceMode
 from vqe_core.errors import InputError
 from vqe_core.integrations.dataflow.descriptions import VIDEO_AUDIO, in_language
-from vqe_core.integrations.dataflow.results import ResultColumns
-from vqe_core.integrations.dataflow.score_operator import ScoreOperator
-from vqe_core.integrations.dataflow.shown_options import shows_options
-from vqe_core.scorers import video_audio_similarity as metric
-from vqe_core.scorers.options import VideoAudioOptions
-from vqe_core.scorers.score_report import ScoreReport
+from vqe_core.integrations.dataflow.score_operator import ResultColumns, ScoreOperator, shows_options
+from vqe_core.options import AnyOrAll, OnError, ReduceMode
+from vqe_core.scorers.report import ScoreReport
+from vqe_core.scorers.video_audio import scorer as metric
+from vqe_core.scorers.video_audio.options import VideoAudioOptions
 
 DEFAULT_MODEL = "openai/clip-vit-base-patch32"
 DEFAULT_FRAMES = ("uniform", 3)

@@ -1,0 +1,183 @@
+"""Every family through its real classes, with tiny random weights, against the model's own outputs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import normalize
+from transformers import AutoModel
+
+from tests import tiny
+from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder, unload_encoders
+from vqe_core.errors import InputError, ModelError, ModelNotFoundError
+from vqe_core.scorers.emscore.scorer import EMScore
+
+FAMILIES = {
+    "clip": tiny.tiny_clip,
+    "metaclip_2": tiny.tiny_metaclip_2,
+    "chinese_clip": tiny.tiny_chinese_clip,
+    "altclip": tiny.tiny_altclip,
+    "siglip": tiny.tiny_siglip,
+}
+TEXTS = ["a red cat", "the dog runs in a house", "ball"]
+LONG = "the dog runs in a house " * 30
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = FAMILIES[request.param](tmp_path_factory.mktemp(request.param))
+    return load_image_text_encoder(str(folder), device="cpu")
+
+
+def pictures(count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 40, 50, 3), dtype=np.uint8)
+
+
+def test_pooled_text_is_the_models_own(encoder):
+    for embedding in encoder.embed_texts(TEXTS):
+        size = 64 if not encoder.has_token_embeddings else len(embedding.token_ids)
+        padding = [encoder.tokenizer.inner.pad_token_id] * (size - len(embedding.token_ids))
+        ids = torch.tensor([[*embedding.token_ids, *padding]])
+        with torch.inference_mode():
+            own = encoder.model.get_text_features(input_ids=ids).pooler_output
+        assert torch.allclose(embedding.pooled, normalize(own[0], dim=-1), atol=1e-6)
+
+
+def test_pictures_are_the_models_own(encoder):
+    images = torch.stack([encoder.prepare_image(picture) for picture in pictures(2)])
+    model = AutoModel.from_pretrained(encoder.checkpoint.folder).eval()
+    with torch.inference_mode():
+        pixel_values = encoder.preprocessing.normalise(images, torch.float32)
+        own = model.get_image_features(pixel_values=pixel_values).pooler_output
+    assert torch.allclose(encoder.embed_images(images), normalize(own, dim=-1), atol=1e-6)
+
+
+def test_float32_unit_rows_on_the_cpu(encoder):
+    images = encoder.embed_images(torch.stack([encoder.prepare_image(picture) for picture in pictures(3)]))
+    wholes = torch.stack([embedding.pooled for embedding in encoder.embed_texts([*TEXTS, LONG])])
+    tokens = [e.tokens for e in encoder.embed_texts([*TEXTS, LONG]) if e.tokens is not None]
+    for rows in (images, wholes, *tokens):
+        assert rows.dtype == torch.float32
+        assert rows.device.type == "cpu"
+        assert torch.allclose(rows.norm(dim=-1), torch.ones(len(rows)), atol=1e-5)
+
+
+def test_a_row_alone_equals_the_row_in_any_batch(encoder):
+    images = torch.stack([encoder.prepare_image(picture) for picture in pictures(5)])
+    together = encoder.embed_images(images)
+    for i in range(5):
+        assert torch.allclose(encoder.embed_images(images[i : i + 1])[0], together[i], atol=1e-5)
+    texts = [*TEXTS, LONG]
+    alone = [encoder.embed_texts([text])[0] for text in texts]
+    for batch_size in (1, 2, 3, 64):
+        for one, other in zip(alone, encoder.embed_texts(texts, batch_size=batch_size), strict=True):
+            assert one.token_ids == other.token_ids
+            assert torch.allclose(one.pooled, other.pooled, atol=1e-5)
+            if one.tokens is not None:
+                assert torch.allclose(one.tokens, other.tokens, atol=1e-5)
+
+
+def test_a_row_is_bit_equal_at_the_same_padded_batch_size(encoder):
+    images = torch.stack([encoder.prepare_image(picture) for picture in pictures(4)])
+    others = images.flip(0)
+    others[1] = images[1]
+    assert torch.equal(encoder.embed_images(images)[1], encoder.embed_images(others)[1])
+
+
+def test_windows_take_part_with_all_their_tokens_and_their_mean(encoder):
+    (embedding,) = encoder.embed_texts([LONG])
+    split = encoder.tokenizer.split(LONG)
+    assert embedding.token_ids == tuple(i for window in split.windows for i in window)
+    assert all(len(window) <= encoder.tokenizer.context for window in split.windows)
+    content = [w[len(encoder.tokenizer.prefix) : -len(encoder.tokenizer.suffix)] for w in split.windows]
+    words = [encoder.tokenizer.inner.decode(list(ids)) for ids in content]
+    wholes = torch.stack([e.pooled for e in encoder.embed_texts(words)])
+    assert torch.allclose(embedding.pooled, normalize(wholes.mean(0), dim=-1), atol=1e-5)
+    assert embedding.notes == (split.note,)
+
+
+def test_every_family_scores(encoder):
+    clip = pictures(3)
+    options: dict[str, Any] = {"clip_model_path": encoder, "frame_num": 2}
+    if not encoder.has_token_embeddings:
+        with pytest.raises(ModelError, match=re.escape("use metrics=['cogr'], or a CLIP-type model")):
+            EMScore(**options).compute(predictions=["a cat"], videos=[clip])
+        options["metrics"] = ["cogr"]
+    result = EMScore(**options).compute(
+        predictions=["a cat"],
+        videos=[clip],
+        references=["a dog"],
+    )
+    assert all(-1 <= value <= 1 for key, value in result.items() if key.startswith("EMScore"))
+    assert isinstance(encoder, ImageTextEncoder)
+
+
+def test_half_precision_is_near_and_named(clip_folder):
+    full, half = (load_image_text_encoder(clip_folder, dtype=dtype) for dtype in ("float32", "bfloat16"))
+    images = torch.stack([full.prepare_image(picture) for picture in pictures(3)])
+    assert torch.allclose(full.embed_images(images), half.embed_images(images), atol=0.05)
+    assert half.embed_images(images).dtype == torch.float32
+    assert (full.signature()["dtype"], half.signature()["dtype"]) == ("float32", "bfloat16")
+
+
+def test_a_half_precision_checkpoint_runs_in_float32(tmp_path, clip_folder):
+    from transformers import CLIPModel, CLIPProcessor
+
+    CLIPModel.from_pretrained(clip_folder, dtype=torch.float16).save_pretrained(tmp_path)
+    CLIPProcessor.from_pretrained(clip_folder).save_pretrained(tmp_path)
+    assert load_image_text_encoder(str(tmp_path), device="cpu").model.dtype == torch.float32
+
+
+def test_an_encoder_is_loaded_once(clip_folder):
+    first = load_image_text_encoder(clip_folder)
+    assert load_image_text_encoder(clip_folder) is first
+    unload_encoders()
+    assert load_image_text_encoder(clip_folder) is not first
+
+
+def test_other_families_and_half_saved_models_are_refused(tmp_path, clip_folder):
+    import json
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(clip_folder, tmp_path / "bert")
+    config = json.loads((tmp_path / "bert" / "config.json").read_text())
+    (tmp_path / "bert" / "config.json").write_text(json.dumps({**config, "model_type": "bert"}))
+    with pytest.raises(ModelError, match=re.escape("is of type 'bert'; image-text families are clip, metaclip_2")):
+        load_image_text_encoder(str(tmp_path / "bert"))
+    half = Path(shutil.copytree(clip_folder, tmp_path / "half"))
+    weights = load_file(half / "model.safetensors")
+    save_file(
+        {k: v for k, v in weights.items() if "text_projection" not in k}, half / "model.safetensors", {"format": "pt"}
+    )
+    with pytest.raises(ModelError, match=re.escape("lacks 1 weights of its model (text_projection.weight")):
+        load_image_text_encoder(str(half))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda folder: (folder / "tokenizer.json").unlink(), "has no vocabulary (tokenizer.json"),
+        (lambda folder: (folder / "config.json").write_text("{"), "is no JSON"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"cut off"), "cannot be loaded"),
+    ],
+)
+def test_incomplete_and_damaged_folders_are_told_plainly(tmp_path, clip_folder, change, words):
+    import shutil
+
+    folder = Path(shutil.copytree(clip_folder, tmp_path / "model"))
+    change(folder)
+    with pytest.raises((ModelError, ModelNotFoundError), match=re.escape(words)):
+        load_image_text_encoder(str(folder))
+
+
+@pytest.mark.parametrize(("option", "words"), [({"device": "cuda:99"}, "device ('cuda:99') cannot be used here")])
+def test_devices_that_are_not_there(clip_folder, option, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        load_image_text_encoder(clip_folder, **option)

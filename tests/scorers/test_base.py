@@ -1,0 +1,86 @@
+"""Names and types of the columns that a scorer adds to a data set."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import datasets
+import pytest
+import torch
+
+from vqe_core import EMScore, VideoAudioSimilarity
+from vqe_core.errors import InputError
+from vqe_core.scorers.base import on_rank
+
+CASES: list[tuple[Any, dict[str, list[Any]]]] = [
+    (EMScore(clip_model_path="toy", on_error="skip"), {"video_path": [None, "none.mp4"], "candidate": ["a", "b"]}),
+    (
+        EMScore(clip_model_path="toy", on_error="skip", return_all_frames=True, metrics=["full_F"]),
+        {"candidate": [None, "a cat"], "reference": [["a"], None], "video_path": [None, None]},
+    ),
+    (
+        VideoAudioSimilarity(hf_clip="toy", on_error="skip", return_profile=True),
+        {"video_path": [None, "none.mp4"], "audio_path": [None, None]},
+    ),
+    (
+        VideoAudioSimilarity(hf_clip="toy", on_error="skip"),
+        {"video_path": ["none.mp4", None], "audio_description": ["rain", None]},
+    ),
+    (VideoAudioSimilarity(hf_clip="toy", on_error="skip", method="tags"), {"video_path": ["none.mp4", None]}),
+]
+
+
+@pytest.mark.parametrize(("scorer", "columns"), CASES)
+def test_promised_types_are_those_that_map_finds_also_where_every_row_fails(scorer, columns):
+    rows = datasets.Dataset.from_dict(columns)
+    found = rows.map(scorer, batched=True, batch_size=1)
+    promised = rows.map(scorer, batched=True, batch_size=1, features=scorer.features(rows.features))
+    assert found.features == promised.features
+    assert list(promised.features)[-2:] == ["status", "message"]
+    kinds = {name: kind.dtype for name, kind in promised.features.items() if name not in columns}
+    assert kinds["status"] == kinds["message"] == "string"
+    assert set(kinds.values()) <= {"float32", "bool", "string"}
+    assert kinds.get("passed_filter", "bool") == "bool"
+    assert "ok" not in found["status"][:]
+
+
+@pytest.mark.parametrize(("scorer", "columns"), CASES)
+def test_a_stream_has_the_promised_types(scorer, columns):
+    rows = datasets.Dataset.from_dict(columns).to_iterable_dataset()
+    scored = rows.map(scorer, batched=True, features=scorer.features(rows.features))
+    assert len(list(scored)) == 2
+    assert scored.features == scorer.features(rows.features)
+
+
+def test_a_column_that_is_missing_is_told_before_anything_runs():
+    with pytest.raises(InputError, match=re.escape("candidate_key ('candidate') is no column; there are text")):
+        EMScore().columns_for(["text"])
+    with pytest.raises(InputError, match=re.escape("video_key ('video_path') is no column; there are text")):
+        VideoAudioSimilarity().columns_for(["text"])
+    with pytest.raises(InputError, match="a caption is judged by something"):
+        EMScore().columns_for(["candidate"])
+    with pytest.raises(InputError, match=re.escape("audio_key ('sound') is no column")):
+        VideoAudioSimilarity(audio_key="sound").columns_for(["video_path"])
+
+
+@pytest.mark.parametrize(
+    ("cards", "rank", "device", "chosen"),
+    [
+        (4, 1, "auto", "cuda:1"),
+        (2, 5, "auto", "cuda:1"),
+        (4, None, "auto", "auto"),
+        (4, 1, "cpu", "cpu"),
+        (1, 3, "auto", "auto"),
+        (0, 3, "auto", "auto"),
+    ],
+)
+def test_workers_share_the_graphics_cards_by_rank(monkeypatch, cards, rank, device, chosen):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+    assert on_rank(EMScore(clip_model_path="toy", device=device), rank).device == chosen
+
+
+def test_a_row_without_words_is_empty_whatever_its_neighbours_hold():
+    scorer = VideoAudioSimilarity(hf_clip="toy", on_error="skip", method="description")
+    table = {"video_path": ["none.mp4", "none.mp4"], "audio_description": ["rain", None]}
+    assert scorer(table)["description"] == ["", ""]

@@ -1,0 +1,78 @@
+"""What a forked process inherits: no threads, and no lock that anyone holds."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from vqe_core import runtime as processes
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+
+
+def in_fork(check: Callable[[], bool]) -> bool:
+    """Whether ``check`` holds in a forked process that ends within ten seconds."""
+    child = os.fork()
+    if child == 0:
+        import signal
+
+        signal.alarm(10)
+        os._exit(0 if check() else 1)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def test_a_forked_process_gets_one_thread_of_torch_and_its_parent_keeps_its_own():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        processes.settle_in_process()
+        assert torch.get_num_threads() == 2
+        assert not processes.in_forked_process()
+
+        def child() -> bool:
+            untouched = torch.get_num_threads() == 2  # not before something computes
+            processes.settle_in_process()
+            return untouched and processes.in_forked_process() and torch.get_num_threads() == 1
+
+        assert in_fork(child)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_thread_count_chosen_in_the_child_stays():
+    def child() -> bool:
+        processes.settle_in_process()
+        torch.set_num_threads(2)
+        processes.settle_in_process()
+        return torch.get_num_threads() == 2
+
+    assert in_fork(child)
+
+
+def test_a_lock_that_another_thread_holds_is_free_in_a_forked_process():
+    lock = processes.ProcessLock()
+    held, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            held.set()
+            release.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+
+    def child() -> bool:
+        with lock, lock:  # re-entrant
+            return True
+
+    try:
+        assert in_fork(child)
+    finally:
+        release.set()
+        thread.join()

@@ -1,0 +1,169 @@
+"""Geometry of a chart over time, in percent of its area, so that it fits any width without shrinking its texts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vqe_core.report.html import HEAT_STEPS, html_environment
+
+NUM_COLOURS = 8  # of the stylesheet; further lines begin again
+
+
+@dataclass(frozen=True)
+class Point:
+    """A measured moment: place in percent from the left and the top, time in seconds, and value."""
+
+    x: float
+    y: float
+    time: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the chart.
+
+    Attributes:
+        name: for the legend.
+        colour: number of its colour in the stylesheet.
+        pieces: runs of neighbouring points; a gap is where nothing was measured.
+        whole: place in percent from the top of the value of the whole clip, or None.
+    """
+
+    name: str
+    colour: int
+    pieces: tuple[tuple[Point, ...], ...]
+    whole: float | None
+
+    @staticmethod
+    def path(piece: Sequence[Point]) -> str:
+        """Points of an SVG polyline in a drawing of 100 by 100."""
+        return " ".join(f"{point.x:.2f},{point.y:.2f}" for point in piece)
+
+
+@dataclass(frozen=True)
+class TimeChart:
+    """A chart over time.
+
+    Attributes:
+        lines: in order.
+        values, times: (place in percent, label) of the ticks.
+        unit: of the times, ``"s"`` or ``"frame"``.
+        span: (left, width) in percent of a stretch to mark, or None.
+    """
+
+    lines: tuple[Line, ...]
+    values: tuple[tuple[float, str], ...]
+    times: tuple[tuple[float, str], ...]
+    unit: str
+    span: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """What to draw: times in seconds, increasing; values, None where nothing was measured; the whole clip's value."""
+
+    name: str
+    times: Sequence[float]
+    values: Sequence[float | None]
+    whole: float | None = None
+
+
+def time_chart(
+    series: Sequence[Series],
+    *,
+    unit: str = "s",
+    span: tuple[float, float] | None = None,
+    start: float | None = None,
+    end: float | None = None,
+) -> TimeChart:
+    """Lay out lines over time.
+
+    Args:
+        series: at least one, with at least one time each.
+        unit: of the times.
+        span: (start, end) of a stretch to mark.
+        start, end: of the time axis. Default: the first and the last time.
+    """
+    times = [time for one in series for time in one.times]
+    known = [v for one in series for v in (*one.values, one.whole) if v is not None]
+    first, last = min(times) if start is None else start, max(times) if end is None else end
+    last = last if last > first else first + 1.0
+    ticks = nice_ticks(min(known, default=0.0), max(known, default=1.0))
+    low, high = ticks[0], ticks[-1]
+    moments = _inner_ticks(first, last, whole=unit != "s")
+
+    def across(time: float) -> float:
+        return round(100 * (time - first) / (last - first), 2)
+
+    def down(value: float) -> float:
+        return round(100 * (high - value) / (high - low), 2)
+
+    def pieces(one: Series) -> tuple[tuple[Point, ...], ...]:
+        runs: list[list[Point]] = [[]]
+        for time, value in zip(one.times, one.values, strict=True):
+            if value is None:
+                runs.append([])
+            else:
+                runs[-1].append(Point(across(time), down(value), time, value))
+        return tuple(tuple(run) for run in runs if run)
+
+    return TimeChart(
+        lines=tuple(
+            Line(one.name, i % NUM_COLOURS, pieces(one), None if one.whole is None else down(one.whole))
+            for i, one in enumerate(series)
+        ),
+        values=tuple(zip(map(down, ticks), _labels(ticks), strict=True)),
+        times=tuple(zip(map(across, moments), _labels(moments), strict=True)),
+        unit=unit,
+        span=None if span is None else (across(span[0]), across(span[1]) - across(span[0])),
+    )
+
+
+def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
+    """Round values that enclose a range, at a step of 1, 2 or 5 times a power of ten.
+
+    Example:
+        >>> nice_ticks(0.213, 0.287)
+        [0.2, 0.22, 0.24, 0.26, 0.28, 0.3]
+    """
+    step = _nice_step(max(high - low, 1e-3), count)
+    start, stop = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    stop = max(stop, start + 1)
+    return [round(i * step, 10) for i in range(start, stop + 1)]
+
+
+def _inner_ticks(first: float, last: float, *, whole: bool) -> list[float]:
+    step = _nice_step(last - first, 6)
+    step = max(1.0, step) if whole else step
+    start = math.ceil(first / step - 1e-9)
+    return [round(i * step, 10) for i in range(start, math.floor(last / step + 1e-9) + 1)]
+
+
+def _nice_step(span: float, count: int) -> float:
+    raw = span / count
+    power = 10.0 ** math.floor(math.log10(raw))
+    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * (1 - 1e-9))
+
+
+def _labels(ticks: Sequence[float]) -> list[str]:
+    """All with as many digits as the longest needs, and a true minus sign."""
+    digits = max((len(f"{tick:.10f}".rstrip("0").partition(".")[2]) for tick in ticks), default=0)
+    return [f"{tick:.{digits}f}".replace("-", "−") for tick in ticks]
+
+
+STRONG_HEAT = (16, 12)  # on light, on dark: from this step of the tints of app.css on, inverted text is clearer
+
+
+def render(template: str, **values: Any) -> str:
+    """HTML of the template ``app_<template>.html``."""
+    return html_environment().get_template(f"app_{template}.html").render(**values)
+
+
+def stylesheet() -> str:
+    """The look of the pages."""
+    template = html_environment().get_template("app.css")
+    return template.render(heat_steps=HEAT_STEPS, strong_heat=STRONG_HEAT)

@@ -1,0 +1,127 @@
+"""The audio spectrogram transformer: a tagger with the labels it was trained on (Gong et al., Interspeech 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vqe_core.encoders.audio_inputs import check_waveforms, embed_in_groups
+from vqe_core.encoders.audio_labels import PHOTO_PROMPT
+from vqe_core.encoders.base import Waveform
+from vqe_core.encoders.checkpoints import Checkpoint
+from vqe_core.encoders.clap import check_labels
+from vqe_core.encoders.weights import load_model
+from vqe_core.errors import InputError, ModelError
+from vqe_core.runtime import own_precision
+
+HOP = 160  # samples between two columns of the spectrogram, fixed in the feature extractor
+FRAME = 400  # samples of one column
+
+
+@dataclass(frozen=True)
+class AstTagger:
+    """An audio spectrogram transformer with a classification head, for example of the 527 AudioSet classes."""
+
+    checkpoint: Checkpoint
+    device: str
+    dtype: torch.dtype
+    model: Any = field(repr=False, compare=False)
+    extractor: Any = field(repr=False, compare=False)
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> AstTagger:
+        """Load weights and feature extractor of ``checkpoint``."""
+        from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
+
+        if not any("Classification" in name for name in checkpoint.config.get("architectures") or ()):
+            raise ModelError(
+                f"checkpoint {checkpoint.name!r} has no classification head, so it cannot name sounds; use for "
+                "example MIT/ast-finetuned-audioset-10-10-0.4593"
+            )
+        model = load_model(checkpoint, dtype, device, model_class=AutoModelForAudioClassification)
+        extractor = AutoFeatureExtractor.from_pretrained(checkpoint.folder, local_files_only=True)
+        return cls(checkpoint, device, dtype, model, extractor)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The model's classes, in its order."""
+        names = self.model.config.id2label
+        return tuple(str(names[i]) for i in range(len(names)))
+
+    @property
+    def photo_prompt(self) -> str:
+        """How a label is put to a picture model."""
+        return PHOTO_PROMPT
+
+    @property
+    def sampling_rate(self) -> int:
+        """Hz."""
+        return int(self.extractor.sampling_rate)
+
+    @property
+    def window(self) -> float:
+        """Seconds heard at once; a shorter sound is padded with silence, as in training."""
+        return float(self.extractor.max_length * HOP / self.sampling_rate)
+
+    @property
+    def longest(self) -> float:
+        """Seconds; the end of a longer sound would not be heard."""
+        return self.window
+
+    def signature(self) -> dict[str, str]:
+        """Everything about the tagger that can change a tag."""
+        return {
+            "audio_model": self.checkpoint.title,
+            "audio_revision": self.checkpoint.revision,
+            "audio_dtype": str(self.dtype).removeprefix("torch."),
+            "audio_device": torch.device(self.device).type,
+            # the feature extractor uses torchaudio where it is installed
+            "spectrogram": "torchaudio" if find_spec("torchaudio") else "numpy",
+        }
+
+    def tag(
+        self, waveforms: Sequence[Waveform], labels: Sequence[str] | None = None, *, batch_size: int = 16
+    ) -> Tensor:
+        """How probable each class is in each sound.
+
+        Args:
+            waveforms: mono float (T,) in [-1, 1] at ``sampling_rate``, at least 25 ms and at most ``window`` each.
+            labels: some of ``self.labels``; default all. The model knows no others.
+            batch_size: sounds a forward pass.
+
+        Returns:
+            float32 (S, K) in [0, 1], a sigmoid a class: several may be present, or none.
+
+        Raises:
+            InputError: a label that the model does not know, or a sound that cannot be used.
+        """
+        columns = self._columns(labels)
+        checked = check_waveforms(
+            waveforms, sampling_rate=self.sampling_rate, longest=self.longest, fewest_samples=FRAME
+        )
+        return embed_in_groups(checked, lambda _: None, self._classify, batch_size)[:, columns]
+
+    def _columns(self, labels: Sequence[str] | None) -> list[int]:
+        if labels is None:
+            return list(range(len(self.labels)))
+        number = {label: i for i, label in enumerate(self.labels)}
+        unknown = [label for label in check_labels(labels) if label not in number]
+        if unknown:
+            raise InputError(
+                f"labels {unknown[:3]} are not among the {len(number)} of {self.checkpoint.name!r} "
+                f"({', '.join(self.labels[:3])} ...); use those, or a CLAP tagger, which takes any words"
+            )
+        return [number[label] for label in check_labels(labels)]
+
+    @torch.inference_mode()
+    @own_precision()
+    def _classify(self, waveforms: list[np.ndarray]) -> Tensor:
+        found = self.extractor(waveforms, sampling_rate=self.sampling_rate, return_tensors="pt")
+        values = found["input_values"].to(self.device, self.dtype)
+        return self.model(input_values=values).logits.float().sigmoid()

@@ -1,0 +1,182 @@
+"""Linear layers by the fastest exact kernel of the machine: torch's own, or oneDNN with weights packed once.
+
+torch multiplies float32 matrices with MKL, which is slow on CPUs of other makers; oneDNN is fast on all of them.
+Both are exact to float32 rounding, so which of them ran is no part of a score's signature.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from functools import cache
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vqe_core.runtime import own_precision
+
+Kernel = Literal["torch", "onednn"]
+
+# Below this many weights a layer takes microseconds, and measuring would cost more than it brings.
+SMALLEST_MEASURED = 2**19
+# Near a tie torch's own kernel stays, so that noise does not change from run to run which one is used.
+CLEARLY_FASTER = 1.15
+MEASURED_ROWS = 256
+# Time of the thread alone where the system counts it finely.
+CLOCK = time.thread_time if time.get_clock_info("thread_time").resolution < 1e-4 else time.perf_counter
+
+
+class TorchLinear(nn.Module):
+    """y = x W^T + b by torch, with weights that are only read.
+
+    Args:
+        weight: (out, in), any float dtype.
+        bias: (out,) or None.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", bias)
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) -> (..., out)."""
+        return F.linear(x, self.weight, self.bias)
+
+    def activated(self, x: Tensor, activation: str) -> Tensor:
+        """``forward``, then ``"silu"`` or ``"gelu"``."""
+        y = self(x)
+        return F.silu(y, inplace=True) if activation == "silu" else F.gelu(y)
+
+    def added_to(self, residual: Tensor, x: Tensor) -> Tensor:
+        """``residual`` + ``forward(x)``; ``residual`` may be overwritten."""
+        if self.bias is None or torch.jit.is_tracing():
+            return residual + self(x)
+        # In place: no copy of the bias, and no second pass over the rows.
+        residual.view(-1, residual.shape[-1]).addmm_(x.reshape(-1, x.shape[-1]), self.weight.t()).add_(self.bias)
+        return residual
+
+
+class PackedLinear(nn.Linear):
+    """The same by oneDNN, with weights laid out for it once; for the CPU and inference only."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
+        nn.Module.__init__(self)
+        self.out_features, self.in_features = weight.shape
+        self.packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), MEASURED_ROWS)
+        self.offset = None if bias is None else bias.detach().clone()
+
+    @property
+    def weight(self) -> Tensor:  # type: ignore[override]
+        """A plain copy (out, in), for code that looks at a layer's weights."""
+        return self.packed.to_dense()
+
+    @property
+    def bias(self) -> Tensor | None:  # type: ignore[override]
+        """(out,) or None."""
+        return self.offset
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) -> (..., out)."""
+        return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.offset, "none", [], "")
+
+    def activated(self, x: Tensor, activation: str) -> Tensor:
+        """``forward``, then ``"silu"`` or ``"gelu"``, in one pass."""
+        name = "swish" if activation == "silu" else "gelu"
+        return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.offset, name, [], "none")
+
+    def added_to(self, residual: Tensor, x: Tensor) -> Tensor:
+        """``residual`` + ``forward(x)``, in one pass."""
+        return torch.ops.mkldnn._linear_pointwise.binary(x, residual, self.packed, self.offset, "add")
+
+
+def linear(weight: Tensor, bias: Tensor | None, kernel: Kernel) -> TorchLinear | PackedLinear:
+    """A linear layer by ``kernel``."""
+    return PackedLinear(weight, bias) if kernel == "onednn" else TorchLinear(weight, bias)
+
+
+def pack_linears(module: nn.Module) -> None:
+    """Replace every plain ``nn.Linear`` inside ``module`` by its packed form; the originals are freed."""
+    for name, child in list(module.named_children()):
+        if type(child) is nn.Linear:  # a subclass may do more, or be read by its owner
+            setattr(module, name, PackedLinear(child.weight, child.bias))
+        else:
+            pack_linears(child)
+
+
+def choose_kernel(sizes: tuple[int, int], dtype: torch.dtype, device: str) -> Kernel:
+    """The kernel for a model whose largest linear layers map ``sizes`` to each other.
+
+    Args:
+        sizes: hidden and intermediate size of the transformer.
+        dtype: float32 is measured, once a process; half precision is by rule, as its rounding depends on the kernel.
+        device: anything but the CPU takes torch's own.
+    """
+    if torch.device(device).type != "cpu" or sizes[0] * sizes[1] < SMALLEST_MEASURED or not _has_onednn(dtype):
+        return "torch"
+    return _measured(sizes) if dtype == torch.float32 else "onednn"
+
+
+@cache
+def _has_onednn(dtype: torch.dtype) -> bool:
+    """Whether packed layers of ``dtype`` run here and give what torch's give."""
+    # On other processors torch's own kernels are the makers', and packed layers are untried.
+    if platform.machine().lower() not in ("x86_64", "amd64") or not torch.backends.mkldnn.is_available():
+        return False
+    supported = {torch.bfloat16: "_is_mkldnn_bf16_supported", torch.float16: "_is_mkldnn_fp16_supported"}
+    try:
+        if dtype in supported and not getattr(torch.ops.mkldnn, supported[dtype])():
+            return False
+        return _agrees(dtype)
+    except (AttributeError, RuntimeError, NotImplementedError):
+        return False
+
+
+def _agrees(dtype: torch.dtype) -> bool:
+    """Whether every form of a packed layer does what its name says, on a small layer."""
+    generator = torch.Generator().manual_seed(0)
+    weight, x, residual = (torch.randn(n, 64, generator=generator).to(dtype) for n in (64, 8, 8))
+    bias = weight[0].clone()
+    tolerance = 1e-4 if dtype == torch.float32 else 0.2
+    with torch.inference_mode():
+        ours, plain = PackedLinear(weight, bias), TorchLinear(weight, bias)
+        pairs = [(ours(x), plain(x))]
+        pairs += [(ours.activated(x, name), plain.activated(x, name)) for name in ("silu", "gelu")]
+        pairs += [(ours.added_to(residual, x), residual + plain(x)), (ours.weight, weight)]
+    return all(torch.allclose(a.float(), b.float(), atol=tolerance) for a, b in pairs)
+
+
+@cache
+def _measured(sizes: tuple[int, int]) -> Kernel:
+    """The faster kernel on the two large layers of a block, by one thread's own time: other load cannot sway it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        seconds = _seconds(sizes)
+    finally:
+        torch.set_num_threads(threads)
+    return "onednn" if seconds["torch"] > CLEARLY_FASTER * seconds["onednn"] else "torch"
+
+
+@torch.inference_mode()
+@own_precision()
+def _seconds(sizes: tuple[int, int], rounds: int = 3) -> dict[Kernel, float]:
+    """Shortest seconds of each kernel, the layers' times added; in turn, so that a slow moment falls on both."""
+    generator = torch.Generator().manual_seed(0)
+    total: dict[Kernel, float] = {"torch": 0.0, "onednn": 0.0}
+    for columns, rows in (sizes, sizes[::-1]):
+        weight = torch.randn(rows, columns, generator=generator)
+        bias, x = weight[:, 0].clone(), torch.randn(MEASURED_ROWS, columns, generator=generator)
+        layers: dict[Kernel, Any] = {"torch": TorchLinear(weight, bias), "onednn": PackedLinear(weight, bias)}
+        times: dict[Kernel, list[float]] = {"torch": [], "onednn": []}
+        for kernel in [*layers] * rounds:
+            start = CLOCK()
+            layers[kernel](x)
+            times[kernel].append(CLOCK() - start)
+        total = {kernel: total[kernel] + min(times[kernel]) for kernel in layers}
+    return total

@@ -1,0 +1,125 @@
+"""What the parts that compare sound and picture need of a model. Imports nothing heavy.
+
+Waveforms are mono float32 (T,) in [-1, 1], already at the model's ``sampling_rate`` and at most ``longest``
+seconds long; ``AudioSamples`` pass too, and are checked for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+from vqe_core.errors import ModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from vqe_core.types import AudioSamples
+
+
+Waveform: TypeAlias = "np.ndarray | AudioSamples"
+
+
+@runtime_checkable
+class AudioTextEncoder(Protocol):
+    """Sounds and texts to unit embeddings of one space.
+
+    Attributes:
+        space: name of the embedding space of sounds and texts.
+        shared_space: name of the space of *pictures* that the sounds were trained into, None for most models.
+        sampling_rate: Hz.
+        window: seconds of sound that the model hears at once, the default length of a window.
+        longest: seconds, more is refused.
+        logit_scale: what a cosine of a sound and a text is multiplied by before a softmax.
+    """
+
+    @property
+    def space(self) -> str: ...
+    @property
+    def shared_space(self) -> str | None: ...
+    @property
+    def sampling_rate(self) -> int: ...
+    @property
+    def window(self) -> float: ...
+    @property
+    def longest(self) -> float: ...
+    @property
+    def logit_scale(self) -> float: ...
+
+    def signature(self) -> dict[str, str]: ...
+    def embed_audio(self, waveforms: Sequence[Waveform], *, batch_size: int = 16) -> Tensor: ...
+    def embed_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> Tensor: ...
+
+
+@runtime_checkable
+class Tagger(Protocol):
+    """Sounds to weighted labels.
+
+    Attributes:
+        labels: the labels used where the user names none.
+        photo_prompt: how a label, as ``{label}``, is put to a picture model.
+        sampling_rate, window, longest: as of ``AudioTextEncoder``.
+    """
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def photo_prompt(self) -> str: ...
+    @property
+    def sampling_rate(self) -> int: ...
+    @property
+    def window(self) -> float: ...
+    @property
+    def longest(self) -> float: ...
+
+    def signature(self) -> dict[str, str]: ...
+    def tag(
+        self, waveforms: Sequence[Waveform], labels: Sequence[str] | None = None, *, batch_size: int = 16
+    ) -> Tensor: ...
+
+
+@runtime_checkable
+class JointEncoder(Protocol):
+    """Stretches of video and of sound to embeddings of one space, as the model gives them: not normalised.
+
+    Attributes:
+        space: name of the space of both.
+        frames_per_window: pictures that a stretch of video is best given with.
+        sampling_rate, window, longest: as of ``AudioTextEncoder``.
+    """
+
+    @property
+    def space(self) -> str: ...
+    @property
+    def sampling_rate(self) -> int: ...
+    @property
+    def window(self) -> float: ...
+    @property
+    def longest(self) -> float: ...
+    @property
+    def frames_per_window(self) -> int: ...
+
+    def signature(self) -> dict[str, str]: ...
+    def embed_video(self, windows: Sequence[np.ndarray], *, batch_size: int = 4) -> Tensor: ...
+    def embed_audio(self, waveforms: Sequence[Waveform], *, batch_size: int = 16) -> Tensor: ...
+    def logits(self, video: Tensor, audio: Tensor) -> Tensor: ...
+
+
+def check_same_space(visual: str, audio: str) -> None:
+    """Refuse to compare embeddings of two spaces.
+
+    Args:
+        visual: space of the pictures, an encoder's ``space``.
+        audio: space of the sounds.
+
+    Raises:
+        ModelError: the names differ; code ``different_spaces``.
+    """
+    if visual != audio:
+        raise ModelError(
+            f"pictures are in the space {visual!r} and sounds in {audio!r}; a cosine between them means nothing, even "
+            "where the sizes agree. Compare through words (comparison 'tags' or 'description'), or use a model "
+            "with one space for both, for example facebook/pe-av-small-16-frame",
+            code="different_spaces",
+        )

@@ -1,0 +1,218 @@
+"""What every image-text encoder shares: batches of pictures and texts to unit embeddings on the CPU."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from vqe_core.encoders.backends import build_towers
+from vqe_core.encoders.backends.batch_size import USUAL, BackOff, best_batch_size
+from vqe_core.encoders.checkpoints import Checkpoint
+from vqe_core.encoders.image_processing import Preprocessing, load_preprocessing
+from vqe_core.encoders.tokenization import TextSide, Tokenizer, TokenWindows, load_tokenizer
+from vqe_core.encoders.weights import load_model
+from vqe_core.options import Backend, LongText
+from vqe_core.runtime import float32_products, own_precision
+from vqe_core.types import TextEmbedding
+
+
+@dataclass(frozen=True)
+class DualEncoder:
+    """A picture tower and a text tower with one space, as Hugging Face checkpoints hold them.
+
+    A family is a subclass that says where its text embeddings are; see ``clip.py`` for the shortest one.
+    """
+
+    # Position of the token whose embedding stands for the whole text.
+    whole_position: ClassVar[Literal["first", "last"]] = "last"
+    # Whether the tokens' embeddings share the space of the pictures.
+    has_token_embeddings: ClassVar[bool] = True
+
+    checkpoint: Checkpoint
+    device: str
+    dtype: torch.dtype
+    model: Any = field(repr=False, compare=False)
+    tokenizer: Tokenizer = field(repr=False, compare=False)
+    preprocessing: Preprocessing = field(repr=False, compare=False)
+    # Prepared pictures on the device to pooled embeddings, see ``pictures.py``.
+    pictures: Callable[[Tensor], Tensor] = field(repr=False, compare=False)
+    # What of the way of computing can change an embedding.
+    computing: dict[str, str] = field(default_factory=dict, compare=False)
+    image_batches: BackOff = field(default_factory=BackOff, repr=False, compare=False)
+    text_batches: BackOff = field(default_factory=BackOff, repr=False, compare=False)
+    # Batch sizes that were measured.
+    measured: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Backend = "torch") -> DualEncoder:
+        """Load weights, tokenizer and image processor of ``checkpoint``."""
+
+        def load() -> Any:  # in float32: what is folded into weights is rounded once
+            return load_model(checkpoint, torch.float32, "cpu")
+
+        model = load()
+        tokenizer = load_tokenizer(checkpoint.folder, cls.text_positions(model.config.text_config))
+        preprocessing = load_preprocessing(checkpoint.folder, int(model.config.vision_config.image_size))
+        towers = build_towers(model, load, preprocessing, device, dtype, backend)
+        return cls(checkpoint, device, dtype, towers.model, tokenizer, preprocessing, towers.pictures, towers.signature)
+
+    @classmethod
+    def load_text_side(cls, checkpoint: Checkpoint) -> TextSide:
+        """What reads texts, without weights and without a device."""
+        from transformers import AutoConfig
+
+        config = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True, trust_remote_code=False)
+        tokenizer = load_tokenizer(checkpoint.folder, cls.text_positions(config.text_config))
+        return TextSide(tokenizer, cls._end_id(tokenizer), cls.has_token_embeddings)
+
+    @classmethod
+    def text_positions(cls, text_config: Any) -> int:
+        """Most ids the text tower has positions for."""
+        return int(text_config.max_position_embeddings)
+
+    @property
+    def space(self) -> str:
+        """Name of the embedding space: embeddings of two spaces are never compared."""
+        return f"{self.checkpoint.title}@{self.checkpoint.revision}"
+
+    @property
+    def end_id(self) -> int:
+        """Id of the token whose embedding stands for the whole text."""
+        return self._end_id(self.tokenizer)
+
+    @classmethod
+    def _end_id(cls, tokenizer: Tokenizer) -> int:
+        ends = tokenizer.suffix[-1:] if cls.whole_position == "last" else tokenizer.prefix[:1]
+        return ends[0] if ends else -1
+
+    def signature(self) -> dict[str, str]:
+        """Everything about the encoder that can change an embedding."""
+        return {
+            "model": self.checkpoint.title,
+            "revision": self.checkpoint.revision,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "device": torch.device(self.device).type,
+            "resize": self.preprocessing.backend,
+            **float32_products(self.device),
+            **self.computing,
+        }
+
+    @property
+    def image_batch(self) -> int:
+        """Pictures a batch; on a graphics card as many as pay there, measured once (scores move by rounding)."""
+        if torch.device(self.device).type != "cuda":
+            return USUAL
+        if "pictures" not in self.measured:
+            self.measured["pictures"] = self._measured_batch()
+        return self.measured["pictures"]
+
+    def _measured_batch(self) -> int:
+        edge = int(self.model.config.vision_config.image_size)
+
+        def seconds(count: int) -> float:
+            images = torch.zeros(count, 3, edge, edge, dtype=torch.uint8)
+            self._embed_pictures(images)  # the first of its size chooses kernels
+            start = time.perf_counter()
+            self._embed_pictures(images)
+            return time.perf_counter() - start
+
+        return best_batch_size(seconds)
+
+    def text_signature(self) -> dict[str, str]:
+        """What of it can change the embedding of a text, which no picture passes through."""
+        return {name: value for name, value in self.signature().items() if name not in ("resize", "backend")}
+
+    def prepare_image(self, pixels: np.ndarray) -> Tensor:
+        """Resize and crop one picture, uint8 (H, W, 3) RGB -> uint8 (3, h, w)."""
+        return self.preprocessing.prepare(pixels)
+
+    def embed_images(self, images: Tensor) -> Tensor:
+        """Prepared pictures, uint8 (B, 3, h, w) -> float32 (B, D) unit rows on the CPU.
+
+        A batch that does not fit into memory is halved, and so are all after it.
+        """
+        return torch.cat(self.image_batches.run(self._embed_pictures, images))
+
+    @torch.inference_mode()
+    @own_precision()
+    def _embed_pictures(self, images: Tensor) -> Tensor:
+        if torch.device(self.device).type == "cuda":  # from pinned memory the copy does not hold up the CPU
+            images = images.pin_memory()
+        pooled = self.pictures(images.to(self.device, non_blocking=True))
+        return normalize(pooled.float(), dim=-1).cpu()
+
+    def embed_texts(
+        self, texts: Sequence[str], *, long_text: LongText = "windows", batch_size: int = 64
+    ) -> list[TextEmbedding]:
+        """One embedding a text, in order.
+
+        A text in several windows has the tokens of all of them, and the direction of the mean of their wholes.
+        Windows are batched by length, so that padding is short; padding does not change an embedding.
+
+        Args:
+            texts: any strings.
+            long_text: what to do with a text longer than the context.
+            batch_size: windows a forward pass.
+
+        Raises:
+            InputError: a text is too long and ``long_text`` is ``"error"``.
+        """
+        split = [self.tokenizer.split(text, long_text) for text in texts]
+        windows = [ids for entry in split for ids in entry.windows]
+        order = sorted(range(len(windows)), key=lambda i: len(windows[i]))
+        embedded: dict[int, tuple[Tensor | None, Tensor]] = {}
+        for chosen in self._text_batches(order, windows, batch_size):
+            parts = self.text_batches.run(self._embed_windows, [windows[i] for i in chosen])
+            embedded.update(zip(chosen, [window for part in parts for window in part], strict=True))
+        results, first = [], 0
+        for entry in split:
+            results.append(_join([embedded[first + i] for i in range(len(entry.windows))], entry))
+            first += len(entry.windows)
+        return results
+
+    def _text_batches(self, order: list[int], windows: list[tuple[int, ...]], size: int) -> Iterator[list[int]]:
+        """Windows by number, at most ``size`` a batch; in half precision, where padding rounds, of one length."""
+        lengths = [list(order)]
+        if self.dtype != torch.float32:
+            lengths = [list(group) for _, group in groupby(order, lambda i: len(windows[i]))]
+        for group in lengths:
+            yield from (group[start : start + size] for start in range(0, len(group), size))
+
+    @torch.inference_mode()
+    @own_precision()
+    def _embed_windows(self, windows: Sequence[tuple[int, ...]]) -> list[tuple[Tensor | None, Tensor]]:
+        """Unit token embeddings (L, D) and unit whole (D,) of each window."""
+        longest = max(len(ids) for ids in windows)
+        # Any id serves as padding: it is masked, and to the right of what a causal model sees.
+        padding = self.tokenizer.inner.pad_token_id or 0
+        ids = torch.tensor([[*w, *[padding] * (longest - len(w))] for w in windows], device=self.device)
+        lengths = torch.tensor([len(w) for w in windows], device=self.device)
+        mask = torch.arange(longest, device=self.device)[None] < lengths[:, None]
+        tokens = normalize(self.project_tokens(ids, mask.long()).float(), dim=-1).cpu()
+        at = [0 if self.whole_position == "first" else len(w) - 1 for w in windows]
+        # clone: a view would keep the padded batch alive
+        return [(tokens[i, : len(w)].clone(), tokens[i, at[i]].clone()) for i, w in enumerate(windows)]
+
+    def project_tokens(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Token embeddings in the space of the pictures, (B, L) ids and mask -> (B, L, D)."""
+        hidden = self.model.text_model(input_ids=ids, attention_mask=mask).last_hidden_state
+        return self.model.text_projection(hidden)
+
+
+def _join(parts: list[tuple[Tensor | None, Tensor]], entry: TokenWindows) -> TextEmbedding:
+    tokens = [part for part, _ in parts if part is not None]
+    wholes = torch.stack([whole for _, whole in parts])
+    return TextEmbedding(
+        tokens=torch.cat(tokens) if tokens else None,
+        token_ids=tuple(i for ids in entry.windows for i in ids),
+        pooled=wholes[0] if len(parts) == 1 else normalize(wholes.mean(dim=0), dim=-1),
+        notes=(entry.note,) if entry.note else (),
+    )

@@ -1,0 +1,183 @@
+"""Score whole data sets of the `datasets` library: in memory, streamed, by split, on disk or on the hub.
+
+Task: the columns of a scorer beside the columns of a data set.
+Conventions: a row keeps its place; one that cannot be scored is NaN with a ``status`` and a ``message``, and its
+``passed_filter`` is False.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from typing import Any
+
+from datasets import Dataset, IterableDataset, concatenate_datasets
+
+from vqe_core import registry
+from vqe_core.errors import InputError, InputTypeError, NothingScoredWarning
+from vqe_core.integrations.datasets.columns import (
+    checked_rows,
+    formatted_as,
+    media_columns,
+    reads_remote,
+    stored_media,
+    without_format,
+)
+from vqe_core.integrations.datasets.sources import load_rows
+from vqe_core.integrations.datasets.summary import signed, summarise
+from vqe_core.scorers.emscore.idf import can_be_counted
+from vqe_core.scorers.report import ScoreReport
+from vqe_core.scorers.row_errors import warn_caller
+from vqe_core.scorers.rows import is_missing
+from vqe_core.workers import many_files
+
+__all__ = ["score_dataset", "summarise"]
+
+ROWS_PER_BATCH = 64  # fills forward passes across videos, and keeps few videos in memory
+
+
+def score_dataset(
+    rows: Any,
+    metric: Any = "emscore",
+    *,
+    split: str | None = None,
+    num_proc: int | None = None,
+    rows_per_batch: int = ROWS_PER_BATCH,
+    base_dir: str | None = None,
+    load_from_cache_file: bool | None = None,
+    **options: Any,
+) -> Any:
+    """Score a data set; the same kind of data set comes back, with the columns of the metric added.
+
+    Scores are float32, ``passed_filter`` is bool, ``status`` and ``message`` are strings. A second call with equal
+    options reads the scores from the cache of `datasets`.
+
+    Args:
+        rows: ``Dataset``, ``IterableDataset``, a dictionary of either by split, a local folder, a table (parquet,
+            jsonl, json, csv), or the id of a data set on the hub.
+        metric: ``"emscore"``, ``"video_audio_similarity"``, the name of another registered scorer, or a scorer.
+        split: of a folder or an id; None gives all splits.
+        num_proc: processes; each loads a model of its own, with ``device="auto"`` on a graphics card of its own.
+        rows_per_batch: rows that are read together.
+        base_dir: folder that relative media paths start from. Default: the table's folder, or the working directory.
+        load_from_cache_file: False scores again, as after files were exchanged under their old names.
+        options: of the metric, where it is named. ``on_error`` is ``"skip"`` then, if it is not given; ``idf=True`` is
+            fitted once on the whole column, all splits together.
+
+    Raises:
+        InputError: no such data set, a column that is missing or in the way, or an option that breaks its rule.
+        VqeError: as the scorer.
+
+    Example:
+        >>> import datasets
+        >>> from vqe_core.toy.clips import make_clip, write_clip
+        >>> clip = write_clip(make_clip(0), getfixture("tmp_path") / "clip.mp4")
+        >>> rows = datasets.Dataset.from_dict({"video_path": [str(clip), "none.mp4"], "candidate": ["a circle"] * 2})
+        >>> scored = score_dataset(rows, clip_model_path="toy")
+        >>> scored["status"][:]
+        ['ok', 'not_found']
+        >>> summarise(scored)["num_failed"]
+        1
+    """
+    scorer = scorer_for(metric, options)
+    if isinstance(rows, str) or hasattr(rows, "__fspath__"):
+        rows, folder = load_rows(rows, split)
+        base_dir = base_dir or folder
+    elif split is not None:
+        raise InputError(f"split ({split!r}) is for names of data sets; pick it yourself: rows[{split!r}]")
+    parts = dict(rows) if isinstance(rows, dict) else {"": rows}
+    parts = {name: checked_rows(part, num_proc) for name, part in parts.items()}
+    for part in parts.values():
+        scorer.check_free(part.features)  # raises, too, where a column is missing
+    scorer = with_idf(scorer, parts.values())
+    how = {"batched": True, "batch_size": rows_per_batch}
+    run = {"num_proc": num_proc, "with_rank": num_proc is not None, "load_from_cache_file": load_from_cache_file}
+    scored = {
+        name: _score_stream(part, scorer, {**how, **_told(base_dir, None)})
+        if isinstance(part, IterableDataset)
+        else _score_table(part, scorer, {**how, **run, **_told(base_dir, len(part) // (num_proc or 1))})
+        for name, part in parts.items()
+    }
+    return type(rows)(scored) if isinstance(rows, dict) else scored[""]
+
+
+def scorer_for(metric: Any, options: dict[str, Any]) -> Any:
+    """The scorer that a metric's name and options stand for, with ``on_error="skip"``; a scorer as it is."""
+    if isinstance(metric, str):
+        kind = registry.load("scorer", metric)
+        known = [field.name for field in fields(kind) if field.init]
+        unknown = [name for name in options if name not in known]
+        if unknown:
+            raise InputTypeError(
+                f"{metric} has no option {', '.join(map(repr, unknown))}; there are {', '.join(known)}. What is for "
+                'load_dataset goes there: score_dataset(datasets.load_dataset("org/x", ...), ...)'
+            )
+        return kind(**{"on_error": "skip", **options})
+    if not hasattr(metric, "columns_for"):
+        raise InputTypeError(
+            f"metric ({metric!r}) must be the name of a metric, or a scorer such as vqe_core.EMScore(...)"
+        )
+    if options:
+        raise InputError(f"{', '.join(options)}: give the options to the scorer itself, or name the metric")
+    return metric
+
+
+def _told(base_dir: str | None, num_rows: int | None) -> dict[str, Any]:
+    """What the function is told beside each batch; ``num_rows`` of each process, None for a stream.
+
+    Whether worker processes decode is decided once for all batches, and a stream counts as long.
+    """
+    told = {"base_dir": base_dir, "isolate": os.name == "posix" if num_rows is None else many_files(num_rows)}
+    return {"fn_kwargs": {name: value for name, value in told.items() if value}}
+
+
+def with_idf(scorer: Any, parts: Iterable[Any]) -> Any:
+    """With ``idf=True``, the scorer with weights of all references of all splits, or of all captions without any."""
+    if getattr(scorer, "idf", None) is not True:
+        return scorer
+    parts = list(parts)
+    for key in (scorer.reference_key, scorer.candidate_key):
+        captions = [value for part in parts for value in _values(part, key) if not is_missing(value)]
+        if captions and (scorer.on_error == "raise" or any(map(can_be_counted, captions))):
+            return scorer.fit(captions)
+    return replace(scorer, idf=False)  # no row has a caption, so none has a score
+
+
+def _values(part: Any, name: str) -> list[Any]:
+    if name not in part.features:
+        return []
+    return [value for batch in part.select_columns([name]).with_format(None).iter(1000) for value in batch[name]]
+
+
+def _score_table(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
+    features = scorer.features(part.features)
+    if len(part) == 0:
+        return signed(Dataset.from_dict({name: [] for name in features}, features=features, split=part.split), scorer)
+    added = type(features)({name: kind for name, kind in features.items() if name not in part.features})
+    # Scores alone are written and then put beside the columns there are: no video is copied to the cache.
+    scores = stored_media(without_format(part)).map(
+        reads_remote(scorer, part),
+        features=added,
+        remove_columns=part.column_names,
+        desc=f"Scoring ({scorer.name})",
+        **how,
+    )
+    _warn_where_nothing_scored(scores, scorer)
+    scored = concatenate_datasets([without_format(part), scores], axis=1, split=part.split)
+    return signed(formatted_as(scored, part), scorer)
+
+
+def _warn_where_nothing_scored(scores: Any, scorer: Any) -> None:
+    status = scores[scorer.status_key][:]
+    if "ok" not in status:
+        lines = ScoreReport({}, {}, status, scores[scorer.message_key][:], {}).failure_lines()
+        warn_caller("no row was scored:\n  " + "\n  ".join(lines), NothingScoredWarning)
+
+
+def _score_stream(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
+    stream = stored_media(without_format(part))
+    scored = stream.map(reads_remote(scorer, part), features=scorer.features(stream.features), **how)
+    for name in media_columns(part):
+        scored = scored.cast_column(name, part.features[name])
+    return signed(formatted_as(scored, part), scorer)

@@ -1,0 +1,321 @@
+"""Inputs of an ``evaluate`` metric that may be left out, mixed freely, and hold media.
+
+The mixin is no ``EvaluationModule``, because ``evaluate.load`` takes the first of those it finds in a script.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import inspect
+import json
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from vqe_core import errors
+from vqe_core.errors import InputError, InputTypeError, VqeError
+from vqe_core.media import as_audio_source, as_media_source
+from vqe_core.scorers.rows import as_columns, is_missing, is_several_videos
+from vqe_core.types import AudioSamples, MediaSource
+
+MARK = "\0json:"  # no path and no sensible caption starts with NUL
+
+Spill = Callable[[bytes, str], str]
+
+
+def encode_text(value: Any, spill: Spill | None = None) -> str | None:
+    """One text cell: strings as they are, anything else marked so that the row check can name it."""
+    if is_missing(value):
+        return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, str) and not value.startswith(MARK) and value.isprintable():
+        return value
+    return MARK + json.dumps({"value": value}, default=_described)
+
+
+def encode_texts(value: Any, spill: Spill | None = None) -> list[str | None] | None:
+    """One cell of a string or a list of strings."""
+    if is_missing(value):
+        return None
+    if isinstance(value, list | tuple | np.ndarray):
+        return [encode_text(item) if not is_missing(item) else MARK + '{"value": null}' for item in value]
+    return [encode_text(value)]
+
+
+def decode_text(cell: str | None) -> Any:
+    """The value that ``encode_text`` was given; for types JSON lacks, an object with the same name and repr."""
+    if cell is None or not cell.startswith(MARK):
+        return cell
+    content = json.loads(cell[len(MARK) :])
+    if "value" in content and isinstance(content["value"], dict) and "__type__" in content["value"]:
+        described = content["value"]
+        return type(described["__type__"], (), {"__repr__": lambda self: described["repr"]})()
+    return content["value"]
+
+
+def decode_texts(cells: Sequence[str | None] | None) -> list[Any] | None:
+    """The list that ``encode_texts`` was given."""
+    return None if cells is None else [decode_text(cell) for cell in cells]
+
+
+def _described(value: Any) -> dict[str, str]:
+    return {"__type__": type(value).__name__, "repr": repr(value)[:80]}
+
+
+def encode_media(value: Any, spill: Spill) -> str | None:
+    """One cell of a video, or a list of videos: a path as it is; bytes and frames spilled to files."""
+    if is_several_videos(value):
+        return MARK + json.dumps({"several": [encode_media(item, spill) for item in value]})
+    return _encode(value, as_media_source, spill)
+
+
+def encode_audio(value: Any, spill: Spill) -> str | None:
+    """One cell of a sound: a path as it is; bytes and samples spilled to files."""
+    return _encode(value, as_audio_source, spill)
+
+
+def _encode(value: Any, as_source: Callable[[Any], Any], spill: Spill) -> str | None:
+    """What cannot be a source is kept as its error, for the row check to raise."""
+    if is_missing(value):
+        return None
+    if isinstance(value, str | os.PathLike):
+        return os.fspath(value)
+    try:
+        source = as_source(value)
+        spilled = _spilled_sound(source, spill) if isinstance(source, AudioSamples) else _spilled(source, spill)
+    except VqeError as error:
+        return MARK + json.dumps({"error": {"kind": type(error).__name__, "message": str(error), "code": error.code}})
+    return MARK + json.dumps({"media": spilled})
+
+
+def _spilled_sound(samples: AudioSamples, spill: Spill) -> dict[str, Any]:
+    content = {"waveform": spill(np.ascontiguousarray(samples.waveform).tobytes(), ".samples")}
+    return {**content, "shape": samples.waveform.shape, "rate": samples.sampling_rate, "start": samples.start}
+
+
+def _spilled(source: MediaSource, spill: Spill) -> dict[str, Any]:
+    content: dict[str, Any] = {"start": source.start, "end": source.end, "fps": source.fps}
+    if source.path is not None:
+        content["path"] = source.path
+    elif source.data is not None:
+        content["path"] = spill(source.data, ".media")
+    elif source.frames is not None:
+        content["frames"] = spill(np.ascontiguousarray(source.frames).tobytes(), ".frames")
+        content["shape"] = source.frames.shape
+    else:
+        raise InputTypeError(
+            f"{source.name} is an open decoder, which evaluate cannot store; "
+            "give its path or bytes, or use the compute method of vqe_core's own class, which takes decoders"
+        )
+    return content
+
+
+def decode_media(cell: str | None) -> Any:
+    """A path, a source, samples, a list of them, None, or the error of what can be none of these."""
+    if cell is None or not cell.startswith(MARK):
+        return cell
+    content = json.loads(cell[len(MARK) :])
+    if "error" in content:
+        error = content["error"]
+        return getattr(errors, error["kind"])(error["message"], code=error["code"])
+    if "several" in content:
+        return [decode_media(item) for item in content["several"]]
+    if "media" not in content:
+        return decode_text(cell)
+    media = content["media"]
+    if "waveform" in media:
+        waveform = np.fromfile(media["waveform"], dtype=np.float32).reshape(media["shape"])
+        return AudioSamples(waveform, media["rate"], media["start"])
+    times = {name: media[name] for name in ("start", "end", "fps")}
+    if "frames" not in media:
+        return MediaSource(path=media["path"], **times)
+    frames = np.fromfile(media["frames"], dtype=np.uint8).reshape(media["shape"])
+    return MediaSource(frames=frames, **times)
+
+
+class Cell(NamedTuple):
+    """How one input is written to the table and read back."""
+
+    encode: Callable[[Any, Spill], Any]
+    decode: Callable[[Any], Any]
+
+
+TEXT = Cell(encode_text, decode_text)
+TEXTS = Cell(encode_texts, decode_texts)
+MEDIA = Cell(encode_media, decode_media)
+AUDIO = Cell(encode_audio, decode_media)
+
+
+# How the kinds of inputs are stored, see ``vqe_core.scorers.base.Input``.
+CELLS = {"text": TEXT, "texts": TEXTS, "video": MEDIA, "audio": AUDIO, "value": TEXT}
+
+
+class OptionalInputs:
+    """Put it before ``evaluate.Metric`` among the bases.
+
+    ``scorer`` is what computes, and says which inputs there are; ``shared`` are the options that mean the same to it
+    and to ``evaluate``; at load, what else both know is of ``evaluate``.
+    The docstrings below are needed: ``evaluate`` appends to them.
+    """
+
+    scorer: ClassVar[Any]
+    shared: ClassVar[tuple[str, ...]] = ("seed",)
+
+    @property
+    def columns(self) -> dict[str, Cell]:
+        """How each input is stored."""
+        return {entry.name: CELLS[entry.kind] for entry in self.scorer.inputs}
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Inputs that must be given."""
+        return tuple(entry.name for entry in self.scorer.inputs if entry.required)
+
+    @classmethod
+    def input_features(cls) -> Any:
+        """Return the ``datasets.Features`` of the inputs as they are stored, for ``evaluate.MetricInfo``."""
+        from datasets import Features, Value
+
+        text = Value("large_string")
+        return Features({entry.name: [text] if entry.kind == "texts" else text for entry in cls.scorer.inputs})
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Options of the scorer may be given here too, so to ``evaluate.load``; ``compute`` may overrule them.
+
+        ``cache_dir`` is the folder of ``evaluate`` here, and that of embeddings in ``compute``.
+        """
+        hosts = inspect.signature(super().__init__).parameters
+        known = {field.name for field in dataclasses.fields(self.scorer)}.intersection(self.shared)
+        # What neither knows must raise: the host would swallow it.
+        self.options = {name: value for name, value in kwargs.items() if name in known or name not in hosts}
+        self.scorer(**self.options)
+        self._one_at_a_time = threading.RLock()
+        super().__init__(*args, **{name: value for name, value in kwargs.items() if name in hosts})
+        self._round, self._experiment = 0, self.experiment_id  # type: ignore[attr-defined]
+
+    def compute(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> dict[str, Any] | None:
+        """Score the rows given here, or added before. Optional columns may be left out or be None."""
+        given = {"predictions": predictions, "references": references}
+        inputs = {name: kwargs.pop(name, given.get(name)) for name in self.columns}
+        options = {**self.options, **kwargs}
+        self.scorer(**options)  # a wrong option is told before the rows added so far are used up
+        with self._one_at_a_time:
+            if any(column is not None for column in inputs.values()):
+                self.add_batch(**inputs)
+            elif not self._has_rows():
+                self._nothing_added()
+            try:
+                outcome = super().compute(**options)  # type: ignore[misc]
+            finally:
+                self._remove_spilled()
+            self._next_round()
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    def _nothing_added(self) -> None:
+        """A process of a distributed run may have no rows, but must still say so, or the others wait for it."""
+        if self.num_process == 1:  # type: ignore[attr-defined]
+            raise InputError(f"no rows to score; give {', '.join(self.required)}, or call add or add_batch first")
+        super().add_batch(**{name: [] for name in self.columns})  # type: ignore[misc]
+
+    def _compute(self, **inputs_and_options: Any) -> dict[str, Any] | BaseException:
+        """Score the stored rows. Unknown options raise: the scorer's constructor does not know them.
+
+        An error is returned, not raised: ``evaluate`` cleans up after a result only, and would leave its files
+        and locks behind, so that the next ``compute`` waits for them. Ctrl-C too.
+        """
+        options = {name: value for name, value in inputs_and_options.items() if name not in self.columns}
+        try:
+            rows = {
+                name: [cell.decode(value) for value in inputs_and_options[name]] for name, cell in self.columns.items()
+            }
+            result: dict[str, Any] = self.scorer(**options).compute(**rows)
+        except BaseException as error:
+            return error
+        return result
+
+    def add_batch(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> None:
+        """Add rows. Optional columns may be left out or be None."""
+        given = {"predictions": predictions, "references": references, **kwargs}
+        unknown = [name for name, column in given.items() if name not in self.columns and column is not None]
+        if unknown:
+            raise InputError(f"{', '.join(unknown)} is no input of this metric; it takes {', '.join(self.columns)}")
+        missing = [name for name in self.required if given.get(name) is None]
+        if missing:
+            raise InputError(f"{', '.join(missing)} must be given; this metric takes {', '.join(self.columns)}")
+        # A shard without rows.
+        if all(column is None or (hasattr(column, "__len__") and len(column) == 0) for column in given.values()):
+            return super().add_batch(**{name: [] for name in self.columns})  # type: ignore[misc]
+        lists = as_columns(**{name: given.get(name) for name in self.columns})
+        count = len(next(column for column in lists.values() if column is not None))
+        encoded = {
+            name: [None] * count
+            if column is None
+            else [self.columns[name].encode(value, self._spill) for value in column]
+            for name, column in lists.items()
+        }
+        with self._one_at_a_time:
+            return super().add_batch(**encoded)  # type: ignore[misc]
+
+    def add(self, *, prediction: Any = None, reference: Any = None, **kwargs: Any) -> None:
+        """Add one row. Optional inputs may be left out or be None."""
+        row = {"predictions": prediction, "references": reference, **kwargs}
+        return self.add_batch(**{name: None if value is None else [value] for name, value in row.items()})
+
+    def _next_round(self) -> None:
+        """Files and locks of a distributed run are named anew for each ``compute``.
+
+        A process that goes on at once then waits for the others, instead of taking their old locks for new ones.
+        """
+        if self.num_process > 1:  # type: ignore[attr-defined]
+            self._round += 1
+            self._module_info.experiment_id = f"{self._experiment}-{self._round}"  # type: ignore[attr-defined]
+
+    def _has_rows(self) -> bool:
+        return getattr(self, "writer", None) is not None
+
+    def _spill_folder(self) -> Path:
+        """A folder of this object alone; the ranks of one distributed run share theirs, as rank 0 reads them all."""
+        data_dir, experiment = Path(self.data_dir), self.experiment_id  # type: ignore[attr-defined]
+        if self.num_process > 1:  # type: ignore[attr-defined]
+            return data_dir / f"spill-{experiment}"
+        if getattr(self, "_spill_name", None) is None:
+            self._spill_name = f"spill-{uuid.uuid4().hex}"
+        return data_dir / self._spill_name
+
+    def _remove_spilled(self) -> None:
+        if self.process_id == 0:  # type: ignore[attr-defined]
+            shutil.rmtree(self._spill_folder(), ignore_errors=True)
+
+    def _spill(self, data: bytes, suffix: str) -> str:
+        """Write ``data`` once, named by its content, so that equal videos of two rows stay one video."""
+        folder = self._spill_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / (hashlib.sha256(data).hexdigest() + suffix)
+        if not path.exists():
+            part = path.with_name(f"{path.name}.{os.getpid()}.part")
+            part.write_bytes(data)
+            os.replace(part, path)
+        return str(path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Picklable after ``compute`` too: ``evaluate`` leaves used file locks behind."""
+        state = dict(self.__dict__)
+        if state.get("writer") is not None:
+            raise TypeError("rows were added; call compute before pickling this metric")
+        state.pop("_spill_name", None)  # a copy spills to a folder of its own
+        state.pop("_one_at_a_time")
+        unused = ("filelock", "rendez_vous_lock", "filelocks", "file_paths", "data", "buf_writer")
+        return {**state, **{name: None for name in unused if name in state}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _one_at_a_time=threading.RLock())

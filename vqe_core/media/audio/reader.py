@@ -1,0 +1,96 @@
+"""Read any sound source: soundfile for plain sound files, PyAV for the rest and for a video's own track."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import av
+import soundfile
+import soxr
+
+from vqe_core.errors import MediaError
+from vqe_core.media.audio.pyav_reader import read_track
+from vqe_core.media.audio.signal import check_finite
+from vqe_core.media.audio.soundfile_reader import is_plain_sound, open_plain_sound, read_plain_sound
+from vqe_core.media.audio.source import sound_wording
+from vqe_core.media.audio.torchcodec_reader import read_decoder
+from vqe_core.media.container import media_errors
+from vqe_core.media.file_checks import check_file, check_head
+from vqe_core.media.limits import DEFAULT_AUDIO_LIMITS, AudioLimits
+from vqe_core.types import AudioSamples, MediaSource
+
+_HEAD_BYTES = 1024
+
+# 30 dB above full scale: louder samples were probably integers made floats without scaling.
+_LOUDEST = 32.0
+
+
+def read_audio(
+    source: MediaSource | AudioSamples,
+    *,
+    limits: AudioLimits = DEFAULT_AUDIO_LIMITS,
+) -> AudioSamples:
+    """Decode a sound file, or the track that a player would choose of a video, as it was recorded.
+
+    Rate and channels stay native; see `to_mono` and `resample`. The clock is that of the video's frames, so a track
+    that starts late has a ``start`` above 0; without pictures the first sample of the file is at 0 s.
+
+    Args:
+        source: from `as_audio_source`, or from `as_media_source` for a video's own track. Of its segment ``start``,
+            ``end`` only that part is decoded and held to the limits. Samples are checked and passed on.
+        limits: what a sound may ask for.
+
+    Returns:
+        float32 (C, T), at least one sample, all finite. ``warnings`` tell of damage.
+
+    Raises:
+        MediaError: ``code`` says why: ``no_audio``, ``bad_sample_rate``, ``bad_channels``, ``too_long``,
+            ``non_finite_audio``, ``decode_error``, or a code of `check_file`.
+    """
+    if isinstance(source, AudioSamples):
+        return _checked(source, f"<array {source.waveform.shape}>", limits)
+    if source.frames is not None:
+        raise MediaError(f"{source.name} are pictures without sound; give it in audios", code="no_audio")
+    if source.decoder is not None:
+        return _checked(read_decoder(source, limits), source.name, limits)
+    with sound_wording(source.name), media_errors(source.name):
+        return _checked(_read_encoded(source, limits), source.name, limits)
+
+
+def audio_versions() -> dict[str, str]:
+    """Versions of what decodes and resamples sound, for the signature: another one may give other samples."""
+    return {
+        "soundfile": f"{soundfile.__version__} (libsndfile {soundfile.__libsndfile_version__})",
+        "pyav": f"{av.__version__} (FFmpeg {av.ffmpeg_version_info})",
+        "soxr": f"{soxr.__version__} ({soxr.__libsoxr_version__})",
+    }
+
+
+def _read_encoded(source: MediaSource, limits: AudioLimits) -> AudioSamples:
+    if source.path is not None:
+        check_file(source.path)
+        with open(source.path, "rb") as opened:
+            head = opened.read(_HEAD_BYTES)
+    else:
+        head = (source.data or b"")[:_HEAD_BYTES]
+        check_head(head, source.name)
+    file = open_plain_sound(source) if is_plain_sound(head) else None
+    if file is None:
+        return read_track(source, limits)
+    with file:
+        return read_plain_sound(file, source, limits)
+
+
+def _checked(samples: AudioSamples, name: str, limits: AudioLimits) -> AudioSamples:
+    channels, length = samples.waveform.shape
+    if length == 0:
+        raise MediaError(f"{name!r} holds no sound, or none within the segment asked for", code="no_audio")
+    limits.check_rate(samples.sampling_rate, name)
+    limits.check_channels(channels, name)
+    limits.check_length(length, channels, samples.sampling_rate, name)
+    check_finite(samples.waveform, name)
+    peak = max(float(samples.waveform.max()), -float(samples.waveform.min()))
+    if peak <= _LOUDEST:
+        return samples
+    remark = f"samples reach {peak:g}, and full scale is 1; were integers turned into floats without scaling?"
+    return replace(samples, warnings=(*samples.warnings, remark))

@@ -1,0 +1,345 @@
+"""Make the frame table of a video from its packets alone, where they can be trusted."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from vqe_core.errors import MediaError
+from vqe_core.media.container import (
+    check_size,
+    in_seconds,
+    presentation_time,
+    readable_packets,
+    stated_ratio,
+)
+from vqe_core.media.limits import MediaLimits
+from vqe_core.media.video.pixels import clockwise_rotation, picture_warnings
+from vqe_core.types import FrameTable
+
+
+def display_times(clock: np.ndarray, numbered: bool, interval: float) -> tuple[np.ndarray, int]:
+    """Times that do not decrease, for frames in the order of display.
+
+    Args:
+        clock: float64 (N,), seconds as the frames carry them; NaN for none.
+        numbered: the times only number the frames in the order of decoding, as AVI does, so the n-th frame
+            shown gets the n-th time.
+        interval: seconds from one frame to the next where nothing else tells.
+
+    Returns:
+        float64 (N,) seconds, and how often the clock starts anew, as in joined recordings: the later part is
+        moved to follow the earlier one. A single time that is out of order is put between its neighbours.
+    """
+    known = np.flatnonzero(~np.isnan(clock))
+    if len(known) < len(clock):
+        first = clock[known[0]] - known[0] * interval if len(known) else 0.0
+        clock = np.where(np.isnan(clock), first + np.arange(len(clock)) * interval, clock)
+    if numbered:
+        return np.sort(clock), 0
+    if np.all(np.diff(clock) >= 0):
+        return clock, 0
+    return _without_jumps(clock.tolist(), interval)
+
+
+def _without_jumps(clock: list[float], interval: float) -> tuple[np.ndarray, int]:
+    times = clock[:1]
+    offset, restarts = 0.0, 0
+    for number, time in enumerate(clock[1:], start=1):
+        latest, time = times[-1], time + offset
+        following = clock[number + 1] + offset if number + 1 < len(clock) else latest
+        if time < latest < following:
+            time = (latest + following) / 2
+        elif time < latest:
+            offset += latest + interval - time
+            time = latest + interval
+            restarts += 1
+        times.append(time)
+    return np.array(times, dtype=np.float64), restarts
+
+
+def last_duration(times: np.ndarray, stated: float, interval: float) -> float:
+    """Seconds that the last frame stays on screen.
+
+    Args:
+        times: float64 (N,) seconds, not decreasing.
+        stated: what the file says, 0 for nothing.
+        interval: what to assume if neither that nor the other frames tell.
+
+    Returns:
+        The stated duration, else that of the typical frame, else ``interval``.
+    """
+    if stated > 0:
+        return stated
+    typical = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    return typical if typical > 0 else interval
+
+
+@dataclass(frozen=True)
+class DecodedTable(FrameTable):
+    """A frame table made by decoding, for files whose packets do not tell the truth.
+
+    ``indices`` count decoded frames, and its frames are only ever read by decoding forward.
+
+    Attributes:
+        clock: float64, the time that each decoded frame of the whole file carries, before it was put in order;
+            NaN where it carries none.
+    """
+
+    clock: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass
+class ForwardDecode:
+    """One pass over all frames, counting what goes wrong."""
+
+    container: InputContainer
+    stream: VideoStream
+    limits: MediaLimits
+    name: str
+    bad_packets: int = 0
+    damaged_frames: int = 0
+
+    def __iter__(self) -> Iterator[tuple[float | None, VideoFrame]]:
+        """Yield (time in seconds or None, frame) in the order of display; see ``display_times``."""
+        for frame in self._frames():
+            check_size(frame.width, frame.height, self.limits, self.name)
+            time = presentation_time(frame, self.stream)
+            if time is None:
+                time = in_seconds(frame.dts, self.stream.time_base)
+            self.damaged_frames += frame.is_corrupt
+            yield time, frame
+
+    def _frames(self) -> Iterator[VideoFrame]:
+        context = self.stream.codec_context
+        for packet in self._packets():
+            try:
+                frames = context.decode(packet)
+            except av.FFmpegError:
+                # A picture over the limit looks like damage to FFmpeg; its size is known all the same.
+                width, height = _png_size(packet) or (context.width, context.height)
+                check_size(width, height, self.limits, self.name)
+                self.bad_packets += 1
+                continue
+            yield from frames
+
+    def _packets(self) -> Iterator[av.Packet[VideoStream] | None]:
+        return readable_packets(self.container, self.stream, self._count_bad_packet)
+
+    def _count_bad_packet(self) -> None:
+        self.bad_packets += 1
+
+
+def _png_size(packet: av.Packet[VideoStream] | None) -> tuple[int, int] | None:
+    """Size that a PNG picture claims, which FFmpeg forgets when it refuses it."""
+    head = bytes(memoryview(packet)[:24]) if packet is not None and packet.size > 24 else b""
+    if not head.startswith(b"\x89PNG"):
+        return None
+    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+
+
+def decoded_table(decode: ForwardDecode, damage: str | None = None) -> FrameTable:
+    """Decode everything and write down what came out.
+
+    Args:
+        decode: a fresh pass over the video.
+        damage: what is known to be wrong with the file, if anything.
+
+    Returns:
+        The table, with a warning for each kind of damage met.
+
+    Raises:
+        MediaError: code ``no_frames``, ``decode_error`` (damage and no frame at all) or ``too_many_frames``.
+    """
+    clock: list[float] = []
+    keyframes: list[bool] = []
+    sizes: set[tuple[int, int]] = set()
+    first: VideoFrame | None = None
+    last: VideoFrame | None = None
+    for time, frame in decode:
+        first, last = first or frame, frame
+        clock.append(math.nan if time is None else time)
+        keyframes.append(bool(frame.key_frame))
+        sizes.add((frame.width, frame.height))
+        check_length(len(clock), decode.limits, decode.name)
+    if first is None or last is None:
+        raise _nothing_decoded(decode, damage)
+    ticks, interval = np.array(clock, dtype=np.float64), usual_interval(decode.stream)
+    times, jumps = display_times(ticks, numbered=decode.container.format.name == "avi", interval=interval)
+    return DecodedTable(
+        timestamps=times,
+        is_keyframe=np.array(keyframes, dtype=bool),
+        indices=np.arange(len(times), dtype=np.int64),
+        start=float(times[0]),
+        end=float(times[-1]) + last_duration(times, _duration(last, decode.stream), interval),
+        rotation=clockwise_rotation(first),
+        warnings=(*picture_warnings(first), *_damage(decode, len(times), len(sizes), jumps)),
+        clock=ticks,
+    )
+
+
+def _duration(frame: VideoFrame, stream: VideoStream) -> float:
+    return in_seconds(frame.duration, stream.time_base) or 0.0
+
+
+def _damage(decode: ForwardDecode, frames: int, sizes: int, jumps: int) -> list[str]:
+    remarks = {
+        f"packets that cannot be decoded: {decode.bad_packets}": decode.bad_packets,
+        f"damaged frames: {decode.damaged_frames} of {frames}": decode.damaged_frames,
+        f"the clock starts anew {jumps} times": jumps,
+        f"the picture changes between {sizes} sizes": sizes > 1,
+    }
+    return [text for text, met in remarks.items() if met]
+
+
+def _nothing_decoded(decode: ForwardDecode, damage: str | None) -> MediaError:
+    if decode.bad_packets or damage:
+        reason = damage or "the file is damaged or cut off"
+        return MediaError(f"{decode.name!r}: no frame can be decoded; {reason}")
+    return MediaError(f"{decode.name!r} has a video stream with no frames in it", code="no_frames")
+
+
+def check_length(frames: int, limits: MediaLimits, name: str) -> None:
+    """Raise `MediaError` ``too_many_frames`` if a video has more frames than ``limits`` allow."""
+    if frames > limits.max_frames_in_table:
+        raise MediaError(
+            f"{name!r} has more than {limits.max_frames_in_table} frames (MediaLimits.max_frames_in_table); "
+            "cut it into pieces or raise the limit",
+            code="too_many_frames",
+        )
+
+
+def usual_interval(stream: VideoStream) -> float:
+    """Seconds from one frame to the next that the file states, 1/25 if it states none."""
+    rate = stated_ratio(stream.average_rate)
+    return float(1 / rate) if rate else 0.04
+
+
+# Elsewhere a packet is not always one frame with one time: AVI has no presentation times, Ogg repeats frames by
+# empty packets, GIF and APNG frames are patches on the one before, VP8 has packets that show nothing.
+_PLAIN_FORMATS = {"mov", "matroska", "mpegts", "flv", "ivf"}
+_PLAIN_CODECS = {"h264", "hevc", "vp9", "av1", "mpeg1video", "mpeg2video", "mpeg4", "mjpeg", "png", "prores", "ffv1"}
+
+
+@dataclass
+class PacketScan:
+    """What one pass over the packets found."""
+
+    # Arrays, not lists: ten hours of video are a million packets.
+    times: array[float] = field(default_factory=lambda: array("d"))
+    durations: array[float] = field(default_factory=lambda: array("d"))
+    keyframes: bytearray = field(default_factory=bytearray)  # 0 or 1
+    shown: bytearray = field(default_factory=bytearray)  # 0 for packets that an edit list hides
+    first: VideoFrame | None = None
+    first_time: float | None = None
+    plain: bool = True
+    reached: float = 0.0  # seconds into the file that some stream's packets reach
+
+
+def scan_packets(container: InputContainer, stream: VideoStream, limits: MediaLimits, name: str) -> PacketScan:
+    """Read all packets, decoding only until the first frame comes out.
+
+    Args:
+        container: freshly opened.
+        stream: its video stream.
+        limits: bounds on pixels and number of frames.
+        name: the file, for messages.
+
+    Returns:
+        The scan. ``plain`` is False if the packets do not tell the frames for sure.
+    """
+    scan = PacketScan(plain=may_plan(container, stream))
+    try:
+        for packet in container.demux():
+            if packet.stream_index == stream.index:
+                _add(scan, packet, stream, limits, name)
+            if packet.pts is not None:
+                end = in_seconds(packet.pts + (packet.duration or 0), packet.time_base)
+                scan.reached = max(scan.reached, end or 0.0)
+    except av.FFmpegError:
+        scan.plain = False
+    return scan
+
+
+def may_plan(container: InputContainer, stream: VideoStream) -> bool:
+    """True if, in this format and codec, a packet is one frame with its time, and keyframes are entry points."""
+    formats = set(container.format.name.split(","))
+    return bool(formats & _PLAIN_FORMATS) and stream.codec_context.codec.canonical_name in _PLAIN_CODECS
+
+
+def packet_table(scan: PacketScan, stream: VideoStream) -> FrameTable | None:
+    """The frame table, or None if only decoding can tell."""
+    all_times, rows = np.array(scan.times), np.flatnonzero(np.frombuffer(scan.shown, dtype=np.uint8))
+    if not scan.plain or scan.first is None or not len(rows) or not scan.keyframes[0]:
+        return None
+    # Equal times cannot be told apart; pictures before the first keyframe are dropped by decoders; and
+    # the first frame decoded must be the first frame counted.
+    doubled = len(np.unique(all_times)) != len(all_times)
+    if doubled or all_times.min() < all_times[0] or scan.first_time != all_times[rows].min():
+        return None
+    rows = rows[np.argsort(all_times[rows], kind="stable")]
+    times = all_times[rows]
+    return FrameTable(
+        timestamps=times,
+        is_keyframe=np.frombuffer(scan.keyframes, dtype=np.uint8)[rows].astype(bool),
+        indices=np.arange(len(rows), dtype=np.int64),
+        start=float(times[0]),
+        end=float(times[-1]) + last_duration(times, scan.durations[rows[-1]], usual_interval(stream)),
+        rotation=clockwise_rotation(scan.first),
+        warnings=tuple(picture_warnings(scan.first)),
+    )
+
+
+def early_end(scan: PacketScan, container: InputContainer) -> str | None:
+    """A remark if the file stops well before the end that its header states, else None."""
+    if not container.duration:
+        return None
+    stated = container.duration / av.time_base
+    reached = scan.reached - (container.start_time or 0) / av.time_base
+    if stated - reached <= max(0.5, 0.05 * stated):
+        return None
+    return f"ends early: {max(reached, 0.0):.1f} of {stated:.1f} s"
+
+
+def _add(scan: PacketScan, packet: av.Packet[Any], stream: VideoStream, limits: MediaLimits, name: str) -> None:
+    ends = packet.size == 0 and packet.pts is None and packet.dts is None
+    if scan.first is None:
+        _decode_first(scan, packet, stream, limits, name)
+    if ends:
+        return
+    time = presentation_time(packet, stream)
+    if time is None or packet.is_corrupt or packet.size == 0 or packet.has_sidedata("new_extradata"):
+        scan.plain = False
+    if time is None:
+        return
+    scan.times.append(time)
+    scan.durations.append(in_seconds(packet.duration, packet.time_base) or 0.0)
+    scan.keyframes.append(packet.is_keyframe)
+    scan.shown.append(not packet.is_discard)
+    check_length(len(scan.times), limits, name)
+
+
+def _decode_first(
+    scan: PacketScan, packet: av.Packet[Any], stream: VideoStream, limits: MediaLimits, name: str
+) -> None:
+    try:
+        frames = stream.codec_context.decode(packet)
+    except av.FFmpegError:
+        scan.plain = False
+        return
+    if frames:
+        scan.first = frames[0]
+        scan.first_time = presentation_time(frames[0], stream)
+        check_size(scan.first.width, scan.first.height, limits, name)
+        if scan.first.interlaced_frame or scan.first.is_corrupt:
+            # Fields may come as two packets for one frame.
+            scan.plain = False

@@ -1,0 +1,153 @@
+"""Read videos with PyAV, whose wheel brings FFmpeg along."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import av
+import numpy as np
+
+from vqe_core.media.container import check_size, open_stream, presentation_time
+from vqe_core.media.file_checks import cut_off_remark
+from vqe_core.media.limits import DEFAULT_LIMITS, MediaLimits
+from vqe_core.media.video.frame_index import (
+    DecodedTable,
+    ForwardDecode,
+    decoded_table,
+    early_end,
+    may_plan,
+    packet_table,
+    scan_packets,
+)
+from vqe_core.media.video.pixels import UprightPictures
+from vqe_core.media.video.reader import TableMismatchError, checked_positions
+from vqe_core.media.video.seek_plan import PacketPlan, PlannedDecode
+from vqe_core.options import check_choice
+from vqe_core.registry import not_an_option
+from vqe_core.types import Frame, FrameTable, MediaSource
+
+Scan = Literal["auto", "decode"]
+
+
+@dataclass(frozen=True)
+class PyAVReader:
+    """Reads paths and encoded bytes, one thread a video, decoding no more than the wanted frames need.
+
+    What comes out is what decoding every frame in turn gives: each frame's time is checked against the table,
+    and where a file does not do as its packets say, it is decoded from front to back.
+
+    Attributes:
+        limits: what a file may ask for.
+        scan: ``"auto"`` makes the table from packets where they can be trusted, ``"decode"`` always decodes
+            every frame for it (slow, and right for damaged files too).
+    """
+
+    name: ClassVar[str] = "pyav"
+    mismatch: ClassVar[str] = "the file is damaged: its frames are not those that its packets promise"
+    limits: MediaLimits = not_an_option(DEFAULT_LIMITS)
+    scan: Scan = "auto"
+
+    def __post_init__(self) -> None:
+        check_choice("scan", self.scan, Scan)
+
+    @property
+    def version(self) -> str:
+        """Versions of PyAV and of the FFmpeg in it; another one may give other pixels."""
+        return f"{av.__version__} (FFmpeg {av.ffmpeg_version_info})"
+
+    def probe(self, source: MediaSource) -> FrameTable:
+        """The frames of a video, the same as a full decode would give.
+
+        Args:
+            source: with ``path`` or ``data``; its segment is not applied.
+
+        Raises:
+            MediaError: the video cannot be read; ``code`` says why.
+        """
+        with open_stream(source, self.limits) as (container, stream):
+            scan = scan_packets(container, stream, self.limits, source.name)
+            table = packet_table(scan, stream) if self.scan == "auto" else None
+            early = early_end(scan, container)
+        cut_off = cut_off_remark(source)
+        if table is None:
+            with open_stream(source, self.limits) as (container, stream):
+                table = decoded_table(ForwardDecode(container, stream, self.limits, source.name), cut_off or early)
+        warning = early or cut_off
+        return replace(table, warnings=(*table.warnings, warning)) if warning else table
+
+    def frames(self, source: MediaSource, table: FrameTable, positions: np.ndarray) -> Iterator[Frame]:
+        """Decode frames, one at a time.
+
+        Args:
+            source: as given to `probe`.
+            table: as `probe` returned it, or a segment of that.
+            positions: int, positions in ``table``, any order, repeats allowed.
+
+        Yields:
+            Each distinct position once, increasing, with its upright picture.
+
+        Raises:
+            TableMismatchError: a frame of the table cannot be decoded, or is damaged.
+            MediaError: the video cannot be read.
+        """
+        wanted = checked_positions(positions, table)
+        done = 0
+        if not isinstance(table, DecodedTable):
+            for frame in self._planned(source, table, wanted):
+                if done == len(wanted) or frame.position != wanted[done]:
+                    break
+                done += 1
+                yield frame
+        if done < len(wanted):
+            yield from self._forward(source, table, wanted[done:])
+
+    def decoding_all(self) -> PyAVReader:
+        """The same reader with tables made by decoding every frame."""
+        return replace(self, scan="decode")
+
+    def _planned(self, source: MediaSource, table: FrameTable, wanted: np.ndarray) -> Iterator[Frame]:
+        """Frames by the packet plan; stops at the first sign that the plan does not fit the file."""
+        times = table.timestamps[wanted].tolist()
+        positions = dict(zip(times, wanted.tolist(), strict=True))
+        upright = UprightPictures()
+        plan = PacketPlan(times, table.timestamps[table.is_keyframe].tolist())
+        with open_stream(source, self.limits) as (container, stream):
+            if not may_plan(container, stream) or len(positions) != len(wanted):
+                return
+            for picture in PlannedDecode(container, stream, plan):
+                check_size(picture.width, picture.height, self.limits, source.name)
+                position = positions.get(presentation_time(picture, stream))
+                if position is None:
+                    continue
+                if picture.is_corrupt:
+                    return
+                yield Frame(position, upright.rgb(picture))
+
+    def _forward(self, source: MediaSource, table: FrameTable, wanted: np.ndarray) -> Iterator[Frame]:
+        """Frames by decoding from the start."""
+        clock = table.clock if isinstance(table, DecodedTable) else None
+        # Decoded tables number frames, so that equal times are told apart; packet tables know only times.
+        column = table.timestamps if clock is None else table.indices
+        positions = dict(zip(column[wanted].tolist(), wanted.tolist(), strict=True))
+        expected, upright = iter(positions.values()), UprightPictures()
+        due = next(expected)
+        with open_stream(source, self.limits) as (container, stream):
+            for number, (time, picture) in enumerate(ForwardDecode(container, stream, self.limits, source.name)):
+                position = positions.get(time if clock is None else number)
+                if position is None:
+                    continue
+                changed = clock is not None and not _same_time(time, float(clock[number]))
+                if position != due or changed or (picture.is_corrupt and clock is None):
+                    break
+                yield Frame(position, upright.rgb(picture))
+                due = next(expected, -1)
+                if due < 0:
+                    return
+        raise TableMismatchError.at(float(table.timestamps[due]), source.name)
+
+
+def _same_time(time: float | None, recorded: float) -> bool:
+    return math.isnan(recorded) if time is None else time == recorded

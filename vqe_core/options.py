@@ -1,0 +1,93 @@
+"""Closed sets of option values, and the one check of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+from typing import Any, Literal, get_args
+
+from vqe_core.errors import InputError
+
+# Several reference captions: best value of each metric (the published rule), or all metrics of the best one.
+MultiReference = Literal["max_component", "best_reference"]
+# A video's frames: matched all at once (the paper's), or each scored as a video of its own and averaged.
+FrameAggregation = Literal["video", "mean_of_frames"]
+# A text beyond the model's context: overlapping windows, cut (the end token is kept), or refused.
+LongText = Literal["windows", "truncate", "error"]
+# A row that cannot be scored: stop, warn and go on, or go on in silence; its status says why in any case.
+OnError = Literal["raise", "warn", "skip"]
+
+# What runs the picture tower: torch (auto is that), torch after compiling it, or OpenVINO. Their numbers differ.
+Backend = Literal["auto", "torch", "compile", "openvino"]
+
+# What decodes video files: FFmpeg by PyAV (auto is that), or an NVIDIA graphics card, whose pixels differ a little.
+Decoder = Literal["auto", "pyav", "nvdec"]
+
+# How sound and picture are compared; auto: by a judge where there is one, by description where there is one, in a
+# joint space where the model has one, else by tags.
+Method = Literal["auto", "description", "tags", "joint", "judge"]
+# One number from the similarities of frames or windows.
+ReduceMode = Literal["avg", "max", "min"]
+# A row of several videos passes if any, or if all of them pass.
+AnyOrAll = Literal["any", "all"]
+
+
+_NUMBERS: dict[Any, tuple[type, type]] = {
+    "int": (numbers.Integral, int),
+    "int | None": (numbers.Integral, int),
+    "float": (numbers.Real, float),
+    "float | None": (numbers.Real, float),
+}
+
+
+def plain_numbers(options: Any) -> None:
+    """Turn the numbers of a frozen dataclass into Python's own, by the types of its fields: 1 s is 1.0 s.
+
+    Numbers of NumPy cannot be written as JSON, and options that mean the same must look the same in a signature.
+    """
+    for field in dataclasses.fields(options):
+        taken, plain = _NUMBERS.get(field.type, (bool, bool))
+        value = getattr(options, field.name)
+        if isinstance(value, taken) and not isinstance(value, bool):
+            object.__setattr__(options, field.name, plain(value))
+
+
+def check_choice(name: str, value: Any, allowed: Any) -> None:
+    """Raise InputError unless ``value`` is among the values of the ``Literal`` type ``allowed``."""
+    if value not in get_args(allowed):
+        raise InputError(f"{name} ({value!r}) must be one of {', '.join(get_args(allowed))}")
+
+
+def check_count(name: str, value: Any) -> None:
+    """Raise InputError unless the option ``name`` is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        raise InputError(f"{name} ({value!r}) must be a whole number of at least 1")
+
+
+def check_positive(name: str, value: Any, unit: str) -> None:
+    """Raise InputError unless the option ``name`` is a positive finite number of ``unit``."""
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value <= 0:
+        raise InputError(f"{name} ({value!r}) must be a positive finite number of {unit}")
+
+
+def check_number(name: str, value: Any) -> None:
+    """Raise InputError unless the option ``name`` is a finite number; None is checked by nobody."""
+    if not (isinstance(value, numbers.Real) and math.isfinite(value)):
+        raise InputError(f"{name} ({value!r}) must be a number, or None for no bound")
+
+
+def option(default: Any, help_text: str, **command_line: Any) -> Any:
+    """A dataclass field with what the command line shows of it.
+
+    Args:
+        default: in Python.
+        help_text: one line.
+        command_line: ``rule`` is ``"count"``, ``"seconds"`` or ``"number"``; ``kind`` names the components that it
+            chooses; ``many=True`` takes several values, ``python_only=True`` makes no flag, ``bare`` is what
+            the flag alone means, ``metavar``; ``written=True`` names a column that is written, not read; and
+            ``changes_scores=False`` leaves the option out of fingerprints, ``names="model"`` or ``names="file"`` puts
+            the content of what is named into them.
+    """
+    return dataclasses.field(default=default, metadata={"help": help_text, **command_line})

@@ -1,0 +1,274 @@
+"""Why a caption has its score: every word against every sampled frame.
+
+Task: hand a notebook or an app all that ``EMScore`` computed a score from.
+Conventions: times in seconds; similarities are cosines; axes L tokens, W words, N frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from vqe_core.embed import EmbedSettings, embed_texts, embed_videos
+from vqe_core.encoders import ImageTextEncoder
+from vqe_core.errors import InputError, ModelError, VqeError
+from vqe_core.functional.emscore import METRICS
+from vqe_core.functional.idf import IdfTable
+from vqe_core.media import TableMismatchError, Video, as_media_source, shrunk
+from vqe_core.report.word_alignment import Word, WordEvidence, frame_names, read_words, word_evidence
+from vqe_core.runtime import own_precision
+from vqe_core.scorers.emscore.idf import resolve_idf
+from vqe_core.scorers.emscore.scorer import EMScore
+from vqe_core.scorers.report import ScoreReport
+from vqe_core.scorers.rows import check_references, read_row
+from vqe_core.types import TimedEmbeddings
+from vqe_core.workers import WorkerPool, open_video_in
+
+
+@dataclass(frozen=True, eq=False)
+class SeenVideo:
+    """A video as a scorer saw it.
+
+    Attributes:
+        frames: uint8 (N, H, W, 3) RGB, the sampled frames in the order sampled.
+        timestamps: float64 (N,) seconds, or None without a clock.
+        indices: int64 (N,), frame numbers in the stream.
+        evidence: by caption. Empty where the model has no token-level space.
+    """
+
+    frames: np.ndarray = field(repr=False)
+    timestamps: np.ndarray | None
+    indices: np.ndarray
+    evidence: dict[str, WordEvidence] = field(repr=False)
+
+
+def look_at_video(
+    scorer: EMScore, video: Any, captions: Sequence[str], *, longest_side: int | None = None
+) -> SeenVideo:
+    """Sample a video as ``scorer`` does, and match its frames with the words of ``captions``.
+
+    Args:
+        scorer: says which model and which frames.
+        video: anything ``EMScore`` takes; not an open decoder, as the video is read twice.
+        captions: those to explain.
+        longest_side: shrink the frames to this many pixels as they are read. Default: as they are.
+
+    Raises:
+        MediaError, InputError: the video or a caption cannot be used.
+        ModelNotFoundError, ModelError: the model cannot be used.
+    """
+    source = as_media_source(video)
+    encoder = scorer.load_encoder()
+    settings = EmbedSettings.of(scorer)
+    seen = embed_videos({0: source}, scorer.frame_sampler, encoder, settings)[0]
+    if isinstance(seen, VqeError):
+        raise seen
+    with WorkerPool.of(settings, [source]) as pool, pool.worker() as worker:
+        frames = open_video_in(worker, source, reader=settings.reader).read(
+            lambda video: _read_frames(video, seen, longest_side)
+        )
+    evidence = {}
+    for text, embedded in embed_texts(captions, encoder, settings, long_text=scorer.long_text).items():
+        if isinstance(embedded, VqeError):
+            raise embedded
+        if embedded.tokens is not None:
+            words = read_words(embedded.token_ids, encoder.tokenizer.inner)
+            evidence[text] = word_evidence(words, embedded.tokens, seen.values)
+    return SeenVideo(frames, seen.timestamps, seen.indices, evidence)
+
+
+def _read_frames(video: Video, seen: TimedEmbeddings, longest_side: int | None) -> np.ndarray:
+    """The pictures that were embedded, in the order sampled.
+
+    Raises:
+        TableMismatchError: the video was sampled from another table, that of the frames that really decode.
+    """
+    numbers, first, where = np.unique(seen.indices, return_index=True, return_inverse=True)
+    positions = np.searchsorted(video.table.indices, numbers).clip(max=len(video.table) - 1)
+    if seen.timestamps is not None and not np.array_equal(video.table.timestamps[positions], seen.timestamps[first]):
+        raise TableMismatchError.at(float(seen.timestamps[0]), video.source.name)
+    return np.stack([shrunk(frame.pixels, longest_side) for frame in video.frames(positions)])[where]
+
+
+THUMBNAIL = 320  # pixels of the longer side: enough to see what a frame shows, and 256 of them stay small
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What one EMScore was computed from.
+
+    Attributes:
+        caption: as scored.
+        tokens: L texts, the pieces the model read; the first and last are its start and end tokens.
+        token_weights: float32 (L,), how much each token counts in figr_P; they sum to 1.
+        evidence: words (W) against frames, see ``WordEvidence``.
+        timestamps: float64 (N,) seconds, or None for frames without a clock.
+        frame_numbers: int64 (N,), in the video.
+        frames: uint8 (N, H, W, 3) RGB, the sampled frames, shrunk to 320 pixels.
+        scores: by ``"<score type>_<metric>"``.
+        frame_scores: of each frame as a video of its own, as ``return_all_frames`` gives them.
+        notes: what was done to the caption or the video, empty for nothing.
+        signature: everything that can change the scores.
+    """
+
+    caption: str
+    tokens: tuple[str, ...]
+    token_weights: np.ndarray = field(repr=False)
+    evidence: WordEvidence = field(repr=False)
+    timestamps: np.ndarray | None = field(repr=False)
+    frame_numbers: np.ndarray = field(repr=False)
+    frames: np.ndarray = field(repr=False)
+    scores: dict[str, float]
+    frame_scores: list[dict[str, Any]] = field(repr=False)
+    notes: str
+    signature: dict[str, Any] = field(repr=False)
+
+    @property
+    def similarity(self) -> np.ndarray:
+        """Cosine of each token with each frame, float32 (L, N): figr_P and figr_R follow from it alone."""
+        return self.evidence.token_similarity
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """The W words, each with the positions of its tokens."""
+        return self.evidence.words
+
+    @property
+    def best_frame(self) -> list[int | None]:
+        """Position of each word's best frame, W entries; None where all frames are as good as alike to it."""
+        return self.evidence.best_frame
+
+    @property
+    def frame_names(self) -> list[str]:
+        """A short name a frame: its time, ``"0.75 s"``, or its number, ``"#3"``, where there is no clock."""
+        return frame_names(self.timestamps, len(self.frames))
+
+    def over_time(self, score: str = "EMScore(X,V)_full_F") -> tuple[np.ndarray, np.ndarray]:
+        """Score of each sampled frame as a video of its own: times (s, or numbers from 1) and values, (N,) each.
+
+        Args:
+            score: ``"<score type>_<metric>"``.
+
+        Raises:
+            InputError: no such score; the message lists those there are.
+        """
+        named = {f"{kind}_{m}": (kind, m) for kind in self.frame_scores[0] if "(" in kind for m in METRICS}
+        if score not in self.scores or score not in named:
+            raise InputError(f"score ({score!r}) is none of {', '.join(self.scores)}")
+        score_type, metric = named[score]
+        times = np.arange(1.0, len(self.frames) + 1) if self.timestamps is None else self.timestamps
+        return times, np.array([frame[score_type][metric] for frame in self.frame_scores])
+
+
+def explain_emscore(caption: str, video: Any, *, references: Any = None, **options: Any) -> Explanation:
+    """Score one caption and keep what the score was computed from.
+
+    Each token's best cosine over the frames, weighted, sums to figr_P; the mean over the frames of their best cosine
+    over the tokens is figr_R (with ``frame_aggregation="video"``, the default).
+
+    Args:
+        caption: one text.
+        video: anything ``EMScore`` takes but an open decoder, as it is read twice.
+        references: a reference caption, a list of them, or None.
+        options: of ``EMScore``.
+
+    Raises:
+        InputError, MediaError: the caption, the video or an option cannot be used.
+        ModelNotFoundError, ModelError: no such model, or it has no token-level text embeddings.
+
+    Example:
+        >>> red = np.zeros((4, 64, 64, 3), np.uint8) + np.array([220, 40, 40], np.uint8)
+        >>> explained = explain_emscore("a red square", red, clip_model_path="toy", frame_num=2)
+        >>> [word.text for word in explained.words]
+        ['start', 'a', 'red', 'square', 'end']
+        >>> explained.similarity.shape, explained.frame_names
+        ((5, 2), ['#1', '#2'])
+    """
+    return explain_captions(EMScore(**options), [caption], video, references=references)[0]
+
+
+def explain_captions(
+    scorer: EMScore, captions: Sequence[str], video: Any, *, references: Any = None
+) -> list[Explanation]:
+    """Explain several captions of one video; the video is embedded once for all of them.
+
+    Args:
+        scorer: the options.
+        captions: at least one.
+        video, references: as for ``explain_emscore``; the references are those of every caption.
+
+    Raises:
+        VqeError: as ``explain_emscore``.
+
+    Example:
+        >>> red = np.zeros((4, 64, 64, 3), np.uint8) + np.array([220, 40, 40], np.uint8)
+        >>> scorer = EMScore(clip_model_path="toy", frame_num=2)
+        >>> [explained.caption for explained in explain_captions(scorer, ["red", "a star"], red)]
+        ['red', 'a star']
+    """
+    with ExitStack() as stack:
+        # The second look at the video finds its embeddings there.
+        folder = scorer.cache_dir or stack.enter_context(TemporaryDirectory(prefix="vqe-explain-"))
+        return _explain(
+            replace(scorer, return_all_frames=True, on_error="raise", cache_dir=folder), captions, video, references
+        )
+
+
+@own_precision()
+def _explain(scorer: EMScore, captions: Sequence[str], video: Any, references: Any) -> list[Explanation]:
+    given = check_references(references)
+    rows = [read_row(caption, given, video) for caption in captions]
+    report = scorer.score(
+        predictions=list(captions), videos=[video] * len(rows), references=[list(given)] * len(rows) if given else None
+    )
+    seen = look_at_video(scorer, video, captions, longest_side=THUMBNAIL)
+    encoder = scorer.load_encoder()
+    if not seen.evidence:
+        raise ModelError(
+            f"clip_model_path ({scorer.clip_model_path!r}) has no token-level text embeddings, so its scores cannot "
+            "be explained word by word; use a CLIP-type model"
+        )
+    idf = resolve_idf(scorer.idf, encoder, rows, scorer.long_text)
+    return [_explanation(i, row.candidate, report, seen, encoder, idf, scorer) for i, row in enumerate(rows)]
+
+
+def _explanation(
+    row: int,
+    caption: str,
+    report: ScoreReport,
+    seen: SeenVideo,
+    encoder: ImageTextEncoder,
+    idf: IdfTable | None,
+    scorer: EMScore,
+) -> Explanation:
+    windows = encoder.tokenizer.split(caption, scorer.long_text).windows
+    ids = [token_id for window in windows for token_id in window]
+    return Explanation(
+        caption=caption,
+        tokens=_token_texts(ids, seen.evidence[caption].words, encoder.tokenizer.inner),
+        token_weights=_shares(np.ones(len(ids), np.float32) if idf is None else idf.lookup(ids).numpy()),
+        evidence=seen.evidence[caption],
+        timestamps=seen.timestamps,
+        frame_numbers=seen.indices,
+        frames=seen.frames,
+        scores={name: column[row] for name, column in report.rows.items()},
+        frame_scores=report.details["frame_details"][row],
+        notes=report.messages[row],
+        signature=report.signature,
+    )
+
+
+def _token_texts(ids: Sequence[int], words: Sequence[Word], tokenizer: Any) -> tuple[str, ...]:
+    special = {word.positions[0]: word.text for word in words if word.special}
+    return tuple(special.get(i) or tokenizer.decode([token]).strip() for i, token in enumerate(ids))
+
+
+def _shares(weights: np.ndarray) -> np.ndarray:
+    """Weights that sum to 1; equal ones where they sum to 0, as in the score."""
+    total = weights.sum()
+    return weights / total if total > 0 else np.full(len(weights), 1 / len(weights), np.float32)

@@ -1,0 +1,173 @@
+"""Pictures of results, for notebooks and apps. Needs matplotlib: pip install vqe-core[plots]."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vqe_core.errors import InputError, MissingPackageError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from vqe_core.report.explain import Explanation
+
+
+def plot_profile(
+    profile: Mapping[str, Any], title: str = "Does the sound fit the picture, moment by moment?"
+) -> Figure:
+    """Draw a profile of video-audio similarity: the matrix of windows, and its diagonal over time.
+
+    Args:
+        profile: one entry of ``profile`` from ``return_profile=True``; for a row of several videos, one of its list.
+        title: above the picture.
+
+    Returns:
+        A figure that belongs to no window and no global state, so that threads may draw side by side.
+
+    Raises:
+        InputError: the row failed and has no profile.
+        MissingPackageError: matplotlib is not installed.
+    """
+    if not isinstance(profile, Mapping):
+        raise InputError(f"profile ({type(profile).__name__}) must be one video's profile; a failed row has none")
+    figure = _figure(width=9.0, height=3.6)
+    matrix_axes, time_axes = figure.subplots(1, 2, width_ratios=[1.0, 1.6])
+    times = np.array(profile["times"])
+    _draw_matrix(matrix_axes, _numbers(profile["matrix"]), times)
+    _draw_diagonal(time_axes, _numbers(profile["similarity"]), times, profile)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def plot_words(explanation: Explanation, title: str | None = None) -> Figure:
+    """Draw how well each word of a caption finds each sampled frame, with the frames and their times on top.
+
+    The best frame of a word is outlined, unless all frames are as good as alike to it.
+
+    Args:
+        explanation: from ``explain_emscore``.
+        title: above the picture. Default: the caption.
+
+    Returns:
+        A figure of no window and no global state.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    evidence, frames = explanation.evidence, explanation.frames
+    rows, columns = evidence.similarity.shape
+    width, aspect = max(6.0, 1.5 + 0.78 * columns), frames.shape[1] / frames.shape[2]
+    strip_height = (width - 1.5) / columns * aspect
+    figure = _figure(width=width, height=strip_height + 0.3 * rows + 0.9)
+    strip, words = figure.subplots(2, 1, height_ratios=[strip_height, 0.3 * rows], sharex=True)
+    for i, pixels in enumerate(frames):
+        strip.imshow(pixels, extent=(i - 0.48, i + 0.48, 0.0, 1.0), aspect="auto")
+    strip.set(xlim=(-0.5, columns - 0.5), ylim=(0.0, 1.0))
+    strip.axis("off")
+    drawn = words.imshow(evidence.similarity, aspect="auto", cmap="viridis")
+    words.set_yticks(range(rows), [f"({w.text})" if w.special else w.text for w in explanation.words])
+    words.set_xticks(range(columns), [name.removesuffix(" s") for name in explanation.frame_names], fontsize=8)
+    words.set_xlabel("frame" if explanation.timestamps is None else "time, s")
+    for row, best in enumerate(explanation.best_frame):
+        if best is not None:
+            outline = {"fill": False, "edgecolor": "white", "linewidth": 1.6}
+            words.add_patch(_rectangle((best - 0.46, row - 0.44), 0.92, 0.88, **outline))
+    figure.colorbar(drawn, ax=words, label="cosine")
+    figure.suptitle(explanation.caption if title is None else title, fontsize=11, wrap=True)
+    return figure
+
+
+def plot_over_time(
+    explanations: Sequence[Explanation], score: str = "EMScore(X,V)_full_F", title: str | None = None
+) -> Figure:
+    """Draw the score of each sampled frame over time, a line a caption; the dashed line is the whole video's.
+
+    Args:
+        explanations: of one video, from ``explain_emscore`` or ``explain_captions``.
+        score: ``"<score type>_<metric>"``.
+        title: above the picture. Default: the name of the score.
+
+    Returns:
+        A figure of no window and no global state.
+
+    Raises:
+        InputError: no explanation, or one without this score.
+        MissingPackageError: matplotlib is not installed.
+    """
+    if not explanations:
+        raise InputError("explanations is empty; give at least one, from explain_emscore")
+    figure = _figure(width=8.0, height=3.2 + 0.2 * len(explanations))
+    axes = figure.subplots()
+    clock = explanations[0].timestamps is not None
+    for explanation in explanations:
+        times, values = explanation.over_time(score)
+        (line,) = axes.plot(times, values, marker="o", markersize=4, label=explanation.caption)
+        axes.axhline(explanation.scores[score], color=line.get_color(), linewidth=1, linestyle="--")
+    axes.set_xlabel("time, s" if clock else "frame")
+    axes.set_ylabel("cosine")
+    axes.set_title(score if title is None else title, fontsize=10)
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.0, -0.2), frameon=False)
+    return figure
+
+
+def _rectangle(*args: Any, **options: Any) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle(*args, **options)
+
+
+def _figure(width: float, height: float) -> Figure:
+    try:
+        shown = _shown_figure()
+    except ImportError as error:
+        raise MissingPackageError("plots need matplotlib (pip install vqe-core[plots])") from error
+    return shown(figsize=(width, height), layout="constrained")
+
+
+@cache
+def _shown_figure() -> type[Figure]:
+    """Figures that notebooks show as an image: a plain ``Figure`` they show only once pyplot, a global, is imported."""
+    from matplotlib.figure import Figure
+
+    class ShownFigure(Figure):
+        def _repr_png_(self) -> bytes:
+            buffer = io.BytesIO()
+            self.savefig(buffer, format="png")
+            return buffer.getvalue()
+
+    return ShownFigure
+
+
+def _numbers(values: Any) -> np.ndarray:
+    """Float array of lists in which None stands for what was not measured."""
+    return np.array(values, dtype=float)
+
+
+def _draw_matrix(axes: Any, matrix: np.ndarray, times: np.ndarray) -> None:
+    start, end = float(times[0, 0]), float(times[-1, 1])
+    drawn = axes.imshow(matrix, origin="lower", extent=(start, end, start, end), cmap="viridis", aspect="equal")
+    axes.set_xlabel("sound, s")
+    axes.set_ylabel("picture, s")
+    axes.set_title("every window with every other", fontsize=9)
+    axes.figure.colorbar(drawn, ax=axes, label="cosine", shrink=0.8)
+
+
+def _draw_diagonal(axes: Any, similarity: np.ndarray, times: np.ndarray, profile: Mapping[str, Any]) -> None:
+    centres = times.mean(axis=1)
+    axes.plot(centres, similarity, marker="o", markersize=4, color="#1f6286")
+    if profile["mean"] is not None:
+        axes.axhline(profile["mean"], color="#8a939b", linewidth=1, linestyle="--", label="mean")
+    worst = profile["worst"]
+    if worst is not None:
+        axes.axvspan(worst["start"], worst["end"], color="#b5501b", alpha=0.15, label="worst window")
+    lag = profile["best_lag"]
+    known = "" if lag is None else f" (best lag {lag:+.2f} s)"
+    axes.set_title(f"picture and sound of the same time{known}", fontsize=9)
+    axes.set_xlabel("time, s")
+    axes.set_ylabel("cosine")
+    axes.legend(fontsize=8, loc="best")

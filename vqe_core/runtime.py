@@ -1,0 +1,113 @@
+"""Safe use of torch and numpy in a process that was forked, for example by ``datasets.map(num_proc=...)``.
+
+A fork copies memory but no threads. A pool of threads that the parent used is dead in the child, and the next parallel
+operation of torch, or of the BLAS of numpy, waits for it for ever; a lock that another thread of the parent held stays
+locked in the child.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from vqe_core.errors import InputError
+
+_STARTED_IN = os.getpid()  # a spawned process imports this module anew, a forked one inherits it
+_settled_in = _STARTED_IN
+
+
+def in_forked_process() -> bool:
+    """Whether this process was forked from the one that imported this package."""
+    return os.getpid() != _STARTED_IN
+
+
+def settle_in_process() -> None:
+    """Make torch and numpy safe to use here; the first thing that anything which computes does.
+
+    In a forked process each gets one thread: it then never waits for the parent's. Anywhere else nothing happens.
+    """
+    global _settled_in
+    if os.getpid() == _settled_in:
+        return
+    import threadpoolctl
+    import torch
+
+    torch.set_num_threads(1)
+    threadpoolctl.threadpool_limits(1, user_api="blas")
+    _settled_in = os.getpid()
+
+
+def check_not_forked(loaded_in: int, what: str) -> None:
+    """For what has threads of its own, which stay behind in a fork: it would wait for them for ever.
+
+    Args:
+        loaded_in: id of the process that loaded it.
+        what: for the message.
+
+    Raises:
+        InputError: this process was forked from that one.
+    """
+    if os.getpid() != loaded_in:
+        raise InputError(
+            f"{what} was loaded before this process was forked, and cannot run here; load the model in the new "
+            "process only, use num_proc=1, or backend='torch'"
+        )
+
+
+def after_fork(function: Callable[[], Any]) -> None:
+    """Call ``function`` in every process forked from now on; nothing where there is no fork (Windows)."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=function)
+
+
+class ProcessLock:
+    """A re-entrant lock that is free in a forked process, whoever held it in the parent."""
+
+    def __init__(self) -> None:
+        self._renew()
+        after_fork(self._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+
+_DEVICES = ("cpu", "cuda", "mps")
+
+
+@contextmanager
+def own_precision() -> Iterator[None]:
+    """Autocast of the caller is off inside: it would round what is computed on its thread, and only that.
+
+    Also a decorator, ``@own_precision()``, of functions that compute.
+
+    Example:
+        >>> import torch
+        >>> with torch.autocast("cpu", dtype=torch.bfloat16), own_precision():
+        ...     torch.is_autocast_enabled("cpu")
+        False
+    """
+    import torch
+
+    with ExitStack() as stack:
+        for device in _DEVICES:
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        yield
+
+
+def float32_products(device: str) -> dict[str, str]:
+    """For the signature: how the caller lets a graphics card round products of float32; empty where it does not."""
+    import torch
+
+    precision = torch.get_float32_matmul_precision()
+    on_card = torch.device(device).type == "cuda"
+    return {"float32_products": precision} if on_card and precision != "highest" else {}

@@ -1,0 +1,479 @@
+"""What every metric shares: columns and their checks, options, errors and statuses, means, signature, map, tables.
+
+A scorer is a frozen dataclass of options. A metric of its own is a subclass that says which inputs it takes, what its
+scores are called, and how a row is scored; see ``clip_score.py`` for the shortest one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+
+from vqe_core.errors import InputError, InputTypeError, InternalError, VqeError, attempt
+from vqe_core.runtime import own_precision, settle_in_process
+from vqe_core.samplers import sampler_spec
+from vqe_core.scorers.fingerprint import carry
+from vqe_core.scorers.options import SharedOptions, check_options
+from vqe_core.scorers.report import (
+    ResultNames,
+    RowOutcome,
+    ScoreReport,
+    assemble_report,
+    report_to_columns,
+    report_to_result,
+)
+from vqe_core.scorers.row_errors import MOST_FAULTS, FaultWatch, report_failures
+from vqe_core.scorers.rows import as_columns, audio_column, check_keys, is_missing, read_cell, video_column
+from vqe_core.version import __version__
+from vqe_core.workers.pool import many_files
+
+Columns = Mapping[str, "list[Any] | None"]
+
+SCORE, FLAG, TEXT = "float32", "bool", "string"
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a metric.
+
+    Attributes:
+        name: argument of ``compute``, for example ``"predictions"``.
+        key: the option that names its column in a table.
+        kind: what a cell holds; ``"value"`` is anything.
+        required: whether every row needs it.
+    """
+
+    name: str
+    key: str
+    kind: Literal["text", "texts", "video", "audio", "value"]
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Call:
+    """The rows of one call, checked.
+
+    Attributes:
+        columns: lists by input, None for an input that is not given.
+        given: inputs that hold something; of a batch of a table, those that have a column.
+        rows: what ``Scorer.read_row`` made of each, or why it cannot be scored.
+        whole: False for a batch of a data set.
+    """
+
+    columns: Columns
+    given: frozenset[str]
+    rows: Sequence[Any]
+    whole: bool
+
+
+class Failing(Protocol):
+    """An outcome of a row, as far as the base looks at it."""
+
+    @property
+    def error(self) -> VqeError | None: ...
+
+
+class Scoring(Protocol):
+    """One call at work, its models loaded."""
+
+    def outcomes(self) -> Sequence[Any]:
+        """Score all rows; each outcome has an ``error``, None where the row has scores."""
+        ...
+
+    def report(self, outcomes: Sequence[Any]) -> ScoreReport:
+        """Make the report of the call."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scorer(SharedOptions):
+    """A metric with fixed options.
+
+    The object is itself the function for ``datasets.map(scorer, batched=True)``. It holds options only, so it pickles
+    to a few hundred bytes, and its fingerprint is the same before and after its models load.
+
+    A subclass names its ``inputs``, its ``result_names``, and either scores a row by itself (``score_row``) or all
+    rows of a call together (``prepare``).
+
+    Attributes:
+        name: under which it is registered, and which its signature carries.
+        inputs: in the order of ``compute``; the first is required.
+        asked_for: text columns that an option asks for: they stand beside the means too, not among the samples only.
+        words: text columns that hold words as they are; the others hold structures, in tables as JSON.
+    """
+
+    name: ClassVar[str]
+    inputs: ClassVar[tuple[Input, ...]]
+    asked_for: ClassVar[tuple[str, ...]] = ()
+    words: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        self.check_result_names()
+
+    # What a metric of its own says.
+
+    def result_names(self, given: Collection[str]) -> ResultNames:
+        """Return the names of the columns that it writes.
+
+        Args:
+            given: inputs that there are.
+
+        Raises:
+            InputError: too few to score anything.
+        """
+        raise NotImplementedError
+
+    def writes_score(self, name: str) -> bool:
+        """Tell whether a score, with these or other options, is called ``name``."""
+        names = self.result_names({entry.name for entry in self.inputs})
+        return name in (*names.scores, *names.flags)
+
+    def read_row(self, cells: Mapping[str, Any], given: Collection[str]) -> Any:
+        """Check one row, and return it in the form that is scored. Default: its checked cells, by input.
+
+        Args:
+            cells: by input.
+            given: inputs that the call has.
+
+        Raises:
+            VqeError: of the kind and code of what is wrong.
+        """
+        return {entry.name: read_cell(entry.kind, cells[entry.name], entry.name) for entry in self.inputs}
+
+    def score_row(self, row: Any) -> Mapping[str, float] | RowOutcome:
+        """Score one row, as ``read_row`` returned it."""
+        raise NotImplementedError
+
+    def prepare(self, call: Call) -> Scoring:
+        """Load what a call needs. Default: nothing; ``score_row`` scores one row after the other.
+
+        Raises:
+            ModelNotFoundError, ModelError, MissingPackageError: before anything is decoded.
+        """
+        return RowByRow(self, call)
+
+    def own_signature(self) -> dict[str, Any]:
+        """Return the options that can change a score and are no other metric's, for the signature."""
+        return {}
+
+    def check_batch(self) -> None:
+        """Check that no option gives scores that would differ from batch to batch of a data set.
+
+        Raises:
+            InputError: one does; the message says how to fix it beforehand.
+        """
+
+    # What follows is the same for every metric.
+
+    @classmethod
+    def summary(cls) -> str:
+        """Return the first line of its description."""
+        return (cls.__doc__ or "").strip().splitlines()[0].rstrip(".")
+
+    def compute(self, *_: Any, **columns: Any) -> Any:
+        """Score rows and return plain Python values, as the ``evaluate`` module does.
+
+        Args:
+            columns: lists by input.
+
+        Returns:
+            The mean of each score, ``num_rows``, ``num_failed`` and ``signature``; ``samples`` where asked for.
+
+        Raises:
+            VqeError: see ``score``.
+        """
+        return report_to_result(Scorer.score(self, **columns), self)
+
+    def score(self, *_: Any, **columns: Any) -> Any:
+        """Score rows; arguments as ``compute``.
+
+        Raises:
+            InputError: columns that cannot be scored at all.
+            ModelNotFoundError, ModelError, MissingPackageError: before anything is decoded.
+            MediaError, InputError, RowsFailedError: rows that cannot be scored, with ``on_error="raise"``.
+        """
+        return self._scored(self.call(whole=True, **columns))
+
+    def call(self, *, whole: bool, **columns: Any) -> Call:
+        """Check the columns of a call and its rows; arguments as ``compute``."""
+        lists = as_columns(**{entry.name: columns.pop(entry.name, None) for entry in self.inputs})
+        if columns:
+            takes = ", ".join(entry.name for entry in self.inputs)
+            raise InputTypeError(f"{', '.join(columns)} is no input of {self.name}; it takes {takes}")
+        given = {name for name, column in lists.items() if column and not all(map(is_missing, column))}
+        return self._call(lists, given, whole=whole)
+
+    def score_batch(self, batch: Mapping[str, Any], base_dir: str | None = None, *, whole: bool = False) -> ScoreReport:
+        """Score a batch of rows of a data set, or with ``whole`` all of them; ``base_dir`` is where paths start.
+
+        Raises:
+            InputError: an option that would differ from batch to batch.
+            VqeError: see ``score``.
+        """
+        if not whole:
+            self.check_batch()
+        lists = as_columns(**self.inputs_from(batch, base_dir))
+        # By the columns there are, not by their values: every batch must give the same columns.
+        given = {name for name, column in lists.items() if column is not None}
+        return self._scored(self._call(lists, given, whole=whole))
+
+    def _call(self, columns: Columns, given: Collection[str], *, whole: bool) -> Call:
+        self.result_names(given)  # too little to score anything is told before a row is looked at
+        call = Call(columns, frozenset(given), self._read_rows(columns, given), whole)
+        if self.on_error == "raise":
+            failures = {i: row for i, row in enumerate(call.rows) if isinstance(row, VqeError)}
+            report_failures(failures, len(call.rows), "raise")
+        return call
+
+    @own_precision()
+    def _scored(self, call: Call) -> ScoreReport:
+        settle_in_process()
+        scoring = self.prepare(call)
+        outcomes = scoring.outcomes()
+        self.check_failures(outcomes, whole=call.whole)
+        return scoring.report(outcomes)
+
+    def check_failures(self, outcomes: Sequence[Failing], *, whole: bool) -> None:
+        """Raise, warn or pass over in silence what is wrong with some rows, by ``on_error``."""
+        failures = {i: outcome.error for i, outcome in enumerate(outcomes) if outcome.error is not None}
+        report_failures(failures, len(outcomes), self.on_error, whole=whole)
+
+    def _read_rows(self, columns: Columns, given: Collection[str]) -> list[Any]:
+        """Check every row; a row that cannot be scored gives its error."""
+        count = len(next(column for column in columns.values() if column is not None))
+        return [
+            attempt(self.read_row, {name: column[i] if column else None for name, column in columns.items()}, given)
+            for i in range(count)
+        ]
+
+    @property
+    def needed_key(self) -> str:
+        """The option that names the column without which there is no row."""
+        return next(entry.key for entry in self.inputs if entry.required)
+
+    def inputs_from(self, columns: Mapping[str, Any], base_dir: str | None = None) -> dict[str, Any]:
+        """Return the arguments of ``score`` from a table, by the ``*_key`` options.
+
+        Args:
+            columns: lists by column name.
+            base_dir: folder that relative media paths are relative to. Default: the working directory.
+
+        Raises:
+            InputError: a column that is needed is not there.
+        """
+        self.check_columns(columns)
+        return {entry.name: self._input_from(entry, columns, base_dir) for entry in self.inputs}
+
+    def _input_from(self, entry: Input, columns: Mapping[str, Any], base_dir: str | None) -> Any:
+        key = getattr(self, entry.key)
+        if entry.kind == "video":
+            return video_column(columns, key, self.start_key, self.end_key, base_dir)
+        if entry.kind == "audio":
+            return audio_column(columns, key, base_dir)
+        return columns[key] if key in columns else None  # noqa: SIM401 (a data set's columns have no get)
+
+    def columns_for(self, columns: Collection[str]) -> dict[str, str]:
+        """Return name and type of each column that the object, as a function, adds to a table with ``columns``."""
+        self.check_columns(columns)
+        names = self.result_names({entry.name for entry in self.inputs if getattr(self, entry.key) in columns})
+        types = {**dict.fromkeys(names.scores, SCORE), **dict.fromkeys(names.flags, FLAG)}
+        return {**types, **dict.fromkeys(names.texts, TEXT), self.status_key: TEXT, self.message_key: TEXT}
+
+    def signed(self, models: Mapping[str, Any], readers: Collection[str], **others: Any) -> dict[str, Any]:
+        """Return the signature: metric, version, models, sampling and readers, then what is this metric's own."""
+        sampling = {"sampler": sampler_spec(self.frame_sampler), "max_frames": self.max_frames}
+        reading = {**sampling, "reader": ", ".join(sorted(readers))}
+        looks = any(entry.kind == "video" for entry in self.inputs)
+        about = {"metric": self.name, "version": __version__, **models, **(reading if looks else {})}
+        return {**about, **self.own_signature(), **others}
+
+    def __call__(
+        self,
+        batch: Mapping[str, Any],
+        rank: int | None = None,
+        *others: Any,
+        base_dir: str | None = None,
+        isolate: bool | None = None,
+    ) -> dict[str, Any]:
+        """Score a batch of rows of a data set: columns in, score columns with status and message out.
+
+        Args:
+            batch: lists by column name.
+            rank: of the worker; with ``device="auto"``, workers of ``map(with_rank=True, num_proc=...)`` share the
+                graphics cards by it.
+            others: nothing; ``map`` gives more where it is told to, which is refused.
+            base_dir: folder that relative media paths start from. Default: the working directory.
+            isolate: what the option of this name says where it is None. Default: the more rows this object has been
+                given, the more are in the data set; so from the 64th on, worker processes decode.
+
+        Raises:
+            InputTypeError: no batch of rows by column, as ``map`` gives it with some of its settings.
+            InputError: a column of the batch has the name of a result, or as ``score_batch``.
+        """
+        check_map_arguments(batch, (rank, *others), self.needed_key, getattr(self, self.needed_key))
+        self.check_free(batch)
+        scorer: Any = on_rank(self, rank)
+        if scorer.isolate is None:
+            scorer = replace(scorer, isolate=isolate or self._has_seen_many(len(batch[getattr(self, self.needed_key)])))
+        report = scorer.score_batch(batch, base_dir)
+        self._watch(report)
+        return report_to_columns(report, scorer, np.float32)
+
+    def _watch(self, report: ScoreReport) -> None:
+        """End a run in which nothing happens but internal errors, batch after batch: no row will be scored.
+
+        Raises:
+            InternalError: see ``FaultWatch``.
+        """
+        faults: list[int] | None = self.__dict__.setdefault("_faults_by_batch", [])
+        if faults is None:
+            return
+        if "ok" in report.status:
+            self.__dict__["_faults_by_batch"] = None  # it works: what fails from here on costs its row only
+            return
+        count = report.status.count(InternalError.code)
+        if not count:
+            return
+        faults.append(count)
+        # One batch may hold rows of one video only.
+        if len(faults) > 1 and sum(faults) >= MOST_FAULTS:
+            message = report.messages[report.status.index(InternalError.code)]
+            raise InternalError(f"stopped: the first {sum(faults)} rows all failed. {message}")
+
+    def _has_seen_many(self, more: int) -> bool | None:
+        """Whether enough rows came by to start worker processes; None leaves it to the files of the batch."""
+        self.__dict__["_rows_seen"] = self.__dict__.get("_rows_seen", 0) + more  # no option: not pickled or compared
+        return many_files(self.__dict__["_rows_seen"]) or None
+
+    def check_columns(self, columns: Collection[str]) -> None:
+        """Raise InputError if a column that an option names, or that every row needs, is not there."""
+        check_keys(self, columns)
+        key = getattr(self, self.needed_key)
+        if key not in columns:
+            raise InputError(f"{self.needed_key} ({key!r}) is no column; there are {', '.join(map(str, columns))}")
+
+    def taken(self, columns: Collection[str]) -> list[str]:
+        """Which of ``columns`` have names of results, or of scores that other options gave: they would be mixed up."""
+        results = self.columns_for(columns)
+        return [name for name in columns if name in results or self.writes_score(name)]
+
+    def check_free(self, columns: Collection[str], where: str = "the data set") -> None:
+        """Raise InputError if one of ``columns`` has the name of a result."""
+        taken = self.taken(columns)
+        if taken:
+            raise InputError(
+                f"{where} has columns {taken} already; rename or remove them, results are called so. status_key and "
+                "message_key give status and message other names, for example beside another metric"
+            )
+
+    def check_result_names(self) -> None:
+        """Raise InputError if the columns of status and message cannot be told from the others."""
+        for option in ("status_key", "message_key"):
+            key = getattr(self, option)
+            if not isinstance(key, str) or not key or self.writes_score(key):
+                raise InputError(f"{option} ({key!r}) must be a name that no score has")
+        if self.status_key == self.message_key:
+            raise InputError(f"status_key and message_key ({self.status_key!r}) must differ")
+
+    def features(self, features: Any) -> Any:
+        """The ``datasets.Features`` of a scored data set, for ``map(scorer, features=scorer.features(ds.features))``.
+
+        Needed where there may be no row to learn the types from: streams, and data sets that may be empty.
+
+        Args:
+            features: of the data set before.
+
+        Raises:
+            InputError: a column that is needed is not there.
+        """
+        from datasets import Features, Value
+
+        return Features({**features, **{name: Value(kind) for name, kind in self.columns_for(features).items()}})
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return carry(self)
+
+
+@dataclass(frozen=True)
+class RowByRow:
+    """The scoring of a metric that needs nothing but the row: one after the other, each for itself."""
+
+    scorer: Scorer
+    call: Call
+
+    def outcomes(self) -> list[RowOutcome]:
+        """Score each row; one that fails gives its error."""
+        watch = FaultWatch()
+        return [as_outcome(watch.attempt(self._scored, row)) for row in self.call.rows]
+
+    def _scored(self, row: Any) -> Any:
+        if isinstance(row, VqeError):
+            raise row
+        return self.scorer.score_row(row)
+
+    def report(self, outcomes: Sequence[RowOutcome]) -> ScoreReport:
+        """Make the report of the call."""
+        return assemble_report(outcomes, self.scorer.result_names(self.call.given), self.scorer.signed({}, ()))
+
+
+def as_outcome(result: Mapping[str, float] | RowOutcome | VqeError) -> RowOutcome:
+    """Return the outcome that scores, or an error, stand for."""
+    if isinstance(result, VqeError):
+        return RowOutcome(error=result)
+    return result if isinstance(result, RowOutcome) else RowOutcome(result)
+
+
+_ONE_CELL = (str, bytes, Mapping, type(None))
+
+
+def check_map_arguments(batch: Any, others: tuple[Any, ...], needed_key: str, needed: str) -> None:
+    """Check that a batch of rows came, and beside it a rank or nothing.
+
+    Args:
+        batch: the first argument.
+        others: further positional arguments.
+        needed_key: the option that names the column without which there is no row.
+        needed: that column.
+
+    Raises:
+        InputTypeError: columns one by one, a table of Arrow or polars, numbers of rows, or a single row.
+    """
+    if hasattr(batch, "column_names") or type(batch).__module__.startswith("polars"):
+        raise InputTypeError(
+            f"the rows come as {type(batch).__name__}; give them as lists: "
+            "rows.with_format(None).map(scorer, batched=True)"
+        )
+    if not hasattr(batch, "keys"):
+        raise InputTypeError(
+            f"the scorer takes whole rows by column name, got {type(batch).__name__}; leave input_columns out, and "
+            f"name the columns by {needed_key} and the other *_key options"
+        )
+    rank = others[0] if others else None
+    if len(others) > 1 or not (rank is None or isinstance(rank, int)):
+        raise InputTypeError("beside the rows the scorer takes their rank alone; leave with_indices out of map")
+    # A row of a data set knows that it is one; otherwise a cell shows it.
+    if type(batch).__name__ == "LazyRow" or (needed in batch and isinstance(batch[needed], _ONE_CELL)):
+        raise InputTypeError("the scorer got a single row; give it batches of rows: map(scorer, batched=True)")
+
+
+SCORE, FLAG, TEXT = "float32", "bool", "string"
+
+
+def on_rank(scorer: Any, rank: int | None) -> Any:
+    """The scorer on the graphics card of a worker, with ``device="auto"``; else the scorer itself.
+
+    Args:
+        scorer: with a ``device`` option.
+        rank: number of the worker, from 0; None outside ``map(with_rank=True, num_proc=...)``. Several workers share
+            a card where there are more of them than cards.
+    """
+    if rank is None or scorer.device != "auto":
+        return scorer
+    import torch
+
+    cards = torch.cuda.device_count()
+    return replace(scorer, device=f"cuda:{rank % cards}") if cards > 1 else scorer

@@ -1,0 +1,124 @@
+"""Metrics of captions whose texts and images one model embeds: EMScore, CLIPScore, and those to come.
+
+A metric of its own says what its scores are called (``result_names``) and how an embedded row is scored
+(``score_row``); see ``clip_score.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
+from vqe_core.errors import VqeError
+from vqe_core.scorers.base import Call, Input, Scorer, as_outcome
+from vqe_core.scorers.options import CaptionOptions
+from vqe_core.scorers.report import RowOutcome, ScoreReport, assemble_report
+from vqe_core.scorers.row_errors import FaultWatch
+from vqe_core.scorers.rows import CaptionRow, check_references, check_text, read_video
+
+if TYPE_CHECKING:
+    from vqe_core.scorers.embedded_rows import EmbeddedRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionScorer(CaptionOptions, Scorer):
+    """A metric of captions against videos, reference captions, or both."""
+
+    inputs: ClassVar[tuple[Input, ...]] = (
+        Input("predictions", "candidate_key", "text", required=True),
+        Input("references", "reference_key", "texts"),
+        Input("videos", "video_key", "video"),
+    )
+
+    def __post_init__(self) -> None:
+        _ = self.model
+        super().__post_init__()
+
+    def compute(self, *, predictions: Any, videos: Any = None, references: Any = None) -> dict[str, Any]:
+        """Score captions and return plain Python values, as the ``evaluate`` module does.
+
+        Args:
+            predictions: list of captions.
+            videos: list of videos (path, bytes, ``{"path", "bytes", "start", "end"}``, uint8 frames (N, H, W, 3),
+                PIL images, decoder), None for a row without one.
+            references: list of a string or a list of strings a row, None for a row without.
+
+        Returns:
+            Mean of each score, ``num_rows``, ``num_failed``, ``signature``; ``samples`` and ``frame_details`` where
+            asked for.
+
+        Raises:
+            VqeError: see ``score``.
+        """
+        result: dict[str, Any] = super().compute(predictions=predictions, videos=videos, references=references)
+        return result
+
+    def score(self, *, predictions: Any, videos: Any = None, references: Any = None) -> ScoreReport:
+        """Score captions; arguments as ``compute``.
+
+        Raises:
+            InputError: columns that cannot be scored at all.
+            ModelNotFoundError, ModelError: before anything is decoded.
+            MediaError, InputError, RowsFailedError: rows that cannot be scored, with ``on_error="raise"``.
+        """
+        report: ScoreReport = super().score(predictions=predictions, videos=videos, references=references)
+        return report
+
+    def read_row(self, cells: Mapping[str, Any], given: Collection[str]) -> CaptionRow:
+        """Check one row; see ``Scorer.read_row``."""
+        caption = check_text(cells["predictions"], "predictions")
+        return CaptionRow(caption, check_references(cells["references"]), read_video(cells["videos"]))
+
+    def score_row(self, row: EmbeddedRow) -> Mapping[str, float] | RowOutcome:
+        """Score one embedded row."""
+        raise NotImplementedError
+
+    def load_encoder(self) -> ImageTextEncoder:
+        """Load the encoder that the options name; raise where it cannot be had, or not for what is asked for."""
+        return load_image_text_encoder(self.model, self.device, self.dtype, self.backend)
+
+    def prepare(self, call: Call) -> CaptionScoring:
+        """Load the encoder; see ``Scorer.prepare``."""
+        return CaptionScoring(self, call, self.load_encoder())
+
+
+class CaptionScoring:
+    """One call of a metric of captions, its encoder loaded; extended by metrics with work before the first row."""
+
+    def __init__(self, scorer: CaptionScorer, call: Call, encoder: ImageTextEncoder) -> None:
+        self.scorer, self.call, self.encoder = scorer, call, encoder
+        self.readers: set[str] = set()
+
+    def score_row(self, row: EmbeddedRow) -> Mapping[str, float] | RowOutcome:
+        """Score one embedded row."""
+        return self.scorer.score_row(row)
+
+    def outcomes(self) -> list[RowOutcome]:
+        """Embed the rows, some at a time, and score each; one that fails gives its error."""
+        from vqe_core.scorers.embedded_rows import embed_rows
+
+        outcomes, watch = [RowOutcome()] * len(self.call.rows), FaultWatch()
+        for i, row in embed_rows(self.call.rows, self.encoder, self.scorer):
+            if isinstance(row, VqeError):
+                watch.note(row)
+                outcomes[i] = as_outcome(row)
+                continue
+            outcomes[i] = as_outcome(watch.attempt(self._scored, row))
+            if row.video is not None:
+                self.readers.add(row.video.reader)
+        return outcomes
+
+    def _scored(self, row: EmbeddedRow) -> RowOutcome:
+        outcome = as_outcome(self.score_row(row))
+        return outcome if outcome.warnings else RowOutcome(outcome.scores, row.warnings, outcome.details)
+
+    def report(self, outcomes: Sequence[RowOutcome]) -> ScoreReport:
+        """Make the report of the call."""
+        names = self.scorer.result_names(self.call.given)
+        return assemble_report(outcomes, names, self.signature())
+
+    def signature(self) -> dict[str, Any]:
+        """Return everything that can change a score, and nothing else."""
+        return self.scorer.signed(self.encoder.signature(), self.readers)

@@ -1,0 +1,77 @@
+"""CLIPScore of a caption and a video: their cosine as wholes, and with reference captions RefCLIPScore."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from vqe_core.errors import InputError
+from vqe_core.options import option
+from vqe_core.scorers.caption_scorer import CaptionScorer
+from vqe_core.scorers.report import ResultNames
+from vqe_core.scorers.rows import CaptionRow
+
+if TYPE_CHECKING:
+    from vqe_core.scorers.embedded_rows import EmbeddedRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class CLIPScore(CaptionScorer):
+    """CLIPScore: does a caption as a whole fit a video as a whole?
+
+    ``clip_score`` is 2.5 x max(cos, 0) of the caption and the mean frame, ``ref_clip_score`` the harmonic mean of that
+    and the cosine with the best reference.
+
+    Source:
+        Hessel et al., "CLIPScore: A Reference-free Evaluation Metric for Image Captioning", EMNLP 2021. The paper
+        scores images and puts "A photo depicts" before each text: ``prefix="A photo depicts "``.
+
+    Example:
+        >>> import numpy as np
+        >>> red = np.zeros((4, 64, 64, 3), np.uint8) + np.array([220, 40, 40], np.uint8)
+        >>> result = CLIPScore(clip_model_path="toy").compute(predictions=["a red square"], videos=[red])
+        >>> 0 <= result["clip_score"] <= 2.5
+        True
+    """
+
+    name: ClassVar[str] = "clip_score"
+
+    prefix: str = option("", "words put before every caption and reference (the paper's: 'A photo depicts ')")
+
+    def result_names(self, given: Collection[str]) -> ResultNames:
+        """Return the names of the scores that the inputs allow."""
+        if "videos" not in given:
+            raise InputError("clip_score compares captions with videos; give videos")
+        return ResultNames(("clip_score", *(("ref_clip_score",) if "references" in given else ())))
+
+    def writes_score(self, name: str) -> bool:
+        """Tell whether a score is called ``name``."""
+        return name in ("clip_score", "ref_clip_score")
+
+    def read_row(self, cells: Mapping[str, Any], given: Collection[str]) -> CaptionRow:
+        """Check one row; see ``Scorer.read_row``."""
+        row = super().read_row(cells, given)
+        if row.video is None:
+            raise InputError("videos (None) must hold a video; leave the row out", code="no_input")
+        references = tuple(self.prefix + text for text in row.references)
+        return replace(row, candidate=self.prefix + row.candidate, references=references)
+
+    def score_row(self, row: EmbeddedRow) -> dict[str, float]:
+        """Score one embedded row; without a reference there is no ``ref_clip_score``."""
+        import torch
+        from torch.nn.functional import normalize
+
+        from vqe_core.functional.clip_score import clip_score, ref_clip_score
+
+        assert row.video is not None  # read_row
+        caption = row.candidate.pooled
+        score = clip_score(caption @ normalize(row.video.values.mean(dim=0), dim=0))
+        if not row.references:
+            return {"clip_score": float(score)}
+        similarities = torch.stack([text.pooled for text in row.references]) @ caption
+        return {"clip_score": float(score), "ref_clip_score": float(ref_clip_score(score, similarities))}
+
+    def own_signature(self) -> dict[str, Any]:
+        """Return the options that can change a score; see ``Scorer.own_signature``."""
+        return {"long_text": self.long_text, "prefix": self.prefix}

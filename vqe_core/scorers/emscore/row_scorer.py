@@ -1,0 +1,185 @@
+"""EMScore of one row, from embeddings alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from vqe_core.encoders import ImageTextEncoder
+from vqe_core.functional.emscore import (
+    EmbeddedBatch,
+    EMScores,
+    combine,
+    emscore,
+    mean_direction,
+    over_references,
+)
+from vqe_core.functional.idf import IdfTable
+from vqe_core.options import FrameAggregation, MultiReference
+from vqe_core.scorers.base import Call
+from vqe_core.scorers.caption_scorer import CaptionScoring
+from vqe_core.scorers.embedded_rows import EmbeddedRow
+from vqe_core.scorers.emscore.idf import resolve_idf
+from vqe_core.scorers.emscore.score_types import BOTH, REFERENCE, VIDEO, available_score_types, left_out, score_keys
+from vqe_core.scorers.report import RowOutcome
+from vqe_core.types import TextEmbedding, TimedEmbeddings
+
+if TYPE_CHECKING:
+    from vqe_core.scorers.emscore.scorer import EMScore
+
+
+class EMScoring(CaptionScoring):
+    """One call of EMScore, its encoder loaded and the weights of its tokens known."""
+
+    def __init__(self, scorer: EMScore, call: Call, encoder: ImageTextEncoder) -> None:
+        super().__init__(scorer, call, encoder)
+        score_types = available_score_types(scorer.score_types, set(call.given))
+        idf = resolve_idf(scorer.idf, encoder, call.rows, scorer.long_text, scorer.on_error)
+        how = (scorer.multi_reference, scorer.frame_aggregation, idf, scorer.return_all_frames)
+        self.row_scorer = RowScorer(score_types, scorer.metrics, *how)
+
+    def score_row(self, row: EmbeddedRow) -> RowOutcome:
+        """Score one embedded row."""
+        return self.row_scorer.outcome(row)
+
+    def signature(self) -> dict[str, Any]:
+        """Return everything that can change a score, the weights of tokens by their digest."""
+        idf = self.row_scorer.idf
+        return {**super().signature(), "idf": "none" if idf is None else idf.digest()}
+
+
+@dataclass(frozen=True)
+class RowScorer:
+    """How rows are scored.
+
+    Attributes:
+        score_types, metrics: what to report.
+        multi_reference: see ``over_references``.
+        frame_aggregation: ``"video"`` matches the caption with all frames at once, as the paper does;
+            ``"mean_of_frames"`` scores each frame as a video of its own and averages.
+        idf: token weights, or None for equal ones.
+        with_frames: whether each frame is scored as a video of its own too.
+    """
+
+    score_types: tuple[str, ...]
+    metrics: tuple[str, ...]
+    multi_reference: MultiReference
+    frame_aggregation: FrameAggregation
+    idf: IdfTable | None = None
+    with_frames: bool = False
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the scores, ``"<score type>_<metric>"``."""
+        return score_keys(self.score_types, self.metrics)
+
+    def outcome(self, row: EmbeddedRow) -> RowOutcome:
+        """Score one row, with the warnings and details that belong to it."""
+        warnings = row.warnings
+        if self.weights_vanish(row.candidate, *row.references):
+            warnings += ("idf weighs every word of a caption 0; equal weights used",)
+        warnings += left_out(row.video is not None, bool(row.references), self.score_types)
+        details: dict[str, Any] = {}
+        if self.with_frames and row.video is not None:
+            details["frame_details"] = self.score_frames(row.candidate, row.references, row.video)
+        return RowOutcome(self.score(row.candidate, row.references, row.video), warnings, details)
+
+    def score(
+        self, candidate: TextEmbedding, references: Sequence[TextEmbedding], video: TimedEmbeddings | None
+    ) -> dict[str, float]:
+        """Scores by ``"<score type>_<metric>"``; NaN where the row lacks the video or the references."""
+        caption = self._text(candidate)
+        by_type: dict[str, EMScores] = {}
+        if references:
+            by_type[REFERENCE] = self._against_references(caption, references)
+        if video is not None:
+            per_video = (
+                emscore(caption, _video(video))
+                if self.frame_aggregation == "video"
+                else _mean(self._per_frame(caption, video))
+            )
+            by_type[VIDEO] = EMScores(*[value.reshape(()) for value in per_video])
+        return self._named(by_type)
+
+    def score_frames(
+        self, candidate: TextEmbedding, references: Sequence[TextEmbedding], video: TimedEmbeddings
+    ) -> list[dict[str, Any]]:
+        """Each sampled frame scored as a video of its own: frame_index, timestamp (s), and metrics by score type."""
+        caption = self._text(candidate)
+        per_frame = self._per_frame(caption, video)
+        against = self._against_references(caption, references) if references else None
+        details, timestamps = [], video.timestamps
+        for i, index in enumerate(video.indices.tolist()):
+            by_type = {VIDEO: EMScores(*[value[i] for value in per_frame])}
+            if against is not None:
+                by_type[REFERENCE] = against
+            timestamp = None if timestamps is None else float(timestamps[i])
+            details.append({"frame_index": index, "timestamp": timestamp, **self._nested(by_type)})
+        return details
+
+    def weights_vanish(self, *texts: TextEmbedding) -> bool:
+        """Whether idf weighs every token of one of the texts 0, so that equal weights replace it."""
+        return self.idf is not None and any(float(self.idf.lookup(text.token_ids).sum()) <= 0 for text in texts)
+
+    def _text(self, text: TextEmbedding) -> EmbeddedBatch:
+        if text.tokens is None:
+            return EmbeddedBatch(None, None, text.pooled[None])
+        mask = torch.ones(1, len(text.tokens), dtype=torch.bool)
+        weights = None if self.idf is None else self.idf.lookup(text.token_ids)[None]
+        return EmbeddedBatch(text.tokens[None], mask, text.pooled[None], weights)
+
+    def _against_references(self, caption: EmbeddedBatch, references: Sequence[TextEmbedding]) -> EMScores:
+        # One reference at a time: no padding, so no rounding that depends on the other references.
+        each = [emscore(caption, self._text(reference)) for reference in references]
+        together = EMScores(*[torch.cat(values) for values in zip(*each, strict=True)])
+        return over_references(together, self.multi_reference)
+
+    @staticmethod
+    def _per_frame(caption: EmbeddedBatch, video: TimedEmbeddings) -> EMScores:
+        """Seven (N,) tensors: the caption against each frame as a video of one frame."""
+        frames = video.values
+
+        def repeated(value: Tensor) -> Tensor:
+            return value.expand(len(frames), *value.shape[1:])
+
+        captions = EmbeddedBatch(
+            parts=None if caption.parts is None else repeated(caption.parts),
+            mask=None if caption.mask is None else repeated(caption.mask),
+            whole=repeated(caption.whole),
+            weights=None if caption.weights is None else repeated(caption.weights),
+        )
+        one_each = torch.ones(len(frames), 1, dtype=torch.bool)
+        return emscore(captions, EmbeddedBatch(frames[:, None], one_each, frames))
+
+    def _nested(self, by_type: dict[str, EMScores]) -> dict[str, dict[str, float]]:
+        """Requested metrics by score type, the combined type added where both others are there."""
+        if VIDEO in by_type and REFERENCE in by_type:
+            by_type = {**by_type, BOTH: combine(by_type[VIDEO], by_type[REFERENCE])}
+        return {
+            score_type: {metric: float(getattr(by_type[score_type], metric)) for metric in self.metrics}
+            for score_type in self.score_types
+            if score_type in by_type
+        }
+
+    def _named(self, by_type: dict[str, EMScores]) -> dict[str, float]:
+        nested = self._nested(by_type)
+        return {
+            f"{score_type}_{metric}": nested.get(score_type, {}).get(metric, math.nan)
+            for score_type in self.score_types
+            for metric in self.metrics
+        }
+
+
+def _video(video: TimedEmbeddings) -> EmbeddedBatch:
+    frames = video.values[None]
+    mask = torch.ones(frames.shape[:2], dtype=torch.bool)
+    return EmbeddedBatch(frames, mask, mean_direction(frames, mask))
+
+
+def _mean(scores: EMScores) -> EMScores:
+    return EMScores(*[value.mean(dim=0) for value in scores])

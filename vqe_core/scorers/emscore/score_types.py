@@ -1,0 +1,78 @@
+"""Score types and metrics of EMScore, and which the inputs allow. Imports no torch: ``--help`` reads this file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from vqe_core.errors import InputError, InputTypeError
+from vqe_core.scorers.rows import CaptionRow
+
+# The metrics of each score type, see ``vqe_core.functional.emscore.EMScores``.
+METRICS = ("figr_P", "figr_R", "figr_F", "cogr", "full_P", "full_R", "full_F")
+FINE_GRAINED_METRICS = tuple(name for name in METRICS if name != "cogr")
+
+VIDEO, REFERENCE, BOTH = SCORE_TYPES = ("EMScore(X,V)", "EMScore(X,X*)", "EMScore(X,V,X*)")
+# What each needs beside the captions.
+NEEDED_COLUMNS = {VIDEO: ("videos",), REFERENCE: ("references",), BOTH: ("videos", "references")}
+
+
+def chosen_names(option: str, value: Any, allowed: Sequence[str]) -> tuple[str, ...] | None:
+    """The distinct names in ``value`` (one, several, or None for None), in the order given.
+
+    Raises:
+        InputError: a name that is not among ``allowed``, or none at all.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str | Iterable):
+        raise InputTypeError(f"{option} ({value!r}) must be a name or a list of names among {', '.join(allowed)}")
+    chosen = (value,) if isinstance(value, str) else tuple(value)
+    if not chosen or any(item not in allowed for item in chosen):
+        raise InputError(f"{option} ({value!r}) must be among {', '.join(allowed)}")
+    return tuple(dict.fromkeys(chosen))
+
+
+def available_score_types(requested: Sequence[str] | None, given: set[str]) -> tuple[str, ...]:
+    """The score types asked for, or all that the ``given`` columns allow.
+
+    Raises:
+        InputError: a column that a score type needs is not given.
+    """
+    for score_type in requested or ():
+        absent = [name for name in NEEDED_COLUMNS[score_type] if name not in given]
+        if absent:
+            raise InputError(
+                f"score type {score_type} needs {' and '.join(absent)}; give them, or leave it out of score_types"
+            )
+    available = tuple(t for t in requested or SCORE_TYPES if given.issuperset(NEEDED_COLUMNS[t]))
+    if not available:
+        raise InputError("a caption is judged by something: give videos, references, or both")
+    return available
+
+
+def left_out(has_video: bool, has_references: bool, score_types: Sequence[str]) -> tuple[str, ...]:
+    """A remark for a row that lacks what some of the score types need."""
+    given = {"videos"} if has_video else set()
+    given |= {"references"} if has_references else set()
+    missing = [score_type for score_type in score_types if not given.issuperset(NEEDED_COLUMNS[score_type])]
+    lacking = "references" if has_video else "video"
+    return (f"no {lacking} in this row: {', '.join(missing)} left out",) if missing else ()
+
+
+def nothing_to_score(row: CaptionRow, score_types: Sequence[str]) -> InputError | None:
+    """An error with code ``no_input`` if the row lacks what every one of the score types needs."""
+    given = {"videos"} if row.video is not None else set()
+    given |= {"references"} if row.references else set()
+    if any(given.issuperset(NEEDED_COLUMNS[score_type]) for score_type in score_types):
+        return None
+    return InputError(
+        f"predictions ({row.candidate!r}) has {' and '.join(sorted(given)) or 'neither video nor references'}, "
+        f"which is not enough for {', '.join(score_types)}; fill the row in or leave it out",
+        code="no_input",
+    )
+
+
+def score_keys(score_types: Sequence[str], metrics: Sequence[str]) -> tuple[str, ...]:
+    """Names of the scores, ``"<score type>_<metric>"``."""
+    return tuple(f"{score_type}_{metric}" for score_type in score_types for metric in metrics)

@@ -1,0 +1,158 @@
+"""EMScore: does a caption fit a video, its reference captions, or both?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from vqe_core.encoders import ImageTextEncoder, load_text_side
+from vqe_core.errors import InputError, ModelError
+from vqe_core.options import FrameAggregation, MultiReference, option
+from vqe_core.scorers.base import Call
+from vqe_core.scorers.caption_scorer import CaptionScorer, CaptionScoring
+from vqe_core.scorers.emscore.score_types import (
+    FINE_GRAINED_METRICS,
+    METRICS,
+    NEEDED_COLUMNS,
+    SCORE_TYPES,
+    available_score_types,
+    chosen_names,
+    nothing_to_score,
+    score_keys,
+)
+from vqe_core.scorers.report import ResultNames
+from vqe_core.scorers.rows import CaptionRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class EMScore(CaptionScorer):
+    """EMScore: does a caption fit a video, its reference captions, or both?
+
+    The caption's tokens and sampled frames, or the tokens of a reference caption, are matched both ways (fine-grained
+    precision, recall, F1) and compared as wholes. Scores are cosines.
+
+    The object is itself the function for ``datasets.map(scorer, batched=True)``; it holds options only, so it
+    pickles to a few hundred bytes, and its fingerprint is the same before and after its model loads.
+
+    Raises:
+        InputError: an option breaks its rule.
+
+    Source:
+        Shi et al., "EMScore: Evaluating Video Captioning via Coarse-Grained and Fine-Grained Embedding
+        Matching", CVPR 2022; 10 frames, evenly spread, by its section 4.
+
+    Example:
+        >>> import numpy as np
+        >>> red = np.zeros((4, 64, 64, 3), np.uint8) + np.array([220, 40, 40], np.uint8)
+        >>> scorer = EMScore(clip_model_path="toy", frame_num=2)  # a teaching model
+        >>> result = scorer.compute(predictions=["a red square"], videos=[red])
+        >>> sorted(result)[:3]
+        ['EMScore(X,V)_cogr', 'EMScore(X,V)_figr_F', 'EMScore(X,V)_figr_P']
+    """
+
+    name: ClassVar[str] = "emscore"
+    asked_for: ClassVar[tuple[str, ...]] = ("frame_details",)
+
+    score_types: Any = option(
+        None, "EMScore(X,V), EMScore(X,X*), EMScore(X,V,X*); default: all the inputs allow", many=True, metavar="TYPE"
+    )
+    metrics: Any = option(
+        None, "figr_P figr_R figr_F cogr full_P full_R full_F; default: all", many=True, metavar="METRIC"
+    )
+    idf: Any = option(
+        False,
+        "token weights: false, true (fitted on the references, else the predictions), or a saved idf file",
+        bare="true",
+        names="file",
+    )
+    frame_aggregation: FrameAggregation = option(
+        "video", "video (the paper's: all frames at once) or mean_of_frames (each frame a video, averaged)"
+    )
+    multi_reference: MultiReference = option(
+        "max_component", "several references: max_component (the paper's) or best_reference (one for all metrics)"
+    )
+    return_all_frames: bool = option(False, "add 'frame_details': the scores of each sampled frame")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "score_types", chosen_names("score_types", self.score_types, SCORE_TYPES))
+        object.__setattr__(self, "metrics", chosen_names("metrics", self.metrics, METRICS) or METRICS)
+        if not isinstance(self.idf, bool):
+            from vqe_core.scorers.emscore.idf import check_idf
+
+            check_idf(self.idf)
+        super().__post_init__()
+
+    def result_names(self, given: Collection[str]) -> ResultNames:
+        """Return the names ``"<score type>_<metric>"`` of the score types asked for, or that the inputs allow."""
+        scores = score_keys(available_score_types(self.score_types, set(given)), self.metrics)
+        return ResultNames(scores, texts=("frame_details",) if self.return_all_frames else ())
+
+    def writes_score(self, name: str) -> bool:
+        """Tell whether a score, with these or other options, is called ``name``."""
+        return name.rpartition("_")[0].startswith(SCORE_TYPES)
+
+    def check_batch(self) -> None:
+        """Check that weights of tokens are those of the whole data set; see ``Scorer.check_batch``."""
+        if self.idf is True:
+            raise InputError(
+                "idf=True would differ from batch to batch; fit it on the whole column first: "
+                "scorer = scorer.fit(ds['reference'])"
+            )
+
+    def fit(self, captions: Iterable[Any], path: str | os.PathLike[str] | None = None) -> EMScore:
+        """Return a copy whose idf weights come from ``captions``. Loads no weights of the model.
+
+        Args:
+            captions: strings, or a list of strings a row; usually all references of the data set. What cannot be
+                scored does not count, or raises by ``on_error="raise"``.
+            path: also save the weights there, for ``idf=path``.
+        """
+        from vqe_core.functional.idf import idf_to_json
+        from vqe_core.scorers.emscore.idf import fit_captions
+
+        reader = load_text_side(self.model)
+        self._check_fine(reader.has_token_embeddings)
+        table = fit_captions(captions, reader, self.long_text, self.on_error)
+        if path is not None:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(idf_to_json(table))
+        return replace(self, idf=table)
+
+    def read_row(self, cells: Mapping[str, Any], given: Collection[str]) -> CaptionRow:
+        """Check one row; what no score type needs is not looked at, so that no video is opened in vain."""
+        score_types = available_score_types(self.score_types, set(given))
+        needed = {"predictions", *(name for score_type in score_types for name in NEEDED_COLUMNS[score_type])}
+        if self.idf is True:  # words are counted in the references, also where no score type compares with them
+            needed.add("references")
+        row = super().read_row({name: cell if name in needed else None for name, cell in cells.items()}, given)
+        lacking = nothing_to_score(row, score_types)
+        if lacking is not None:
+            raise lacking
+        return row
+
+    def load_encoder(self) -> ImageTextEncoder:
+        """Load the encoder that the options name; raise where it cannot be had, or not for the metrics asked for."""
+        encoder = super().load_encoder()
+        self._check_fine(encoder.has_token_embeddings)
+        return encoder
+
+    def _check_fine(self, has_token_embeddings: bool) -> None:
+        fine = [metric for metric in self.metrics if metric in FINE_GRAINED_METRICS]
+        if fine and not has_token_embeddings:
+            raise ModelError(
+                f"clip_model_path ({self.model!r}) has no token-level text embeddings, so {', '.join(fine)} "
+                "cannot be computed; use metrics=['cogr'], or a CLIP-type model"
+            )
+
+    def prepare(self, call: Call) -> CaptionScoring:
+        """Load the encoder, and fit or read the weights of tokens; see ``Scorer.prepare``."""
+        from vqe_core.scorers.emscore.row_scorer import EMScoring
+
+        return EMScoring(self, call, self.load_encoder())
+
+    def own_signature(self) -> dict[str, Any]:
+        """Return the options that can change a score; see ``Scorer.own_signature``."""
+        names = ("frame_aggregation", "long_text", "multi_reference")
+        return {"idf": "none", **{name: getattr(self, name) for name in names}}

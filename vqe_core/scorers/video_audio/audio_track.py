@@ -1,0 +1,199 @@
+"""The sound that is heard while a video is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vqe_core.errors import InputError, MediaError
+from vqe_core.functional.windows import common_span, window_bounds
+from vqe_core.media import (
+    Video,
+    VideoReader,
+    audio_status,
+    is_silent,
+    resample,
+    slice_seconds,
+    to_mono,
+)
+from vqe_core.scorers.video_audio.rows import SoundSource
+from vqe_core.types import AudioSamples, MediaSource
+from vqe_core.workers import DecodeWorker, open_video_in, read_audio_in
+
+# A sound and a video may differ by this much before the row says so.
+MAX_UNCOVERED = 1.0  # seconds
+MAX_UNCOVERED_SHARE = 0.05
+MAX_WINDOWS = 10_000  # of one sound: nearly three hours, second by second
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class HeardSound:
+    """Sound of the common span, mono, at its native rate; ``notes`` are remarks for the row."""
+
+    samples: AudioSamples
+    notes: tuple[str, ...] = ()
+
+
+def read_sound(video: MediaSource, audio: SoundSource | None, worker: DecodeWorker | None = None) -> AudioSamples:
+    """Decode a row's sound: the given one, or else the video's own track; in ``worker`` where there is one.
+
+    Raises:
+        MediaError: no sound, or one that cannot be read; ``code`` says why.
+    """
+    return read_audio_in(worker, video if audio is None else audio)
+
+
+def sound_offset(video: MediaSource, audio: SoundSource | None, start: float) -> float:
+    """Seconds to add to a sound's clock to put it on the clock of the video's frames.
+
+    A video's own track is on that clock already. A sound file runs beside the whole video file: its 0 s is the
+    file's beginning, also where a segment of the video is compared. Samples without a file begin with what is
+    compared.
+
+    Args:
+        video, audio: the pair; None for the video's own track.
+        start: seconds, where what is compared of the video begins.
+    """
+    if audio is None:
+        return 0.0
+    whole_file = isinstance(audio, AudioSamples) or video.start is None
+    return start if whole_file else 0.0
+
+
+def heard_during(samples: AudioSamples, start: float, end: float, *, offset: float) -> HeardSound:
+    """The part of a sound that is heard while the video is seen, as mono.
+
+    Args:
+        samples: as decoded.
+        start, end: seconds, what the video covers; equal where its frames have no clock, and then the whole
+            sound belongs to it.
+        offset: seconds, see ``sound_offset``.
+
+    Raises:
+        MediaError: ``silent``, ``too_short`` or ``non_finite_audio``.
+        InputError: the two have no second in common, ``no_overlap``.
+    """
+    notes = list(samples.warnings)
+    if end > start:
+        samples = replace(samples, start=samples.start + offset)
+        span = common_span(start, end, audio_start=samples.start, audio_end=samples.end)
+        notes += _remark(span.end - span.start, end - start, samples.duration)
+        samples = slice_seconds(samples, span.start, span.end)
+    problem = audio_status(samples)
+    # A short sound in a long silence has a low level as a whole; silence is judged second by second.
+    if problem is not None and not (problem[0] == "silent" and _loud_somewhere(samples)):
+        code, message = problem
+        raise MediaError(message, code=code)
+    return HeardSound(to_mono(samples), tuple(notes))
+
+
+def see_and_hear(
+    video: MediaSource,
+    audio: SoundSource | None,
+    worker: DecodeWorker | None,
+    reader: VideoReader | None,
+    use: Callable[[Video, HeardSound], Result],
+) -> Result:
+    """What ``use`` makes of a video and of the sound that is heard while it is seen.
+
+    Args:
+        video, audio: the pair; None for the video's own track.
+        worker: decodes, where there is one.
+        reader: of the video.
+        use: is called again, with another table of frames, where the video is damaged.
+
+    Raises:
+        MediaError, InputError: see ``read_sound`` and ``heard_during``; the video cannot be read.
+    """
+    opened, heard_while = open_pair(video, audio, worker, reader)
+    return opened.read(lambda seen: use(seen, heard_while(seen)))
+
+
+def open_pair(
+    video: MediaSource, audio: SoundSource | None, worker: DecodeWorker | None, reader: VideoReader | None
+) -> tuple[Video, Callable[[Video], HeardSound]]:
+    """A video, and what tells the sound that is heard while it, or its ``decoded`` table, is seen.
+
+    Args and Raises: see ``see_and_hear``.
+    """
+    sound = read_sound(video, audio, worker)
+    source, notes = with_clock(video, lambda: sound)
+
+    def heard_while(seen: Video) -> HeardSound:
+        table = seen.table
+        offset = -sound.start if notes else sound_offset(video, audio, table.start)
+        heard = heard_during(sound, table.start, table.end, offset=offset)
+        return replace(heard, notes=(*notes, *heard.notes))
+
+    return open_video_in(worker, source, reader=reader), heard_while
+
+
+def _loud_somewhere(samples: AudioSamples) -> bool:
+    mono, second = to_mono(samples).waveform, samples.sampling_rate
+    return any(not is_silent(mono[:, first : first + second]) for first in range(0, mono.shape[1], second))
+
+
+def _remark(common: float, video: float, sound: float) -> list[str]:
+    uncovered = max(video, sound) - common
+    if uncovered <= MAX_UNCOVERED and uncovered <= MAX_UNCOVERED_SHARE * max(video, sound):
+        return []
+    return [f"compared over the {common:.2f} s that picture ({video:.2f} s) and sound ({sound:.2f} s) have in common"]
+
+
+def sound_windows(
+    heard: HeardSound, *, sampling_rate: int, window: float, hop: float, longest: float
+) -> tuple[Tensor, list[np.ndarray]]:
+    """Windows of a sound as a model wants them.
+
+    Args:
+        heard: the sound.
+        sampling_rate: Hz, the model's.
+        window, hop: seconds.
+        longest: seconds, the most that the model takes.
+
+    Returns:
+        Times float64 (S, 2) in seconds, and S mono float32 (T,) waveforms.
+
+    Raises:
+        InputError: the window is longer than the model takes.
+    """
+    if window > longest:
+        raise InputError(f"window ({window} s) must be at most {longest} s, the most that the model hears at once")
+    if heard.samples.duration / hop > MAX_WINDOWS:
+        raise InputError(
+            f"hop ({hop} s) cuts a sound of {heard.samples.duration:.1f} s into more than {MAX_WINDOWS} windows; "
+            "use a longer one"
+        )
+    samples = resample(heard.samples, sampling_rate)
+    times = window_bounds(samples.start, samples.end, window=window, hop=hop)
+    most = round(longest * sampling_rate)  # resampling may round a sample more
+    parts = [slice_seconds(samples, start, end).waveform[0][:most] for start, end in times.tolist()]
+    return times, parts
+
+
+def loud_windows(waveforms: list[np.ndarray]) -> Tensor:
+    """bool (S,): which windows hold a sound.
+
+    Raises:
+        MediaError: none does, code ``silent``.
+    """
+    loud = torch.tensor([not is_silent(waveform[None]) for waveform in waveforms])
+    if not bool(loud.any()):
+        raise MediaError("every window of the sound is silent: below -60 dBFS", code="silent")
+    return loud
+
+
+def with_clock(video: MediaSource, sound: Callable[[], AudioSamples]) -> tuple[MediaSource, tuple[str, ...]]:
+    """Bare frames have no clock: they are taken to span the sound evenly, and a note says so."""
+    if video.frames is None or video.fps is not None:
+        return video, ()
+    seconds = sound().duration
+    note = f"{len(video.frames)} frames without times are taken to span the sound's {seconds:.2f} s evenly"
+    return replace(video, fps=len(video.frames) / seconds), (note,)

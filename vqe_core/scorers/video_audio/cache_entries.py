@@ -1,0 +1,89 @@
+"""What was made of sounds as cache entries: the tags of a sound, the windows of a pair."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from vqe_core.cache import CacheKey, EmbeddingCache, Entry
+from vqe_core.errors import VqeError
+from vqe_core.media import audio_versions, content_digest, source_identity
+from vqe_core.scorers.video_audio.pairs import SoundPair
+from vqe_core.scorers.video_audio.windows import WindowedEmbeddings
+from vqe_core.types import AudioSamples, MediaSource
+
+Made = TypeVar("Made")
+
+
+def pair_parts(pair: SoundPair, cache: EmbeddingCache) -> dict[str, Any] | None:
+    """The part of a key that tells a video and its sound; None for what has no content to tell it by."""
+    try:
+        video = content_digest(pair.video, cache.digests)
+        sound = video if pair.audio is None else _sound_digest(pair.audio, cache)
+    except VqeError:
+        return None  # reading it tells what is wrong
+    if video is None or sound is None:
+        return None
+    return {
+        "video": video,
+        "segment": [pair.video.start, pair.video.end, pair.video.fps],
+        "sound": "own track" if pair.audio is None else sound,
+        "decoders": audio_versions(),
+    }
+
+
+def _sound_digest(sound: MediaSource | AudioSamples, cache: EmbeddingCache) -> str | None:
+    if isinstance(sound, MediaSource):
+        content = content_digest(sound, cache.digests)
+        return None if content is None else f"{content}:{sound.start}:{sound.end}"
+    digest = hashlib.sha256(f"{sound.waveform.shape}:{sound.sampling_rate}:{sound.start}:".encode())
+    digest.update(np.ascontiguousarray(sound.waveform).data)
+    return digest.hexdigest()
+
+
+def looked_up(
+    pair: SoundPair,
+    cache: EmbeddingCache | None,
+    key: CacheKey | None,
+    make: Callable[[], Made],
+    store: Callable[[Made], Entry],
+    restore: Callable[[Entry], Made],
+) -> Made:
+    """What is stored of ``pair`` under ``key``, or else what ``make`` gives, stored for the next time.
+
+    A file that changed while it was read is not stored: the key tells what it was.
+
+    Raises:
+        VqeError: what ``make`` raises; failures are not stored.
+    """
+    entry = cache.get(key) if cache is not None and key is not None else None
+    if entry is not None:
+        return restore(entry)
+    before = identities(pair)
+    made = make()
+    if cache is not None and key is not None and identities(pair) == before:
+        cache.put(key, store(made))
+    return made
+
+
+def identities(pair: SoundPair) -> list[str]:
+    """What tells later whether the files of a pair are still those that were looked at."""
+    return [source_identity(source) for source in (pair.video, pair.audio) if isinstance(source, MediaSource)]
+
+
+def entry_of_windows(windows: WindowedEmbeddings, notes: tuple[str, ...], reader: str) -> Entry:
+    """The entry that ``windows_of_entry`` reads."""
+    names = ("times", "visual", "audio", "measured")
+    return Entry(
+        {name: getattr(windows, name).detach().numpy() for name in names}, {"notes": list(notes), "reader": reader}
+    )
+
+
+def windows_of_entry(entry: Entry) -> tuple[WindowedEmbeddings, tuple[str, ...], str]:
+    """Windows, remarks and reader as they were stored, bit for bit."""
+    windows = WindowedEmbeddings(**{name: torch.from_numpy(array) for name, array in entry.arrays.items()})
+    return windows, tuple(entry.notes["notes"]), entry.notes["reader"]

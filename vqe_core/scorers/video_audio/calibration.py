@@ -1,0 +1,154 @@
+"""What a similarity means: against the mismatches of its call, or against a bank of other sounds."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vqe_core.errors import InputError
+from vqe_core.functional.calibration import ChanceLevels, calibrate
+from vqe_core.functional.reference_bank import ReferenceBank, bank_percentile
+from vqe_core.scorers.rows import is_missing
+from vqe_core.scorers.video_audio.pairs import Comparison
+from vqe_core.scorers.video_audio.report import SoundOutcome
+
+# An N x N matrix of more rows costs more than it tells; beyond this, evenly spaced rows stand for all.
+MOST_ROWS = 1000
+NUMBERS = ("mismatched_mean", "gap", "auc", "r1_v2a", "r1_a2v", "median_rank", "p_value")
+
+
+def measure(
+    outcomes: Sequence[SoundOutcome],
+    columns: Mapping[str, Any],
+    method: Comparison,
+    *,
+    bank: ReferenceBank | None,
+    of_call: bool,
+    seed: int,
+) -> tuple[dict[str, Any], list[float]]:
+    """The numbers of a call, and each row's percentile; NaN where there is nothing to compare with.
+
+    Of a method without a space there are no numbers.
+
+    Args:
+        outcomes: of all rows; those that failed take no part.
+        columns: of the call, for its groups.
+        method: how rows were compared.
+        bank: other sounds; None: percentiles are among the sounds of the call.
+        of_call: whether the rows are a whole call; a batch of a data set has no numbers of its own.
+        seed: of the shuffles.
+    """
+    percentiles = [math.nan] * len(outcomes)
+    if method.space is None:
+        return {}, percentiles
+    good = [i for i, outcome in enumerate(outcomes) if outcome.error is None]
+    if not good:
+        unknown = {**dict.fromkeys(NUMBERS, math.nan), "chance": dict.fromkeys(ChanceLevels._fields, math.nan)}
+        return unknown if of_call else {}, percentiles
+    visual = torch.stack([outcomes[i].visual for i in good])
+    sound = torch.stack([outcomes[i].sound for i in good])
+    numbers: dict[str, Any] = {}
+    of_rows = percentiles
+    if of_call:
+        numbers, of_rows = calibrate_call(visual, sound, _groups(columns.get("groups"), good, sound), method, seed)
+    if bank is not None:
+        of_rows = bank_percentiles(visual, sound, bank, bank_space(method))
+    for i, value in zip(good, of_rows, strict=False):
+        percentiles[i] = value
+    return numbers, percentiles
+
+
+def _groups(groups: Sequence[Any] | None, good: Sequence[int], sound: Tensor) -> Sequence[Hashable]:
+    """The user's groups, a row without one being its own; or rows with one sound where none are given."""
+    if groups is None or all(map(is_missing, groups)):
+        return same_sounds(sound)
+    return [("own", i) if is_missing(groups[i]) else ("given", groups[i]) for i in good]
+
+
+def same_sounds(sound: Tensor) -> list[bytes]:
+    """A key a row, equal where the embeddings of the sounds are: rows with one sound are no mismatches."""
+    return [row.numpy().tobytes() for row in sound.round(decimals=5) + 0.0]
+
+
+def calibrate_call(
+    visual: Tensor, sound: Tensor, groups: Sequence[Hashable], method: Comparison, seed: int
+) -> tuple[dict[str, Any], list[float]]:
+    """Compare the true pairs of a call with its mismatches.
+
+    Args:
+        visual, sound: float (N, D), one a scored row.
+        groups: equal for rows that share a sound.
+        method: how they were compared; its ``logits`` rank.
+        seed: of the shuffles.
+
+    Returns:
+        The numbers of ``NUMBERS`` and ``chance``, the levels without any relation; and each row's percentile among
+        the other sounds. NaN where there is no mismatch.
+    """
+    numbers = {group: i for i, group in enumerate(dict.fromkeys(groups))}
+    ids = torch.tensor([numbers[group] for group in groups])
+    chosen = torch.from_numpy(np.linspace(0, len(ids) - 1, min(len(ids), MOST_ROWS)).astype(np.int64))
+    matrix = method.logits(visual[chosen], sound[chosen])
+    result = calibrate(matrix, ids[chosen], seed=seed)
+    summary: dict[str, Any] = {name: float(getattr(result, name)) for name in NUMBERS}
+    summary["chance"] = {name: float(value) for name, value in result.chance._asdict().items()}
+    percentiles = [math.nan] * len(ids)
+    for position, value in zip(chosen.tolist(), result.percentile.tolist(), strict=True):
+        percentiles[position] = value
+    for i in sorted(set(range(len(ids))) - set(chosen.tolist())):
+        others = sound[chosen[ids[chosen] != ids[i]]]
+        own, mismatched = (method.logits(visual[i : i + 1], row)[0] for row in (sound[i : i + 1], others))
+        percentiles[i] = float(bank_percentile(own, mismatched[None]).percentile)
+    return summary, percentiles
+
+
+def bank_percentiles(visual: Tensor, sound: Tensor, bank: ReferenceBank, space: str) -> list[float]:
+    """Each row's percentile among the sounds of a bank, by cosine.
+
+    Raises:
+        InputError: the bank is of another space.
+    """
+    own = torch.nn.functional.cosine_similarity(visual, sound, dim=-1)
+    return bank_percentile(own, bank.mismatched_scores(visual, space)).percentile.tolist()
+
+
+def bank_space(method: Comparison) -> str:
+    """Space of a bank: how the sounds were made counts too, tags and descriptions share a model but no scale."""
+    return f"{method.name} of {method.space}"
+
+
+def save_bank(bank: ReferenceBank, path: str | os.PathLike[str]) -> None:
+    """Write a bank as safetensors with its space and digest inside."""
+    from safetensors.torch import save_file
+
+    metadata = {"format": "vqe-bank-1", "space": bank.space, "digest": bank.digest()}
+    save_file({"embeddings": bank.embeddings.contiguous()}, str(path), metadata)
+
+
+def load_bank(value: Any) -> ReferenceBank | None:
+    """The bank that the ``reference_bank`` option names.
+
+    Raises:
+        InputError: no file, no bank, or one that was altered.
+    """
+    if value is None or isinstance(value, ReferenceBank):
+        return value
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(value)
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata, embeddings = file.metadata() or {}, file.get_tensor("embeddings")
+    except (OSError, SafetensorError, TypeError) as error:
+        raise InputError(f"reference_bank ({value!r}) is no bank that fit_bank wrote: {error}") from error
+    bank = ReferenceBank(embeddings, metadata.get("space", ""))
+    if metadata.get("digest") != bank.digest():
+        raise InputError(f"reference_bank ({value!r}) is damaged: its content does not match its digest; fit it again")
+    return bank

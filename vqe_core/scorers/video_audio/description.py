@@ -1,0 +1,161 @@
+"""Sound by way of its description: the user's, or a describer's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from vqe_core.chat.role import DESCRIBER
+from vqe_core.describers import Describer
+from vqe_core.embed import embed_texts
+from vqe_core.errors import InputError, VqeError
+from vqe_core.media import resample
+from vqe_core.scorers.row_errors import FaultWatch
+from vqe_core.scorers.rows import check_text
+from vqe_core.scorers.video_audio.audio_track import HeardSound
+from vqe_core.scorers.video_audio.bridges import DescriptionBridge
+from vqe_core.scorers.video_audio.frame_comparison import FrameComparison, hear
+from vqe_core.scorers.video_audio.llm_calls import ask_once
+from vqe_core.scorers.video_audio.pairs import PairResult, SoundPair
+from vqe_core.types import AudioSamples, TimedEmbeddings
+from vqe_core.workers import DecodeWorker
+
+PROFILE_WINDOW = 1.0  # seconds; a description has no window of its own
+
+# Sounds are heard until they take this much, then described together: nine of five minutes at 48 kHz.
+SOUND_BYTES = 512 * 1024**2
+
+
+@dataclass(frozen=True, eq=False)
+class _Heard:
+    """A pair with its frames and its sound, None where neither a description nor a profile needs it."""
+
+    pair: SoundPair
+    frames: TimedEmbeddings | VqeError
+    sound: HeardSound | VqeError | None
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the sound keeps, also as a part of a longer one."""
+        if not isinstance(self.sound, HeardSound):
+            return 0
+        waveform = self.sound.samples.waveform
+        return max(waveform.nbytes, getattr(waveform.base, "nbytes", 0))
+
+
+@dataclass(frozen=True, eq=False)
+class ByDescription(FrameComparison):
+    """Frames against the sound in words: the user's, or a describer's."""
+
+    name: ClassVar[str] = "description"
+    describer: Describer | None
+
+    def compare_embedded(
+        self,
+        pairs: Sequence[SoundPair],
+        embedded: Sequence[TimedEmbeddings | VqeError],
+        worker: DecodeWorker | None,
+        watch: FaultWatch,
+    ) -> list[PairResult | VqeError]:
+        """Compare each pair; one that fails gives its error."""
+        answers: dict[str, str | VqeError] = {}
+        results: list[PairResult | VqeError] = []
+        for group in self._heard(pairs, embedded, worker):
+            results += self._compare_heard(group, answers, worker, watch)
+        return results
+
+    def _heard(
+        self,
+        pairs: Sequence[SoundPair],
+        embedded: Sequence[TimedEmbeddings | VqeError],
+        worker: DecodeWorker | None,
+    ) -> Iterator[list[_Heard]]:
+        """Pairs with their sounds, as many together as may be held, so that a describer has enough to do at a time."""
+        group: list[_Heard] = []
+        watch = FaultWatch()
+        for pair, frames in zip(pairs, embedded, strict=True):
+            sound = watch.attempt(hear, pair, frames, worker) if self._needs_sound(pair) else None
+            group.append(_Heard(pair, frames, sound))
+            if sum(heard.bytes for heard in group) >= SOUND_BYTES:
+                yield group
+                group.clear()
+        yield group
+
+    def _compare_heard(
+        self,
+        group: Sequence[_Heard],
+        answers: dict[str, str | VqeError],
+        worker: DecodeWorker | None,
+        watch: FaultWatch,
+    ) -> list[PairResult | VqeError]:
+        descriptions = self._descriptions(group, answers)
+        known = [text for text in descriptions if isinstance(text, str)]
+        texts = embed_texts(known, self.encoder, self.settings, long_text="windows")
+
+        def one(heard: _Heard, description: str | VqeError) -> PairResult:
+            frames: Any = heard.frames
+            sound: Any = heard.sound
+            for part in (frames, sound, description):
+                if isinstance(part, VqeError):
+                    raise part
+            text: Any = texts[str(description)]
+            notes = (*text.notes, *(sound.notes if sound is not None else ()))
+            profile = None
+            if sound is not None:
+                bridge = DescriptionBridge(self.encoder, text.pooled, PROFILE_WINDOW, sound.samples.sampling_rate)
+                profile = self.profile(heard.pair, sound, bridge, worker)
+            words = {"description": str(description), "profile": profile}
+            return self.result(frames, text.pooled, notes, **words)
+
+        return [watch.attempt(one, *parts) for parts in zip(group, descriptions, strict=True)]
+
+    def _needs_sound(self, pair: SoundPair) -> bool:
+        to_describe = pair.description is None and self.describer is not None
+        return to_describe or self.options.return_profile
+
+    def _descriptions(self, group: Sequence[_Heard], answers: dict[str, str | VqeError]) -> list[str | VqeError]:
+        """The text of each pair, or why there is none; equal sounds are described once, as an answer may cost money."""
+        texts: list[Any] = [heard.pair.description for heard in group]
+        asked = {i: h.sound for i, h in enumerate(group) if texts[i] is None and isinstance(h.sound, HeardSound)}
+        if self.describer is not None:
+            keys = {i: _sound_key(sound.samples) for i, sound in asked.items()}
+            new = {key: asked[i].samples for i, key in keys.items() if key not in answers}
+            answers.update(zip(new, self._ask(self.describer, new), strict=True))
+            for i, key in keys.items():
+                texts[i] = answers[key]
+        missing = InputError(
+            "audio_descriptions (None) must say what is heard, or give a describer; leave the row out otherwise",
+            code="no_description",
+        )
+        return [missing if text is None else text for text in texts]
+
+    @staticmethod
+    def _ask(describer: Describer, sounds: Mapping[str, AudioSamples]) -> list[str | VqeError]:
+        """A description, or the error, of each sound."""
+        if not sounds:
+            return []
+        rate = describer.sampling_rate
+        samples = [sound if rate is None else resample(sound, rate) for sound in sounds.values()]
+        return ask_once(DESCRIBER, list(sounds), samples, describer.describe, _check_description)
+
+    def signature(self) -> dict[str, Any]:
+        """Of the model, and of the describer where there is one."""
+        describer = {} if self.describer is None else {"describer": self.describer.signature()}
+        return {**self.encoder.signature(), **describer}
+
+
+def _check_description(answer: Any) -> str:
+    try:
+        return check_text(answer, "description")
+    except VqeError as error:
+        raise InputError(str(error), code="bad_description") from error
+
+
+def _sound_key(samples: AudioSamples) -> str:
+    digest = hashlib.sha256(f"{samples.sampling_rate}:{samples.waveform.shape}:".encode())
+    digest.update(np.ascontiguousarray(samples.waveform).data)
+    return digest.hexdigest()

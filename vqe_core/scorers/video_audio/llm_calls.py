@@ -1,0 +1,111 @@
+"""Describers and judges: those that the options name, and asking them so that a failure costs rows, not the call."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeVar
+
+from vqe_core import registry
+from vqe_core.chat.role import Role
+from vqe_core.describers import Describer, as_describer
+from vqe_core.errors import PROGRAMMING_ERRORS, InputError, InternalError, VqeError
+from vqe_core.judges import Judge, as_judge
+from vqe_core.scorers.video_audio.options import VideoAudioOptions
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def describer_for(options: VideoAudioOptions) -> Describer | None:
+    """What puts sounds into words, None where the options name nothing.
+
+    Raises:
+        InputError: an address without a model, or one that holds a key or no host.
+        InputTypeError: neither a function nor a describer.
+    """
+    if isinstance(options.describer, str):
+        return as_describer(registry.create("describer", options.describer))
+    if options.describer is not None:
+        return as_describer(options.describer)
+    if options.api_url is None:
+        return None
+    from vqe_core.describers.endpoint import EndpointDescriber
+
+    return EndpointDescriber(**_endpoint(options))
+
+
+def judge_for(options: VideoAudioOptions) -> Judge:
+    """Who says how well sound and picture fit.
+
+    Raises:
+        InputError: the options name nobody, or an address without a model, or one that holds a key or no host.
+        InputTypeError: neither a function nor a judge.
+    """
+    if isinstance(options.judge, str):
+        return as_judge(registry.create("judge", options.judge))
+    if options.judge is not None:
+        return as_judge(options.judge)
+    if options.api_url is None:
+        raise InputError("method 'judge' needs a judge, or api_url and model_name of a model that sees and hears")
+    from vqe_core.judges.endpoint import EndpointJudge
+
+    return EndpointJudge(**_endpoint(options))
+
+
+def _endpoint(options: VideoAudioOptions) -> dict[str, Any]:
+    if options.model_name is None:
+        # The address is not repeated: it may hold what should not be printed.
+        raise InputError("api_url needs model_name; name the model that the endpoint serves")
+    names = ("api_url", "model_name", "max_workers", "progress")
+    return {name: getattr(options, name) for name in names}
+
+
+def ask_once(
+    role: Role,
+    keys: Sequence[Hashable],
+    items: Sequence[Item],
+    ask: Callable[[list[Item]], Sequence[Any]],
+    check: Callable[[Any], Result],
+) -> list[Result | VqeError]:
+    """The answer about each item; equal ones are asked about once, as an answer may cost money.
+
+    Args:
+        role: of who is asked.
+        keys: equal for equal items.
+        items: asked about.
+        ask: distinct items to an answer, or an error, each.
+        check: an answer to what is used of it; raises VqeError where it cannot be used.
+    """
+    first: dict[Hashable, Item] = {}
+    for key, item in zip(keys, items, strict=True):
+        first.setdefault(key, item)
+    distinct = list(first.values())
+    try:
+        answers = list(ask(distinct))
+        if len(answers) != len(distinct):
+            raise ValueError(f"{len(answers)} answers for {len(distinct)} {role.item}s")
+    except Exception as error:  # anyone may write a describer or a judge
+        failed: VqeError = InputError(f"the {role.name} failed: {error}", code=role.code("failed"))
+        if isinstance(error, PROGRAMMING_ERRORS) and _raised_here(error):
+            failed = InternalError.of(error)
+        answers = [failed] * len(distinct)
+    checked = {key: _checked(answer, check) for key, answer in zip(first, answers, strict=True)}
+    return [checked[key] for key in keys]
+
+
+def _raised_here(error: BaseException) -> bool:
+    """Tell whether a line of this package raised an exception, not one of who was asked."""
+    module = ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        module = frame.f_globals.get("__name__", "")
+    return module.startswith("vqe_core.")
+
+
+def _checked(answer: Any, check: Callable[[Any], Result]) -> Result | VqeError:
+    if isinstance(answer, VqeError):
+        return answer
+    try:
+        return check(answer)
+    except VqeError as error:
+        return error

@@ -1,0 +1,97 @@
+"""One call of video-audio similarity, from checked rows to a report."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from vqe_core.embed import FrameViews
+from vqe_core.errors import InputError, VqeError
+from vqe_core.functional.reference_bank import ReferenceBank, make_bank
+from vqe_core.media import audio_versions
+from vqe_core.samplers import sampler_spec
+from vqe_core.scorers.base import Call
+from vqe_core.scorers.report import ScoreReport, assemble_report
+from vqe_core.scorers.video_audio.calibration import bank_space, load_bank, measure, save_bank
+from vqe_core.scorers.video_audio.methods import comparison_for
+from vqe_core.scorers.video_audio.pairs import Comparison, SoundPair
+from vqe_core.scorers.video_audio.report import SoundOutcome, gather_rows, result_names, row_outcome
+from vqe_core.scorers.video_audio.rows import SoundRow
+
+if TYPE_CHECKING:
+    from vqe_core.scorers.video_audio.scorer import VideoAudioSimilarity
+
+
+@dataclass(frozen=True)
+class VideoAudioScoring:
+    """One call at work: the rows, and the comparison with its models loaded."""
+
+    scorer: VideoAudioSimilarity
+    call: Call
+    comparison: Comparison
+
+    @classmethod
+    def of(cls, scorer: VideoAudioSimilarity, call: Call) -> VideoAudioScoring:
+        """Load the models of the method that the options name, or the first that inputs and model allow."""
+        method = scorer.method_for(call.given)
+        return cls(scorer, call, comparison_for(scorer, method, scorer.is_described(call.given)))
+
+    def outcomes(self) -> list[SoundOutcome]:
+        """Compare every video of every row with the row's audio; a row fails with its first failing video."""
+        rows = self.call.rows
+        pairs = [
+            SoundPair(i, video, row.audio, row.description)
+            for i, row in enumerate(rows)
+            if isinstance(row, SoundRow)
+            for video in row.videos
+        ]
+        errors = {i: row for i, row in enumerate(rows) if isinstance(row, VqeError)}
+        return gather_rows(len(rows), [pair.row for pair in pairs], self.comparison.compare(pairs), errors)
+
+    def report(self, outcomes: Sequence[SoundOutcome]) -> ScoreReport:
+        """Measure what the similarities are worth, and make the report of the call."""
+        scorer, comparison, call = self.scorer, self.comparison, self.call
+        bank = load_bank(scorer.reference_bank)
+        # Without a bank no percentile for a batch: it is not the data set.
+        numbers, percentiles = measure(
+            outcomes, call.columns, comparison, bank=bank, of_call=call.whole, seed=scorer.seed
+        )
+        unknown = any(o.error is None and math.isnan(p) for o, p in zip(outcomes, percentiles, strict=True))
+        if scorer.min_percentile is not None and unknown and scorer.on_error == "raise":
+            raise InputError(
+                f"min_percentile ({scorer.min_percentile}) needs other sounds to compare with, and there are none in "
+                "this call; give more rows, or a reference_bank from fit_bank"
+            )
+        names = result_names(comparison.name, scorer.return_profile)
+        rows = [row_outcome(o, p, scorer, names) for o, p in zip(outcomes, percentiles, strict=True)]
+        return assemble_report(rows, names, self._signature(outcomes, bank), numbers)
+
+    def _signature(self, outcomes: Sequence[SoundOutcome], bank: ReferenceBank | None) -> dict[str, Any]:
+        scorer, comparison = self.scorer, self.comparison
+        return scorer.signed(
+            {"method": comparison.name, **comparison.signature()},
+            {pair.reader for outcome in outcomes for pair in outcome.pairs},
+            sampler=sampler_spec(comparison.sampler),
+            flips=FrameViews(scorer.horizontal_flip, scorer.vertical_flip).names,
+            audio=audio_versions(),
+            reference_bank=None if bank is None else bank.digest(),
+        )
+
+
+def fit_bank(scorer: VideoAudioSimilarity, call: Call, path: str | os.PathLike[str] | None) -> ReferenceBank:
+    """Embed the audio of a call and keep it as a bank; see ``VideoAudioSimilarity.fit_bank``."""
+    scoring = VideoAudioScoring.of(scorer, call)
+    outcomes = scoring.outcomes()
+    scorer.check_failures(outcomes, whole=True)
+    known = [outcome.sound for outcome in outcomes if outcome.error is None]
+    if not known:
+        raise InputError("none of these clips has a sound that can be compared; see on_error='raise'")
+    bank = make_bank(torch.stack(known), bank_space(scoring.comparison))
+    if path is not None:
+        save_bank(bank, path)
+    return bank

@@ -1,0 +1,382 @@
+"""The parent's handle on a decode worker: one row at a time, a fresh process after every fault."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import time
+import weakref
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from vqe_core.errors import InternalError, MediaError, VqeError
+from vqe_core.media.audio.reader import read_audio
+from vqe_core.media.limits import DEFAULT_AUDIO_LIMITS, DEFAULT_LIMITS, AudioLimits, MediaLimits
+from vqe_core.media.video.nvdec_reader import NvdecReader
+from vqe_core.media.video.pyav_reader import PyAVReader
+from vqe_core.media.video.reader import (
+    RescanningReader,
+    TableMismatchError,
+    VideoReader,
+    checked_positions,
+)
+from vqe_core.media.video.video import Video, open_video
+from vqe_core.registry import not_an_option, spec_of
+from vqe_core.types import AudioSamples, Frame, FrameTable, MediaSource
+from vqe_core.workers.limits import DEFAULT_WORKER_LIMITS, WorkerLimits
+from vqe_core.workers.messages import Reply, Request
+from vqe_core.workers.process import ChildDiedError, ChildProcess, cannot_start
+
+_START_SECONDS = 60.0
+
+# How long a cancelled job may take to end before the process is replaced.
+_CANCEL_SECONDS = 1.0
+
+
+class TakenOverError(Exception):
+    """The worker has been given another job, or is another process since; the rest of this job is to be asked anew."""
+
+
+class DecodeWorker:
+    """A process that decodes, so that a file that crashes, hangs or hogs FFmpeg costs one row and not the run.
+
+    It is started when first needed, again after it died, and anew in a forked process. Pickled, it is its limits.
+    One thread at a time may use it; several workers may be used from several threads. It isolates faults and is no
+    sandbox: the process has all rights and the environment of this one.
+
+    Args:
+        limits: what a row may cost.
+
+    Example:
+        >>> with DecodeWorker(WorkerLimits(row_seconds=30)) as worker:
+        ...     worker.starts
+        0
+    """
+
+    def __init__(self, limits: WorkerLimits = DEFAULT_WORKER_LIMITS) -> None:
+        self.limits = limits
+        self.starts = 0  # processes so far
+        self._child: ChildProcess | None = None
+        self._ready = False
+        self._numbers = itertools.count()
+        self._job: int | None = None  # the one that is under way
+        self._leftover: int | None = None  # one that was cancelled, whose end has not been read
+        self._held: weakref.ref[MediaSource] | None = None  # the source that the process has
+        self._row: weakref.ref[MediaSource] | None = None
+        self._spent = 0.0  # seconds waited for this row
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.limits,)
+
+    def __enter__(self) -> DecodeWorker:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the worker, or None while there is none."""
+        return self._child.pid if self._child is not None and self._child.is_usable else None
+
+    def start(self) -> None:
+        """Start the process without waiting for it, unless it is running.
+
+        Raises:
+            WorkerStartError: there can be none.
+        """
+        if self.pid is not None:
+            return
+        self.close()
+        self._child = ChildProcess(self.limits.memory_bytes)
+        self.starts += 1
+
+    def close(self) -> None:
+        """End the process. Used again, the worker starts another."""
+        child, self._child = self._child, None
+        self._ready, self._job, self._leftover, self._held, self._row = False, None, None, None, None
+        if child is not None:
+            child.close()
+
+    def value(self, kind: str, source: MediaSource, *arguments: Any) -> Any:
+        """Have a job done that answers with one value. The clock of the row runs on afterwards.
+
+        Args:
+            kind: a name of the module ``jobs``.
+            source: with ``path`` or ``data``.
+            arguments: of the job.
+
+        Raises:
+            MediaError: code ``timeout``, ``worker_crash`` or ``out_of_memory``, or what the job raised.
+            WorkerStartError: there is no process to do it.
+        """
+        with self._faults(source):
+            number = self._begin(kind, source, arguments)
+            return self._next(number)[1]
+
+    def pieces(self, kind: str, source: MediaSource, *arguments: Any) -> Generator[tuple[Any, Any], None, None]:
+        """Have a job done that answers with arrays, a few of which are made ahead.
+
+        Args: see `value`.
+        Yields:
+            (remark, array) of each array, then (None, value).
+
+        Raises:
+            TakenOverError: another job was begun since the last array.
+            MediaError, WorkerStartError: see `value`.
+        """
+        with self._faults(source):
+            number = self._begin(kind, source, arguments)
+        try:
+            while True:
+                with self._faults(source):
+                    reply, payload = self._next(number)
+                if reply is Reply.END:
+                    self._row = None
+                    yield None, payload
+                    return
+                yield payload
+        finally:
+            # Not wanted any more, if the job is still open.
+            if self._job == number:
+                self._row = None
+                self._cancel()
+
+    @contextlib.contextmanager
+    def _faults(self, source: MediaSource) -> Iterator[None]:
+        """Turn faults of the process into errors of the row, and never leave a conversation half-way."""
+        try:
+            yield
+        except (VqeError, TakenOverError):
+            raise
+        except TimeoutError as error:
+            self.close()
+            raise MediaError(
+                f"{source.name!r} kept the decode worker for more than {self.limits.row_seconds:g} s; "
+                "raise row_timeout if it is worth that much",
+                code="timeout",
+            ) from error
+        except ChildDiedError as error:
+            self.close()
+            if error.code == InternalError.code:
+                raise InternalError.told(str(error), error.trace) from error
+            raise MediaError(f"{source.name!r} cannot be decoded: {error}", code=error.code) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self, kind: str, source: MediaSource, arguments: tuple[Any, ...]) -> int:
+        child = self._usable_child()
+        child.forget_errors()
+        if self._row is None or self._row() is not source:
+            self._row, self._spent = weakref.ref(source), 0.0
+        known = self._held is not None and self._held() is source
+        self._held = weakref.ref(source)
+        number = next(self._numbers)
+        self._job = number
+        job = (number, kind, _working_directory(), None if known else source, arguments)
+        with self._clock() as deadline:
+            child.send((Request.JOB, job), deadline)
+        return number
+
+    def _usable_child(self) -> ChildProcess:
+        """The process, started and without a job."""
+        self._cancel()
+        if self._leftover is not None:
+            self._await_end(self._leftover)
+        self.start()
+        child = self._child
+        if child is None:
+            raise cannot_start("it was closed meanwhile")
+        if not self._ready:
+            try:
+                child.receive(time.monotonic() + _START_SECONDS)
+            except (ChildDiedError, TimeoutError) as error:
+                self.close()
+                raise cannot_start(str(error) or f"it is not ready after {_START_SECONDS:g} s") from error
+            self._ready = True
+        return child
+
+    def _cancel(self) -> None:
+        """Tell the process that the job under way is not wanted."""
+        number, self._job = self._job, None
+        child = self._child
+        if number is None or child is None or not child.is_usable:
+            return
+        self._leftover = number
+        try:
+            child.send((Request.CANCEL, number), time.monotonic() + _CANCEL_SECONDS)
+        except (ChildDiedError, TimeoutError):
+            self.close()
+
+    def _await_end(self, job: int) -> None:
+        """Read up to the end of a cancelled job; a process that does not come to it is ended."""
+        deadline = time.monotonic() + _CANCEL_SECONDS
+        reply, number, worn = Reply.PIECE, -1, False
+        try:
+            while self._child is not None and (number != job or reply is Reply.PIECE):
+                number, reply, _, worn = self._child.receive(deadline)
+        except (ChildDiedError, TimeoutError):
+            worn = True
+        self._leftover = None
+        if worn:
+            self.close()
+
+    def _next(self, number: int) -> tuple[Reply, Any]:
+        """The next answer to a job; errors are raised."""
+        child = self._child
+        if self._job != number or child is None or not child.is_own:
+            raise TakenOverError
+        with self._clock() as deadline:
+            _, reply, payload, worn = child.receive(deadline)
+            if reply is Reply.PIECE:
+                remark, placement = payload
+                payload = remark, child.copy(placement)
+                child.send((Request.CREDIT, number), deadline)
+                return reply, payload
+        self._job = None
+        if worn:
+            row = self._row
+            self.close()
+            self._row = row
+        if reply is Reply.ERROR:
+            if not isinstance(payload, TableMismatchError):
+                self._row = None
+            raise payload
+        return reply, payload
+
+    @contextlib.contextmanager
+    def _clock(self) -> Iterator[float]:
+        """Count the seconds of the block as waiting for the row; gives the time at which there are no more."""
+        begun = time.monotonic()
+        try:
+            yield begun + max(0.0, self.limits.row_seconds - self._spent)
+        finally:
+            self._spent += time.monotonic() - begun
+
+
+def _working_directory() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
+
+
+@dataclass(frozen=True)
+class IsolatedReader:
+    """A reader at work in another process. Tables and pixels are the same, so name, options and version are too.
+
+    Attributes:
+        worker: the process. Videos may share one, also in turns, but are quicker one after another.
+        reader: what decodes there.
+    """
+
+    worker: DecodeWorker = not_an_option(factory=DecodeWorker)
+    reader: VideoReader = not_an_option(factory=PyAVReader)
+
+    @property
+    def name(self) -> str:
+        """Name of the reader, with the options that are not at their default."""
+        return spec_of(self.reader)
+
+    @property
+    def mismatch(self) -> str:
+        """See `RescanningReader`."""
+        return str(getattr(self.reader, "mismatch", PyAVReader.mismatch))
+
+    @property
+    def version(self) -> str:
+        """Versions of what decodes."""
+        return self.reader.version
+
+    def probe(self, source: MediaSource) -> FrameTable:
+        """See `PyAVReader.probe`.
+
+        Raises:
+            MediaError: also with code ``timeout``, ``worker_crash`` or ``out_of_memory``.
+            WorkerStartError: there is no worker process.
+        """
+        table: FrameTable = self.worker.value("probe", source, self.reader)
+        return table
+
+    def frames(self, source: MediaSource, table: FrameTable, positions: np.ndarray) -> Iterator[Frame]:
+        """See `PyAVReader.frames`. A few frames are decoded ahead; each is the caller's own.
+
+        Raises:
+            TableMismatchError: a frame of the table cannot be decoded, or is damaged.
+            MediaError: also with code ``timeout``, ``worker_crash`` or ``out_of_memory``.
+            WorkerStartError: there is no worker process.
+        """
+        wanted = checked_positions(positions, table)
+        while len(wanted):
+            job = self.worker.pieces("frames", source, self.reader, table, wanted)
+            with contextlib.suppress(TakenOverError), contextlib.closing(job):
+                for position, pixels in job:
+                    if position is None:
+                        return
+                    wanted = wanted[1:]
+                    yield Frame(position, pixels)
+
+    def decoding_all(self) -> IsolatedReader:
+        """See `PyAVReader.decoding_all`; a reader that cannot do so stays as it is."""
+        if not isinstance(self.reader, RescanningReader):
+            return self
+        return replace(self, reader=self.reader.decoding_all())
+
+
+def open_video_in(
+    worker: DecodeWorker | None,
+    source: MediaSource,
+    limits: MediaLimits = DEFAULT_LIMITS,
+    *,
+    reader: VideoReader | None = None,
+) -> Video:
+    """Open a video whose paths and bytes a worker decodes; None: this process does. See `open_video`.
+
+    A reader that keeps a decoder open, as that of the GPU, keeps it in this process; what it leaves to another
+    reader is decoded by the worker.
+
+    Raises:
+        MediaError: also with code ``timeout``, ``worker_crash`` or ``out_of_memory``.
+        WorkerStartError: there is no worker process.
+    """
+    if worker is None:
+        return open_video(source, limits, reader=reader)
+    inner = PyAVReader(limits=limits) if reader is None else reader
+    if isinstance(inner, NvdecReader):  # its decoder is open in this process, what the GPU leaves is read in the other
+        return open_video(source, limits, reader=replace(inner, files=IsolatedReader(worker, inner.files)))
+    return open_video(source, limits, reader=IsolatedReader(worker, inner))
+
+
+def read_audio_in(
+    worker: DecodeWorker | None,
+    source: MediaSource | AudioSamples,
+    *,
+    limits: AudioLimits = DEFAULT_AUDIO_LIMITS,
+) -> AudioSamples:
+    """Read audio whose paths and bytes a worker decodes; None: this process does. See `read_audio`.
+
+    Raises:
+        MediaError: those of `read_audio`, and code ``timeout``, ``worker_crash`` or ``out_of_memory``.
+        WorkerStartError: there is no worker process.
+    """
+    encoded = isinstance(source, MediaSource) and source.frames is None and source.decoder is None
+    if worker is None or not isinstance(source, MediaSource) or not encoded:
+        return read_audio(source, limits=limits)
+    waveform = np.empty((0, 0), dtype=np.float32)
+    rate, start = 0, 0.0
+    warnings: tuple[str, ...] = ()
+    with contextlib.closing(worker.pieces("sound", source, limits)) as job:
+        for remark, content in job:
+            if remark is None:
+                warnings = content
+                continue
+            first, shape, rate, start = remark
+            if first == 0:
+                waveform = np.empty(shape, dtype=np.float32)
+            waveform.reshape(-1)[first : first + len(content)] = content
+    return AudioSamples(waveform, rate, start=start, warnings=warnings)
