@@ -5,6 +5,7 @@ What a block marked ``output`` says is printed by the blocks above it.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import runpy
@@ -14,6 +15,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import vqe_core
 
 ROOT = Path(__file__).parents[1]
 PLACES = ("*.md", "docs/**/*.md", "metrics/*/README.md", "vqe_core/*/model/*.md")
@@ -174,22 +177,18 @@ def test_extras_are_asked_for_by_names_that_there_are():
 
 
 @pytest.mark.parametrize(
-    ("page", "options", "elsewhere"),
+    ("page", "scorer", "elsewhere"),
     [
-        ("emscore", "EMScoreOptions", {"clip_model_path"}),  # has a table of its own: docs/models.md
-        ("video-audio-similarity", "VideoAudioOptions", set()),
+        ("emscore", "EMScore", {"clip_model_path"}),  # has a table of its own: docs/models.md
+        ("video-audio-similarity", "VideoAudioSimilarity", set()),
     ],
 )
-def test_the_reference_names_every_option_and_no_other(page, options, elsewhere):
-    import dataclasses
-
-    from vqe_core.scorers import options as module
-
+def test_the_reference_names_every_option_and_no_other(page, scorer, elsewhere):
     text = (ROOT / "docs" / "reference" / f"{page}.md").read_text(encoding="utf-8")
     table = text[text.index("## Options") : text.index("## API")]
     first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     named = re.findall(r"`(\w+)`", "\n".join(first_cells))
-    fields = {field.name for field in dataclasses.fields(getattr(module, options))}
+    fields = {field.name for field in dataclasses.fields(getattr(vqe_core, scorer))}
     assert sorted(named) == sorted({name for name in fields if not name.endswith("_key")} - elsewhere)
     keys = {name for name in fields if name.endswith("_key")}
     assert keys <= set(re.findall(r"`(\w+_key)`", text))
