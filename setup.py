@@ -28,6 +28,7 @@ REQUIRED = [
     "soundfile>=0.12.1",  # reads plain sound files; its wheel brings libsndfile
     "soxr>=0.5",  # resamples as librosa and transformers do, whatever FFmpeg; the first for Python 3.13
     "tqdm>=4.66.3",  # progress bars; what datasets 4 asks for
+    "platformdirs>=4.3",  # where each system keeps caches; small, and needs nothing; the first for Python 3.13
     "jinja2>=3.1",  # the HTML report (comes with torch)
 ]
 

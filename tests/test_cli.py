@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -18,7 +19,6 @@ import pytest
 from tests.clips import write_clip
 from vqe_core import registry
 from vqe_core.cli import _parser, main
-from vqe_core.scorers.options import COMMAND_OPTIONS, EMScoreOptions
 from vqe_core.tables import read_table
 
 VQE = str(Path(sys.executable).parent / "vqe")
@@ -113,24 +113,35 @@ def test_a_table_that_is_scored_already_is_refused_before_the_work(rows, clip_fo
     assert "has columns ['EMScore(X,V)_figr_P'" in capsys.readouterr().err
 
 
-def test_every_option_of_the_metric_has_a_flag():
-    parser = _parser()
-    for name, (options, _) in COMMAND_OPTIONS.items():
-        given: dict[str, Any] = vars(parser.parse_args(["score", name, "rows.jsonl", "--out", "o.csv"]))
-        assert set(given) == {
-            "rows",
-            "out",
-            "metric",
-            "command",
-            "debug",
-        }  # nothing given keeps the scorer's own default
-        for field in dataclasses.fields(options):
-            if not field.metadata.get("python_only"):
-                flag = "--" + field.name.replace("_", "-")
-                value = [] if "bool" in str(field.type) else ["1"]
-                parsed = vars(parser.parse_args(["score", name, "rows.jsonl", "--out", "o.csv", flag, *value]))
-                assert field.name in parsed
-    assert len(dataclasses.fields(EMScoreOptions)) > 20
+@pytest.mark.parametrize("name", registry.names("scorer"))
+def test_every_option_of_the_metric_has_a_flag(name):
+    line = ["score", name, "rows.jsonl", "--out", "o.csv"]
+    parser = _parser(line)
+    given: dict[str, Any] = vars(parser.parse_args(line))
+    assert set(given) == {"rows", "out", "metric", "command", "debug"}  # what is not given keeps the scorer's default
+    fields = [f for f in dataclasses.fields(registry.load("scorer", name)) if not f.metadata.get("python_only")]
+    assert len(fields) > 20
+    for field in fields:
+        flag = "--" + field.name.replace("_", "-")
+        value = [] if "bool" in str(field.type) else ["1"]
+        assert field.name in vars(parser.parse_args([*line, flag, *value]))
+
+
+@pytest.mark.parametrize("name", registry.names("scorer"))
+def test_help_names_the_components_that_there_are(name, capsys):
+    with pytest.raises(SystemExit):
+        main(["score", name, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for kind in ("sampler", "reader"):
+        assert all(component in text for component in registry.names(kind))
+    assert "{" not in text
+
+
+def test_a_list_of_one_kind_tells_what_each_component_takes(capsys):
+    assert main(["list", "sampler"]) == 0
+    assert "scene:threshold=" in capsys.readouterr().out
+    assert main(["list", "nothing"]) == 1
+    assert "KIND ('nothing') must be one of sampler, reader" in capsys.readouterr().err
 
 
 def many_rows(folder: Path, count: int) -> Path:
@@ -145,7 +156,7 @@ def many_rows(folder: Path, count: int) -> Path:
 
 def plant(monkeypatch: pytest.MonkeyPatch, hit: str) -> list[str]:
     """Let the reader make a mistake on files whose name holds ``hit``; the names of those that it was given."""
-    from vqe_core.media.video.video import pyav_reader
+    from vqe_core.media.video import pyav_reader
 
     real, seen = pyav_reader.open_stream, list[str]()
 
@@ -284,10 +295,12 @@ def test_without_a_home_folder_nothing_is_cached_and_a_warning_says_so(rows, cli
     monkeypatch.delenv("VQE_CACHE_DIR")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
 
-    def homeless() -> Path:
-        raise RuntimeError("Could not determine home directory.")  # what pathlib says of a user without an entry
+    monkeypatch.delenv("HOME", raising=False)
 
-    monkeypatch.setattr(Path, "home", homeless)
+    def homeless(_: int) -> None:
+        raise KeyError("uid not found")  # what the system says of a user without an entry
+
+    monkeypatch.setattr(pwd, "getpwuid", homeless)
     arguments = ["score", "emscore", str(rows), "--out", str(rows.with_name("o.csv")), *keys(clip_folder)]
     assert main([*arguments, "--on-error", "skip"]) == 0
     assert "vqe: warning: nothing is cached: no folder for the cache" in capsys.readouterr().err

@@ -113,7 +113,7 @@ def _add_options(parser: argparse.ArgumentParser, scorer: type[Any]) -> None:
     groups: dict[str, Any] = {}
     fields = [field for field in dataclasses.fields(scorer) if not field.metadata.get("python_only")]
     for field in sorted(fields, key=lambda field: group_of(field.name) is not None):  # its own come first
-        title = group_of(field.name) or f"{scorer.name} alone"
+        title = group_of(field.name) or f"options of {scorer.name}"
         if title not in groups:
             groups[title] = parser.add_argument_group(title)
         shown = "" if field.default in (None, False, "") else f" (default: {field.default})"

@@ -84,8 +84,8 @@ def option(default: Any, help_text: str, **command_line: Any) -> Any:
     Args:
         default: in Python.
         help_text: one line.
-        command_line: ``rule`` is ``"count"``, ``"seconds"`` or ``"number"``; ``kind`` names the components that it
-            chooses; ``many=True`` takes several values, ``python_only=True`` makes no flag, ``bare`` is what
+        command_line: ``rule`` is ``"count"``, ``"seconds"``, ``"number"`` or ``"share"``; ``kind`` names the components
+            that it chooses; ``many=True`` takes several values, ``python_only=True`` makes no flag, ``bare`` is what
             the flag alone means, ``metavar``; ``written=True`` names a column that is written, not read; and
             ``changes_scores=False`` leaves the option out of fingerprints, ``names="model"`` or ``names="file"`` puts
             the content of what is named into them.

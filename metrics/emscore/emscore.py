@@ -27,14 +27,15 @@ Args:
     references: optional list; a row is a str, a list of str, or None.
     sampler: which frames, for example "scene:threshold=10", or a sampler; default 10 uniform. every_n_seconds,
         every_n_frames, frame_sampling_method, frame_num are shorthand for it. max_frames: most of one video.
-    clip_model_path: hub id (id@revision), local folder, OpenAI name, "toy" (a teaching model), or an encoder; also by encoder.
-        Default "openai/clip-vit-base-patch32".
+    clip_model_path, or encoder: hub id (id@revision), local folder, OpenAI name, "toy" (a teaching model), or an
+        encoder. Default "openai/clip-vit-base-patch32".
     score_types: among EMScore(X,V), EMScore(X,X*), EMScore(X,V,X*). Default: all the inputs allow.
     metrics: among figr_P, figr_R, figr_F, cogr, full_P, full_R, full_F. Default: all.
     idf: False, True, a list of captions, a saved idf file, or {token id: weight}.
     frame_aggregation: "video" (the paper's) or "mean_of_frames".
     long_text: "windows", "truncate" or "error". multi_reference: "max_component" (the paper's) or "best_reference".
-    batch_size, device, dtype, backend, reader, decoder, isolate, row_timeout: how to run. cache_dir: folder of embeddings.
+    batch_size, device, dtype, backend, reader, isolate, row_timeout: how to run (decoder is shorthand for reader).
+    cache_dir: folder of embeddings.
     per_sample, return_all_frames: return more.
     on_error: "raise", "warn" or "skip" rows that cannot be scored. progress: True, False, None (on a terminal).
 Returns:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
+import platformdirs
 import pytest
 
 from vqe_core.cache import CacheKey, CacheUpkeep, EmbeddingCache, Entry, default_cache_dir
@@ -125,6 +130,45 @@ def test_a_file_given_as_folder_is_told(tmp_path, capsys):
 def test_a_limit_is_a_positive_whole_number(tmp_path, size):
     with pytest.raises(InputError, match=r"max_bytes .* must be a whole number of at least 1"):
         CacheUpkeep(tmp_path, size)
+
+
+def place_told_to(named: str | None = None, **environment: str) -> str:
+    """The default folder in a process of its own: releases of platformdirs may remember what they found."""
+    code = "from vqe_core.cache import default_cache_dir; print(default_cache_dir())"
+    kept = {name: value for name, value in os.environ.items() if name not in ("VQE_CACHE_DIR", "XDG_CACHE_HOME")}
+    told = {**kept, **environment, **({"VQE_CACHE_DIR": named} if named else {})}
+    return subprocess.run([sys.executable, "-c", code], env=told, capture_output=True, text=True, check=True).stdout[
+        :-1
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the places of Linux")
+def test_the_default_folder_stays_where_entries_lie_already(tmp_path):
+    home = str(tmp_path / "home")
+    assert place_told_to(HOME=home) == str(tmp_path / "home" / ".cache" / "vqe")
+    assert place_told_to(HOME=home, XDG_CACHE_HOME="") == str(tmp_path / "home" / ".cache" / "vqe")
+    assert place_told_to(HOME=home, XDG_CACHE_HOME=str(tmp_path / "caches")) == str(tmp_path / "caches" / "vqe")
+    assert not (tmp_path / "home").exists()  # to ask makes nothing
+
+
+def test_a_named_folder_goes_before_the_system_s(tmp_path):
+    assert place_told_to(str(tmp_path / "mine"), XDG_CACHE_HOME=str(tmp_path)) == str(tmp_path / "mine")
+
+
+@pytest.mark.parametrize("answer", [Path("~/.cache/vqe"), RuntimeError("could not determine the home directory")])
+def test_no_home_folder_is_told(monkeypatch, answer):
+    """What the oldest and the newest releases of platformdirs answer a user without one."""
+
+    def user_cache_path(*_: object, **__: object) -> Path:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.delenv("VQE_CACHE_DIR")
+    monkeypatch.setattr(platformdirs, "user_cache_path", user_cache_path)
+    words = "no folder for the cache (could not determine the home directory); set VQE_CACHE_DIR, or use no cache"
+    with pytest.raises(InputError, match=re.escape(words)):
+        default_cache_dir()
 
 
 def test_place_and_limit_come_from_the_environment(tmp_path, monkeypatch):

@@ -114,7 +114,7 @@ def test_map_beside_a_status_of_the_users_own(rows, tmp_path, monkeypatch):
     assert mapped["status"][:] == ["mine"] * 3
     assert mapped["scored"][:] == ["ok", "empty_caption", "not_found"]
     assert mapped.features == scorer.features(datasets.load_from_disk(str(tmp_path / "rows")).features)
-    monkeypatch.setattr(EMScore, "_score_columns", None)  # calling it would fail
+    monkeypatch.setattr(EMScore, "_scored", None)  # calling it would fail
     again = datasets.load_from_disk(str(tmp_path / "rows")).map(scorer, batched=True)
     np.testing.assert_array_equal(again[SCORE][:], mapped[SCORE][:])
 

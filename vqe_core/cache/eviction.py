@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -12,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 
 from vqe_core.cache.entry import DamagedEntryError, entry_from_bytes, key_digest
 from vqe_core.errors import InputError
@@ -205,7 +205,10 @@ DEFAULT_MAX_BYTES = 20 * 1024**3  # some millions of captions, or a million vide
 
 
 def default_cache_dir() -> Path:
-    """``VQE_CACHE_DIR``, or ``vqe`` in the system's place for caches.
+    """Return ``VQE_CACHE_DIR``, or the folder ``vqe`` in the system's place for caches.
+
+    That place is the one of `platformdirs`: ``XDG_CACHE_HOME`` or ``~/.cache`` on Linux, ``~/Library/Caches`` on macOS;
+    on Windows ``vqe\\Cache`` in the local application data.
 
     Raises:
         InputError: there is no home folder to put it in.
@@ -214,13 +217,13 @@ def default_cache_dir() -> Path:
     if named:
         return Path(named)
     try:
-        if sys.platform == "darwin":
-            return Path.home() / "Library" / "Caches" / "vqe"
-        if sys.platform == "win32":
-            return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "vqe" / "cache"
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vqe"
+        # No author: on Windows it would be one more folder, and entries lie where they lay before.
+        folder = platformdirs.user_cache_path("vqe", appauthor=False)
+        if folder.parts[0] == "~":  # what older releases answer a user without a home folder
+            raise RuntimeError("could not determine the home directory")
     except RuntimeError as error:
         raise InputError(f"no folder for the cache ({error}); set VQE_CACHE_DIR, or use no cache") from error
+    return folder
 
 
 def max_bytes_from_environment() -> int:

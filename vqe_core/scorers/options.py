@@ -209,7 +209,7 @@ def check_options(options: SharedOptions) -> None:
         InputError, InputTypeError: one breaks its rule.
     """
     for field in dataclasses.fields(options):
-        _check_option(field, getattr(options, field.name), _types(type(options))[field.name])
+        _check_option(field, getattr(options, field.name), _types(type(options))[field.name])  # type: ignore[arg-type]
     if options.cache_dir is not None and not isinstance(options.cache_dir, str | os.PathLike):
         raise InputTypeError(f"cache_dir ({options.cache_dir!r}) must be the path of a folder, or None for no cache")
     reader, sampler = options.video_reader, options.frame_sampler
@@ -232,6 +232,8 @@ def _check_option(field: dataclasses.Field[Any], value: Any, kind: Any) -> None:
         check_positive(field.name, value, "seconds")
     else:
         check_number(field.name, value)
+        if rule == "share" and not 0 <= value <= 1:
+            raise InputError(f"{field.name} ({value!r}) must be between 0 and 1")
 
 
 @cache

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import subprocess
 import sys
 
 import pytest
 
+from vqe_core import EMScore
 from vqe_core.errors import MissingPackageError
 from vqe_core.integrations import dataflow
 from vqe_core.integrations.dataflow.score_operator import INSTALL, frame_columns
-from vqe_core.scorers.options import EMScoreOptions, VideoAudioOptions
+from vqe_core.scorers.video_audio.options import VideoAudioOptions
 
 WITHOUT = "import sys; sys.modules['dataflow'] = None\n"  # as where it is not installed
 
@@ -37,12 +39,16 @@ def test_a_missing_package_is_an_import_error():
 
 @pytest.mark.parametrize(
     ("operator", "options"),
-    [(dataflow.EMScoreEval, EMScoreOptions), (dataflow.VideoAudioSimilarity, VideoAudioOptions)],
+    [(dataflow.EMScoreEval, EMScore), (dataflow.VideoAudioSimilarity, VideoAudioOptions)],
 )
 def test_the_signature_shows_every_option_of_the_scorer_that_a_run_does_not_name(operator, options):
     shown = inspect.signature(operator).parameters
     in_run = inspect.signature(operator.run).parameters
-    absent = {name for name in options.__dataclass_fields__ if name not in shown and name not in in_run}
+    absent = {
+        name
+        for name in (field.name for field in dataclasses.fields(options))
+        if name not in shown and name not in in_run
+    }
     assert absent == {"per_sample"}
 
 

@@ -87,6 +87,6 @@ def test_a_remote_data_set_is_scored_once(address, tmp_path, monkeypatch):
     rows = datasets.Dataset.from_dict({"video": [f"{address}/clip_0.mp4"], "candidate": ["a red circle"]})
     rows.cast_column("video", datasets.Video()).save_to_disk(str(tmp_path / "rows"))
     first = score_dataset(datasets.load_from_disk(str(tmp_path / "rows")), **TOY, video_key="video")
-    monkeypatch.setattr("vqe_core.EMScore._score_columns", None)  # calling it would fail
+    monkeypatch.setattr("vqe_core.EMScore._scored", None)  # calling it would fail
     again = score_dataset(datasets.load_from_disk(str(tmp_path / "rows")), **TOY, video_key="video")
     assert again[SCORE][:] == first[SCORE][:]

@@ -64,7 +64,7 @@ def test_the_second_map_with_equal_options_does_no_work(clips, tmp_path, monkeyp
     rows = on_disk(datasets.Dataset.from_dict(table(clips)), tmp_path / "rows")
     first = rows.map(EMScore(**TOY, on_error="skip", batch_size=4), batched=True)
     first_too = score_dataset(rows, **TOY)
-    monkeypatch.setattr(EMScore, "_score_columns", None)  # calling it would fail
+    monkeypatch.setattr(EMScore, "_scored", None)  # calling it would fail
     again = datasets.load_from_disk(str(tmp_path / "rows"))
     second = again.map(EMScore(**TOY, on_error="skip", device="cpu", progress=False), batched=True)
     np.testing.assert_array_equal(second[SCORE][:], first[SCORE][:])

@@ -33,7 +33,7 @@ class VideoAudioOptions(SharedOptions):
     min_score: float | None = option(None, "lowest similarity that passes the filter (default: none)", rule="number")
     max_score: float | None = option(None, "highest similarity that passes the filter (default: none)", rule="number")
     min_percentile: float | None = option(
-        None, "lowest percentile among mismatches that passes (default: none)", rule="number"
+        None, "lowest percentile among mismatches that passes (default: none)", rule="share"
     )
     horizontal_flip: bool = option(False, "also compare each frame flipped left to right")
     vertical_flip: bool = option(False, "also compare each frame flipped top to bottom")
@@ -106,8 +106,6 @@ def check_method(options: VideoAudioOptions) -> None:
     Raises:
         InputError, InputTypeError: one breaks its rule.
     """
-    if options.min_percentile is not None and not 0 <= options.min_percentile <= 1:
-        raise InputError(f"min_percentile ({options.min_percentile!r}) must be between 0 and 1")
     if options.trust_remote_code:
         raise InputError(
             f"trust_remote_code ({options.trust_remote_code!r}) must be False: code from a checkpoint is never run, "
