@@ -4,11 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo spaces test test-slow lint types format strip-notebooks train evaluate-toy bench bench-quick clean help
+.PHONY: demo spaces docs test test-slow lint types format strip-notebooks train evaluate-toy bench bench-quick clean help
 
 help:
 	@echo "make demo             score toy clips and write demo_out/report.html"
 	@echo "make spaces           lay out a complete Space of each metric in build/spaces"
+	@echo "make docs             build the documentation into build/site"
 	@echo "make test             lint, types, tests, docstring and README examples"
 	@echo "make test-slow        the tests that take minutes"
 	@echo "make format           format the code"
@@ -24,6 +25,9 @@ demo: $(VENV)/.installed
 spaces: $(VENV)/.installed
 	@for name in $(notdir $(patsubst %/app.py,%,$(wildcard metrics/*/app.py))); do \
 		$(BIN)/python metrics/assemble.py $$name build/spaces/$$name || exit 1; done
+
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 test: lint types
 	$(BIN)/python -m pytest -q --numprocesses=2 --dist=worksteal
@@ -78,6 +82,11 @@ $(VENV)/.installed: setup.py pyproject.toml | $(BIN)/python
 $(VENV)/.installed-dev: setup.py pyproject.toml | $(BIN)/python
 	@echo "Installing with development tools (torch is large: this takes some minutes the first time)"
 	$(PIP) --editable '.[dev]'
+	touch $(VENV)/.installed $@
+
+$(VENV)/.installed-docs: setup.py pyproject.toml | $(BIN)/python
+	@echo "Installing with the tools of the documentation"
+	$(PIP) --editable '.[docs]'
 	touch $(VENV)/.installed $@
 
 # A server of transformers, for the endpoint test.

@@ -42,6 +42,9 @@ SQL = ["sqlalchemy>=2"]  # rows from and scores to a database, by any URL it kno
 EVALUATOR = ["scipy>=1.7.1"]  # evaluate asks for it where an Evaluator is built
 TRAINING = ["accelerate>=1.1"]  # what the trainers of transformers run on
 TORCHCODEC = ["torchcodec>=0.10"]  # its decoder objects, and NVDEC; that of torch 2.10. Needs FFmpeg of the system
+DOCS = ["mkdocs>=1.6,<2"]  # builds the pages; mkdocs-material has no other host, and 2 takes no plugins
+DOCS += ["mkdocs-material>=9.8"]  # their theme and search, without anything fetched
+DOCS += ["mkdocstrings[python]>=1.0"]  # the reference from the docstrings, read from the source
 # pytest-xdist: two cores, half the wait; hypothesis: properties over examples
 TEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6", *PE_AV, *APP, *OPENVINO, *SQL, *TRAINING]
 TEST += EVALUATOR  # the Evaluator of evaluate
@@ -51,8 +54,9 @@ TEST += ["playwright>=1.50"]  # drives a real browser against the app; the brows
 TEST += ["pycocoevalcap"]  # the scorers that EMScore stands beside in captioning code
 TEST += ["nbclient", "ipykernel"]  # run the notebooks as Jupyter does
 BENCH = ["opencv-python-headless"]  # how the published code reads videos: the baseline to beat
-DEV = [*TEST, *BENCH, "ruff>=0.17,<0.18", "mypy>=1.15", "build"]  # ruff is pinned by minor: its formatting moves
+DEV = [*TEST, *BENCH, *DOCS, "ruff>=0.17,<0.18", "mypy>=1.15", "build"]  # ruff is pinned by minor: its formatting moves
 DEV += ["nbstripout"]  # takes outputs out of notebooks before they are stored
+DEV += ["pyyaml"]  # reads the workflows, which a test checks (comes with transformers)
 
 EXTRAS = {
     "plots": PLOTS,
@@ -66,6 +70,7 @@ EXTRAS = {
     "training": TRAINING,
     "evaluator": EVALUATOR,
     "bench": BENCH,
+    "docs": DOCS,
     "test": TEST,
     "dev": DEV,
     "all": [*APP, *PE_AV, *OPENVINO, *SQL, *TRAINING, *EVALUATOR],

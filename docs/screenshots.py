@@ -1,4 +1,4 @@
-"""Write the pictures of the README: python docs/screenshots.py. Needs Chromium and pip install -e '.[test]'."""
+"""Write the images of README.md and docs/: python docs/screenshots.py. Needs Chromium and pip install -e '.[test]'."""
 
 from __future__ import annotations
 

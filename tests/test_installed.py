@@ -1,4 +1,4 @@
-"""The package as a wheel, away from the checkout: what a wheel lacks is not found by any test in the checkout."""
+"""The package as a wheel and as a source distribution: what they lack is not found by any test in the checkout."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,47 +16,54 @@ import pytest
 from tests.required import required_package
 
 ROOT = Path(__file__).parents[1]
+READ = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE")
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the installed wheel, for PYTHONPATH; its requirements are those of this Python."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The two files that a release has. The wheel is made from the source distribution, as ``python -m build`` does."""
     required_package("build")
     folder = tmp_path_factory.mktemp("installed")
     source = folder / "source"
     ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "vqe_core", source / "vqe_core", ignore=ignored)  # building writes into the source
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("vqe_core", "metrics", "tests"):
+        shutil.copytree(ROOT / name, source / name, ignore=ignored)  # building writes into the source
+    for name in READ:
         shutil.copy(ROOT / name, source)
-    run(folder, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(source))
-    (wheel,) = folder.glob("*.whl")
-    install = ("-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps", "--target")
-    run(folder, *install, str(folder / "site"), str(wheel))
-    return folder / "site"
-
-
-def run(folder: Path, *arguments: str, **environment: str) -> str:
-    command = [sys.executable, *arguments]
-    ran = subprocess.run(command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True)
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(source)]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}"
-    return ran.stdout
+    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    return {"wheel": wheel, "sdist": sdist}
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # three processes that load torch, after a build
-def test_an_installed_wheel_runs_away_from_the_checkout(site, tmp_path):
-    vqe = str(site / "bin" / "vqe")
-    found = run(tmp_path, "-c", "import vqe_core; print(vqe_core.__file__)", PYTHONPATH=str(site))
-    assert Path(found.strip()).is_relative_to(site)
-    assert "emscore" in run(tmp_path, vqe, "list", PYTHONPATH=str(site))
-    run(tmp_path, vqe, "demo", "--out", "demo_out", PYTHONPATH=str(site))
-    assert (tmp_path / "demo_out" / "report.html").stat().st_size > 0
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_what_is_installed_runs_away_from_the_checkout(built, kind):
+    required_package("setuptools")  # builds the source distribution; a newer Python brings none
+    command = [str(ROOT / ".ci" / "installed"), sys.executable, str(built[kind])]
+    environment = {**os.environ, "REQUIREMENTS": sysconfig.get_paths()["purelib"]}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}"
+    assert "emscore" in ran.stdout and "evaluate.load: 0." in ran.stdout
+
+
+def files_of(folder: Path) -> set[str]:
+    found = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {path.relative_to(ROOT).as_posix() for path in found}
 
 
 @pytest.mark.slow
-def test_a_wheel_holds_every_file_of_the_package(site):
-    def files_of(folder: Path) -> set[Path]:
-        found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-        return {path for path in found if "__pycache__" not in path.parts}
+def test_a_wheel_holds_every_file_of_the_package_and_no_other(built):
+    names = zipfile.ZipFile(built["wheel"]).namelist()
+    assert {name for name in names if ".dist-info/" not in name} == files_of(ROOT / "vqe_core")
 
-    assert files_of(site / "vqe_core") == files_of(ROOT / "vqe_core")
+
+@pytest.mark.slow
+def test_a_source_distribution_holds_package_and_metrics_and_no_tests(built):
+    with tarfile.open(built["sdist"]) as archive:
+        names = {member.name.partition("/")[2] for member in archive if member.isfile()}
+    expected = {*READ, *files_of(ROOT / "vqe_core"), *files_of(ROOT / "metrics")}
+    made = {name for name in names if name in ("PKG-INFO", "setup.cfg") or ".egg-info/" in name}
+    assert names - made == expected

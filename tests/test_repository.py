@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import re
 import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.required import required_package
+
 ROOT = Path(__file__).parents[1]
+MODEL = r"vqe_core/[a-z]+/model/.*model\.safetensors"  # the only files that may be large
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 TOP_LEVEL = {
     *(
         ".ci",
+        ".github",
         ".gitignore",
+        ".pre-commit-config.yaml",
         "CHANGELOG.md",
         "CONTRIBUTING.md",
         "LICENSE",
+        "MANIFEST.in",
         "Makefile",
         "README.md",
+        "mkdocs.yml",
         "pyproject.toml",
         "setup.py",
     ),
@@ -71,10 +81,9 @@ def test_the_top_level_holds_what_is_expected_and_nothing_else():
 
 
 def test_large_files_are_known():
-    """Each has a reason: the toy model, pictures of the documents, and a test's golden values are smaller."""
+    """The toy model has to be shipped; images of the documents and golden values of tests are smaller."""
     large = {str(path.relative_to(ROOT)) for path in tracked_files() if path.stat().st_size > 200_000}
-    models = {f"vqe_core/toy/model/{name}model.safetensors" for name in ("", "audio/")}
-    assert large <= models | {"docs/images/emscore.png", "docs/images/video_audio_similarity.png"}
+    assert all(re.fullmatch(MODEL, name) for name in large), large
 
 
 def test_everywhere_the_same_pythons_are_named():
@@ -85,12 +94,63 @@ def test_everywhere_the_same_pythons_are_named():
     assert f"Nothing but Python (3.{minors[0]} to 3.{minors[-1]}) is needed" in (ROOT / "README.md").read_text("utf-8")
     assert f"supported='{' '.join(reversed(minors))}'" in (ROOT / ".ci" / "pythons").read_text(encoding="utf-8")
     assert f"version_info < (3, {minors[0]})" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    tested = parsed(ROOT / ".github" / "workflows" / "tests.yml")["jobs"]
+    assert tuple(tested["tests"]["strategy"]["matrix"]["python"]) == told["PYTHONS"]
+    assert tested["tests"]["container"].startswith("python:${{ matrix.python }}-")
+    assert tested["bare"]["container"]["image"].startswith(f"python:{told['PYTHONS'][0]}-")
+    assert tested["oldest"]["container"].startswith(f"python:{told['PYTHONS'][0]}-")
+    newest = [
+        step["with"]["python-version"]
+        for path in WORKFLOWS
+        for step in steps_of(path)
+        if "setup-python" in step.get("uses", "")
+    ]
+    assert set(newest) == {told["PYTHONS"][-1]}
+
+
+def parsed(path: Path) -> dict[str, Any]:
+    return required_package("yaml").safe_load(path.read_text(encoding="utf-8"))
+
+
+def steps_of(workflow: Path) -> list[dict[str, Any]]:
+    return [step for job in parsed(workflow)["jobs"].values() for step in job["steps"]]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=[path.stem for path in WORKFLOWS])
+def test_a_workflow_runs_what_is_in_the_repository_and_actions_of_one_major_version(path):
+    workflow = parsed(path)
+    assert workflow["permissions"] == {"contents": "read"}, "a job that needs more asks for it"
+    assert True in workflow, "the key `on`, which YAML reads as a truth value"
+    make = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for step in steps_of(path):
+        assert len({"uses", "run"} & set(step)) == 1, step
+        if "uses" in step:
+            assert re.fullmatch(r"[\w-]+/[\w-]+@(v\d+|release/v\d+)", step["uses"]), step
+        for script in re.findall(r"\.ci/[\w-]+", step.get("run", "")):
+            assert os.access(ROOT / script, os.X_OK), script
+        for target in re.findall(r"\bmake ([\w-]+)", step.get("run", "")):
+            assert f"\n{target}:" in make, target
+
+
+def test_the_hooks_before_a_commit_agree_with_setup_and_the_tests():
+    from packaging.requirements import Requirement
+
+    (local,) = parsed(ROOT / ".pre-commit-config.yaml")["repos"]
+    hooks = {hook["id"]: hook for hook in local["hooks"]}
+    assert {pin for hook in hooks.values() for pin in hook["additional_dependencies"] if "==" not in pin} == set()
+    dev = runpy.run_path(str(ROOT / "setup.py"))["EXTRAS"]["dev"]
+    (ruff,) = [Requirement(line) for line in dev if line.startswith("ruff")]
+    assert hooks["ruff-check"]["additional_dependencies"] == hooks["ruff-format"]["additional_dependencies"]
+    assert ruff.specifier.contains(hooks["ruff-check"]["additional_dependencies"][0].removeprefix("ruff=="))
+    assert hooks["check-added-large-files"]["exclude"] == f"^{MODEL}$"
 
 
 def test_every_requirement_says_how_old_it_may_be():
     extras = runpy.run_path(str(ROOT / "setup.py"))["EXTRAS"]
     script = str(ROOT / ".ci" / "oldest_constraints.py")
-    shipped = [name for name in extras if name not in ("test", "dev", "bench", "serving")]  # tools of this repository
+    shipped = [
+        name for name in extras if name not in ("test", "dev", "docs", "bench", "serving")
+    ]  # tools of this repository
     ran = subprocess.run([sys.executable, script, *shipped], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     pins = ran.stdout.split()

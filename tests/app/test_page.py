@@ -57,9 +57,9 @@ def quiet(at):
 
 
 @pytest.mark.parametrize("title", ["EMScore", "Video-audio similarity"])
-def test_the_commands_of_the_readme_serve_their_pages(title, tmp_path):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    own, other = re.findall(r"python (metrics/\w+/app\.py)", readme)
+def test_the_commands_of_the_guide_serve_their_pages(title, tmp_path):
+    guide = (ROOT / "docs" / "guides" / "spaces.md").read_text(encoding="utf-8")
+    own, other = re.findall(r"python (metrics/\w+/app\.py)", guide)
     script = own if title == "EMScore" else other
     with serve(script, ROOT, tmp_path, PYTHONPATH=str(ROOT)) as address:
         assert title in urllib.request.urlopen(address).read().decode()

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.slow
 def test_the_example_scores_every_row_once_in_one_process_and_in_two(tmp_path):
-    page = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/guides/training.md").read_text(encoding="utf-8")
     script = tmp_path / "script.py"
     script.write_text(page[page.index("## accelerate") :].split("```python\n")[1].split("```")[0], encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}

@@ -64,7 +64,7 @@ def test_the_script_loads_from_a_hub_by_revision(tmp_path):
         (tmp_path / "b").mkdir()
         unknown = load_in_a_fresh_process(tmp_path / "b", "acme/emscore", endpoint, revision="none")
         assert unknown.startswith("FileNotFoundError: Couldn't find a module script at")
-        # With something in the cache evaluate takes that instead, so a misspelt revision passes: docs/evaluate.md.
+        # With something in the cache evaluate takes that instead, so a wrong revision passes: docs/guides/evaluate.md.
         silent = load_in_a_fresh_process(tmp_path / "a", "acme/emscore", endpoint, revision="none")
         assert silent[0] in (newest[0], pinned[0])
 

@@ -94,7 +94,7 @@ def test_forks_end_again_and_again(tmp_path, parent, times):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_recipe_for_spawn_in_the_documentation_ends(tmp_path):
-    document = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
+    document = (ROOT / "docs" / "guides" / "datasets.md").read_text(encoding="utf-8")
     recipe = re.search(r"```py\n(# score.py.*?)```", document, re.DOTALL)
     assert recipe is not None
     # After the parent used torch, with two clips to score.

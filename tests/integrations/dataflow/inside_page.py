@@ -1,11 +1,11 @@
-"""The snippets of docs/dataflow.md that need open-dataflow. Run by ``test_in_dataflow.py``, where it is installed."""
+"""The snippets of docs/guides/dataflow.md that need open-dataflow. Run by ``test_in_dataflow.py``."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-PAGE = Path(__file__).parents[3] / "docs" / "dataflow.md"
+PAGE = Path(__file__).parents[3] / "docs" / "guides" / "dataflow.md"
 
 
 def test_the_page_runs_from_top_to_bottom(tmp_path):
