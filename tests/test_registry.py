@@ -78,7 +78,7 @@ def test_a_wrong_spec_says_what_is_wrong(spec, words):
 
 
 def test_what_has_no_text_form_says_so():
-    with pytest.raises(InputTypeError, match="address .* has no text form; give the object itself"):
+    with pytest.raises(InputTypeError, match=r"address .* has no text form; give the object itself"):
         registry.spec_of(Everything(print))
 
 
@@ -116,5 +116,5 @@ def test_bounds_on_resources_are_no_options():
 
 
 def test_a_name_is_taken_once():
-    with pytest.raises(InputError, match="sampler 'scene' is registered as"):
+    with pytest.raises(InputError, match=r"sampler 'scene' is registered as"):
         registry.register("sampler", "scene", "elsewhere:SceneSampler")
