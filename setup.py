@@ -32,6 +32,8 @@ REQUIRED = [
 ]
 
 PE_AV = ["timm>=1.0.23", "transformers>=5.20"]  # its image tower; older releases refuse the configuration of PE-AV
+# Asks models behind an endpoint. The oldest that was run; from 3.0 on it sends by httpx2 in place of httpx
+LLM = ["openai>=1.98"]
 SERVING = ["transformers[serving]"]  # a local server to test the endpoint describer against; large, so not in TEST
 PLOTS = ["matplotlib>=3.8"]  # pictures for notebooks and the app; the report draws without it
 NOTEBOOKS = ["jupyterlab>=4", "ipywidgets>=8", *PLOTS]  # to open them; ipywidgets draws progress bars there
@@ -42,7 +44,7 @@ EVALUATOR = ["scipy>=1.7.1"]  # evaluate asks for it where an Evaluator is built
 TRAINING = ["accelerate>=1.1"]  # what the trainers of transformers run on
 TORCHCODEC = ["torchcodec>=0.10"]  # its decoder objects, and NVDEC; that of torch 2.10. Needs FFmpeg of the system
 # pytest-xdist: two cores, half the wait; hypothesis: properties over examples
-TEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6", *PE_AV, *APP, *OPENVINO, *SQL, *TRAINING]
+TEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6", *PE_AV, *APP, *LLM, *OPENVINO, *SQL, *TRAINING]
 TEST += EVALUATOR  # the Evaluator of evaluate
 TEST += TORCHCODEC  # decoded Video and Audio columns of datasets; CI has a system FFmpeg
 TEST += ["psycopg[binary]>=3"]  # a real PostgreSQL behind SQLAlchemy
@@ -58,6 +60,7 @@ EXTRAS = {
     "notebooks": NOTEBOOKS,
     "app": APP,
     "pe-av": PE_AV,
+    "llm": LLM,
     "serving": SERVING,
     "torchcodec": TORCHCODEC,
     "openvino": OPENVINO,
@@ -67,7 +70,7 @@ EXTRAS = {
     "bench": BENCH,
     "test": TEST,
     "dev": DEV,
-    "all": [*APP, *PE_AV, *OPENVINO, *SQL, *TRAINING, *EVALUATOR],
+    "all": [*APP, *PE_AV, *LLM, *OPENVINO, *SQL, *TRAINING, *EVALUATOR],
 }
 
 if __name__ == "__main__":  # else only the lists are asked for: metrics/assemble.py

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from vqe_core.chat.role import DESCRIBER
-from vqe_core.describers import Describer
 from vqe_core.embed import embed_texts
 from vqe_core.errors import InputError, VqeError
+from vqe_core.llm.client import DESCRIBER
+from vqe_core.llm.describer import Describer
 from vqe_core.media import DecodeWorker, resample
 from vqe_core.scorers.av_asking import ask_once
 from vqe_core.scorers.av_bridge import DescriptionBridge
