@@ -18,6 +18,7 @@ import time
 from collections import defaultdict
 from contextlib import contextmanager
 from email.utils import formatdate
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -265,7 +266,7 @@ def test_a_compressed_answer_that_nobody_asked_for_is_not_unpacked(serve, status
 
 
 @contextmanager
-def raw_server(*pieces, pause=0.0):
+def raw_server(*pieces, more=(), pause=0.0):
     """The address of a server that reads a request and sends pieces, whatever they are."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(20)
@@ -277,7 +278,7 @@ def raw_server(*pieces, pause=0.0):
                 with connection, connection.makefile("rb") as request:
                     sizes = [line for line in iter(request.readline, b"\r\n") if line.lower().startswith(b"content-l")]
                     request.read(int(sizes[0].split()[1]))
-                    for piece in pieces:
+                    for piece in chain(pieces, more):
                         connection.sendall(piece)
                         time.sleep(pause)
         except OSError:
@@ -301,6 +302,22 @@ def test_a_server_that_never_ends_is_left_at_the_time_out(status, code):
         (error,) = asked.describe([sound()])
     assert time.monotonic() - start < 5
     assert (error.code, "did not end in time" in str(error)) == (code, True)
+
+
+def test_an_answer_without_end_is_left_when_it_is_too_long():
+    sent = []
+
+    def pieces():
+        yield b"HTTP/1.1 200 OK\r\n\r\n"
+        for number in range(5000):  # 320 MB
+            sent.append(number)
+            yield b"x" * (1 << 16)
+
+    with raw_server(more=pieces()) as url:
+        asked = EndpointDescriber(api_url=url, model_name="m", timeout=60, retries=0, progress=False)
+        (error,) = asked.describe([sound()])
+    assert (error.code, "more than 1048576 bytes" in str(error)) == ("bad_description", True)
+    assert len(sent) < 1000
 
 
 @pytest.mark.parametrize(
