@@ -109,8 +109,11 @@ class ChatEndpoint:
     def __post_init__(self) -> None:
         _check_url(self.api_url)
         for name in ("model_name", "prompt"):
-            if not isinstance(getattr(self, name), str) or not getattr(self, name).strip():
-                raise InputError(f"{name} ({getattr(self, name)!r}) must be a non-empty string")
+            text = getattr(self, name)
+            if not isinstance(text, str) or not text.strip():
+                raise InputError(f"{name} ({text!r}) must be a non-empty string")
+            if any("\ud800" <= letter <= "\udfff" for letter in text):
+                raise InputError(f"{name} ({text!r}) holds half a letter, which no request can; write it again")
         for name, least in (("max_workers", 1), ("retries", 0), ("max_tokens", 1)):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -149,7 +152,7 @@ class ChatEndpoint:
             InputError: the key holds characters that no header may have, or the proxy of the environment is none.
             MissingPackageError: openai is not installed.
         """
-        dialogue = _Dialogue[Result](self, self._key(), read, _Wire.to(self.url))
+        dialogue = _Dialogue[Result](self, self._key(), read, _Sender.to(self.url))
         rounds = -(-len(contents) // self.max_workers)
         deadline = self.deadline or rounds * dialogue.longest + 5
         late = ModelError(
@@ -228,13 +231,13 @@ class _Dialogue(Generic[Result]):
         endpoint: asked.
         key: sent as bearer, None for none.
         read: the text of an answer to its meaning; raises VqeError where it has none.
-        wire: sends requests.
+        sender: of its requests.
     """
 
     endpoint: ChatEndpoint
     key: str | None = field(repr=False)
     read: Callable[[object], Result]
-    wire: _Wire = field(repr=False)
+    sender: _Sender = field(repr=False)
 
     @property
     def longest(self) -> float:
@@ -271,7 +274,7 @@ class _Dialogue(Generic[Result]):
             "temperature": 0.0,
             "messages": user_message(content),
         }
-        answer = self.wire.send(self.endpoint.url, self.key, request, timeout)
+        answer = self.sender.send(self.endpoint.url, self.key, request, timeout)
         if self.key is None:
             return answer
         # a server may repeat what it was sent
@@ -359,8 +362,8 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 @dataclass(frozen=True)
-class _Wire:
-    """The way to one server: openai's client, with what may be trusted on the way.
+class _Sender:
+    """Sends requests to one server by openai's client, with what may be trusted on the way.
 
     Attributes:
         openai: the package.
@@ -375,18 +378,20 @@ class _Wire:
     proxy: Any = field(repr=False)
 
     @classmethod
-    def to(cls, url: str) -> _Wire:
-        """Return the way to ``url``. Made anew in each call, so that it never crosses to another process.
+    def to(cls, url: str) -> _Sender:
+        """Return the sender to ``url``. Made anew in each call, so that it never crosses to another process.
 
         Raises:
             InputError: the proxy that the environment names is none.
             MissingPackageError: openai is not installed.
         """
         try:
-            import openai
-        except ImportError as error:
+            import openai.resources.chat  # which openai itself would import as late as in the first request
+
+            client: Any = openai.DefaultHttpxClient
+        except (ImportError, AttributeError) as error:  # of old releases too
             raise _missing_openai() from error
-        http = importlib.import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
+        http = importlib.import_module(client.__mro__[1].__module__.partition(".")[0])
         return cls(openai, http, ssl.create_default_context(), _proxy_for(url, http))
 
     def send(self, url: str, key: str | None, request: Mapping[str, Any], timeout: float) -> _Answer:
@@ -416,13 +421,13 @@ class _Wire:
         thread reads from is no way to end it. It takes 0.2 ms.
         """
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        wire = self.http.HTTPTransport(verify=self.trusted, trust_env=False, proxy=self.proxy)
+        inner = self.http.HTTPTransport(verify=self.trusted, trust_env=False, proxy=self.proxy)
         return self.openai.OpenAI(
             base_url=url.removesuffix(CHAT),
             api_key="sent by the transport, where there is one",  # without any, openai takes OPENAI_API_KEY
             max_retries=0,
             http_client=self.openai.DefaultHttpxClient(
-                transport=_Transport(wire, headers, self.http), trust_env=False, follow_redirects=False
+                transport=_Transport(inner, headers, self.http), trust_env=False, follow_redirects=False
             ),
         )
 
@@ -436,12 +441,12 @@ class _Transport:
     that sends a byte now and then is never done; and it reads as much as there is, uncompressed.
 
     Attributes:
-        wire: transport of ``http``.
+        inner: transport of ``http``.
         headers: with the key.
-        http: see ``_Wire``.
+        http: see ``_Sender``.
     """
 
-    wire: Any = field(repr=False)
+    inner: Any = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     http: Any = field(repr=False)
 
@@ -457,7 +462,7 @@ class _Transport:
             **self.headers,
         }
         # A request of its own: openai still reads the headers of the one that it made.
-        response = self.wire.handle_request(
+        response = self.inner.handle_request(
             self.http.Request(
                 request.method, request.url, headers=headers, content=request.content, extensions=request.extensions
             )
@@ -486,7 +491,7 @@ class _Transport:
 
     def close(self) -> None:
         """Close what is open."""
-        self.wire.close()
+        self.inner.close()
 
 
 def _cause(error: BaseException) -> bytes:
