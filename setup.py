@@ -33,6 +33,8 @@ REQUIRED = [
 ]
 
 PE_AV = ["timm>=1.0.23", "transformers>=5.20"]  # its image tower; older releases refuse the configuration of PE-AV
+# Asks models behind an endpoint. The oldest that was run; from 3.0 on it sends by httpx2 in place of httpx
+LLM = ["openai>=1.98"]
 SERVING = ["transformers[serving]"]  # a local server to test the endpoint describer against; large, so not in TEST
 PLOTS = ["matplotlib>=3.8"]  # pictures for notebooks and the app; the report draws without it
 NOTEBOOKS = ["jupyterlab>=4", "ipywidgets>=8", *PLOTS]  # to open them; ipywidgets draws progress bars there
@@ -46,7 +48,7 @@ DOCS = ["mkdocs>=1.6,<2"]  # builds the pages; mkdocs-material has no other host
 DOCS += ["mkdocs-material>=9.8"]  # their theme and search, without anything fetched
 DOCS += ["mkdocstrings[python]>=1.0"]  # the reference from the docstrings, read from the source
 # pytest-xdist: two cores, half the wait; hypothesis: properties over examples
-TEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6", *PE_AV, *APP, *OPENVINO, *SQL, *TRAINING]
+TEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6", *PE_AV, *APP, *LLM, *OPENVINO, *SQL, *TRAINING]
 TEST += EVALUATOR  # the Evaluator of evaluate
 TEST += TORCHCODEC  # decoded Video and Audio columns of datasets; CI has a system FFmpeg
 TEST += ["psycopg[binary]>=3"]  # a real PostgreSQL behind SQLAlchemy
@@ -63,6 +65,7 @@ EXTRAS = {
     "notebooks": NOTEBOOKS,
     "app": APP,
     "pe-av": PE_AV,
+    "llm": LLM,
     "serving": SERVING,
     "torchcodec": TORCHCODEC,
     "openvino": OPENVINO,
@@ -73,7 +76,7 @@ EXTRAS = {
     "docs": DOCS,
     "test": TEST,
     "dev": DEV,
-    "all": [*APP, *PE_AV, *OPENVINO, *SQL, *TRAINING, *EVALUATOR],
+    "all": [*APP, *PE_AV, *LLM, *OPENVINO, *SQL, *TRAINING, *EVALUATOR],
 }
 
 if __name__ == "__main__":  # else only the lists are asked for: metrics/assemble.py

@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+Answer: TypeAlias = Callable[[int, Any], tuple[int, dict[str, str], bytes]]
 
 
 class ChatServer:
     """``answer(number, request)`` gives (status, headers, body); number counts requests from 0."""
 
-    def __init__(self, answer: Callable[[int, Any], tuple[int, dict[str, str], bytes]]) -> None:
+    def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.requests: list[Any] = []
         self.headers: list[dict[str, str]] = []
@@ -50,12 +52,13 @@ def completion(text: Any, **headers: str) -> tuple[int, dict[str, str], bytes]:
 
 
 @contextmanager
-def chat_server(answer: Callable[[int, Any], tuple[int, dict[str, str], bytes]]) -> Iterator[ChatServer]:
-    """Run a server that answers by ``answer`` on a free port of this machine."""
-    chat = ChatServer(answer)
+def chat_servers() -> Iterator[Callable[[Answer], ChatServer]]:
+    """Run a server for many tests on a free port of this machine: it answers as the last that was called wants."""
+    now: list[ChatServer] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            chat = now[-1]  # the requests of an earlier one that hang are still its own
             body = self.rfile.read(int(self.headers["Content-Length"]))
             status, headers, content = chat.handle(self.path, dict(self.headers), body)
             try:
@@ -74,12 +77,24 @@ def chat_server(answer: Callable[[int, Any], tuple[int, dict[str, str], bytes]])
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
-    chat.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+
+    def serve(answer: Answer) -> ChatServer:
+        now.append(ChatServer(answer))
+        now[-1].url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+        return now[-1]
+
     try:
-        yield chat
+        yield serve
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def chat_server(answer: Answer) -> Iterator[ChatServer]:
+    """Run a server that answers by ``answer`` on a free port of this machine."""
+    with chat_servers() as serve:
+        yield serve(answer)
 
 
 @contextmanager

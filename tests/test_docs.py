@@ -49,7 +49,7 @@ ELSEWHERE = {
     ),
     ("docs/guides/dataflow.md", "from dataflow.utils.storage import"): DATAFLOW,
     ("docs/guides/dataflow.md", "from dataflow.utils.registry import"): DATAFLOW,
-    ("docs/guides/dataflow.md", "from vqe_core.describers.endpoint import"): DATAFLOW,
+    ("docs/guides/dataflow.md", "from vqe_core.llm import"): DATAFLOW,
     ("docs/guides/dataflow.md", 'VideoAudioSimilarity(method="judge", llm_serving=serving, min_score=0.5)'): (
         "tests/integrations/dataflow/inside_servings.py::test_the_api_serving_judges_pictures_and_sounds"
     ),

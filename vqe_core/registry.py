@@ -275,11 +275,11 @@ register("joint_encoder", "pe_audio_video", "vqe_core.encoders.pe_av:PeAvEncoder
 register("joint_encoder", "embedding_gemma2", "vqe_core.encoders.embedding_gemma2:EmbeddingGemma2Encoder")
 register("joint_encoder", "clip", "vqe_core.encoders.clip_clap:ClipClapJoint")
 
-register("describer", "function", "vqe_core.describers.function:FunctionDescriber")
-register("describer", "endpoint", "vqe_core.describers.endpoint:EndpointDescriber")
+register("describer", "function", "vqe_core.llm.describer:FunctionDescriber")
+register("describer", "endpoint", "vqe_core.llm.describer:EndpointDescriber")
 
-register("judge", "function", "vqe_core.judges.function:FunctionJudge")
-register("judge", "endpoint", "vqe_core.judges.endpoint:EndpointJudge")
+register("judge", "function", "vqe_core.llm.judge:FunctionJudge")
+register("judge", "endpoint", "vqe_core.llm.judge:EndpointJudge")
 
 register("scorer", "emscore", "vqe_core.scorers.emscore.scorer:EMScore")
 register("scorer", "clip_score", "vqe_core.scorers.clip_score:CLIPScore")

@@ -14,11 +14,11 @@ import pytest
 
 import vqe_core
 from tests.clips import write_clip
-from tests.judges.exhibits import shown
+from tests.llm.given import shown
 from tests.servers import chat_server, completion
 from vqe_core.cli import main
 from vqe_core.errors import InputError, InputTypeError
-from vqe_core.judges.exhibit import LONGEST_SIDE
+from vqe_core.llm.judge_prompt import LONGEST_SIDE
 from vqe_core.tables import read_table
 
 RATE = 16_000

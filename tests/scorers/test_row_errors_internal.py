@@ -177,7 +177,7 @@ def test_both_metrics_load_and_score_without_torchvision(clips, tmp_path):
 
 
 def test_a_describer_of_others_that_fails_is_told_apart_from_ours(clips, monkeypatch):
-    from vqe_core.describers import function
+    from vqe_core.llm import describer
 
     class Theirs:
         sampling_rate = None
@@ -191,6 +191,6 @@ def test_a_describer_of_others_that_fails_is_told_apart_from_ours(clips, monkeyp
     theirs = VideoAudioSimilarity(hf_clip="toy", describer=Theirs(), on_error="skip")
     with pytest.warns(NothingScoredWarning):
         assert set(theirs.score(videos=clips).status) == {"describer_failed"}
-    monkeypatch.setattr(function, "tqdm", lambda *given, **how: None)  # so that our own line cannot loop over it
+    monkeypatch.setattr(describer, "tqdm", lambda *given, **how: None)  # so that our own line cannot loop over it
     with pytest.warns(NothingScoredWarning):
         assert set(WAYS["description"].score(videos=clips).status) == {"internal_error"}

@@ -20,7 +20,7 @@ import numpy as np
 
 from vqe_core.errors import InternalError, MediaError, VqeError
 from vqe_core.media.audio.reader import read_audio
-from vqe_core.media.limits import AudioLimits
+from vqe_core.media.limits import DEFAULT_LIMITS, AudioLimits
 from vqe_core.media.video.pyav_reader import PyAVReader
 from vqe_core.types import FrameTable, MediaSource
 from vqe_core.workers.limits import MemoryLimit
@@ -83,7 +83,11 @@ class Answerer:
             END with a value or ERROR with an error, and whether the worker should be replaced, because it ran out
             of memory, or after a peak of it can no more tell a file that is damaged from one that is too large.
         """
-        margin = _SOUND_BYTES if kind == "sound" else _PIXEL_BYTES * arguments[0].limits.max_pixels
+        margin = (
+            _SOUND_BYTES
+            if kind == "sound"
+            else _PIXEL_BYTES * getattr(arguments[0], "limits", DEFAULT_LIMITS).max_pixels
+        )
         reply, payload = self._attempt(kind, source, arguments)
         short = self.memory.was_short(margin)
         if short and _is_doubtful(payload):

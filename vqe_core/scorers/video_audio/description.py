@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from vqe_core.chat.role import DESCRIBER
-from vqe_core.describers import Describer
 from vqe_core.embed import embed_texts
 from vqe_core.errors import InputError, VqeError
+from vqe_core.llm.client import DESCRIBER
+from vqe_core.llm.describer import Describer
 from vqe_core.media import resample
 from vqe_core.scorers.row_errors import FaultWatch
 from vqe_core.scorers.rows import check_text

@@ -11,12 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vqe_core.chat.role import JUDGE
 from vqe_core.embed import EmbedSettings, progress_bar
 from vqe_core.errors import InputError, VqeError
-from vqe_core.judges import Judge
-from vqe_core.judges.exhibit import LONGEST_SIDE, Exhibit
-from vqe_core.judges.judgement import Judgement, as_judgement
+from vqe_core.llm.client import JUDGE
+from vqe_core.llm.judge import Judge
+from vqe_core.llm.judge_prompt import LONGEST_SIDE, JudgedClip, Judgement, as_judgement
 from vqe_core.media import Video, resample, shrunk
 from vqe_core.samplers import FrameSampler, cap_positions
 from vqe_core.scorers.row_errors import FaultWatch
@@ -34,16 +33,16 @@ MOST_FRAMES = 32  # of one clip: each is paid for, by whoever runs the model
 class _Shown:
     """What a judge is shown of one pair, what read the pictures, and remarks for the row."""
 
-    exhibit: Exhibit
+    clip: JudgedClip
     reader: str
     notes: tuple[str, ...]
 
     @property
     def digest(self) -> bytes:
         """Equal for equal pictures and sounds."""
-        exhibit = self.exhibit
-        about = f"{exhibit.frames.shape}:{exhibit.timestamps.tolist()}:{exhibit.sampling_rate}:"
-        return hashlib.sha256(about.encode() + exhibit.frames.tobytes() + exhibit.waveform.tobytes()).digest()
+        clip = self.clip
+        about = f"{clip.frames.shape}:{clip.timestamps.tolist()}:{clip.sampling_rate}:"
+        return hashlib.sha256(about.encode() + clip.frames.tobytes() + clip.waveform.tobytes()).digest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +73,9 @@ class ByJudge:
         return results
 
     def _show(self, pair: SoundPair, worker: DecodeWorker | None) -> _Shown:
-        return see_and_hear(pair.video, pair.audio, worker, self.options.video_reader, self._exhibit)
+        return see_and_hear(pair.video, pair.audio, worker, self.options.video_reader, self._clip)
 
-    def _exhibit(self, video: Video, heard: HeardSound) -> _Shown:
+    def _clip(self, video: Video, heard: HeardSound) -> _Shown:
         """Frames are sampled within the seconds in which there is a sound too."""
         if self.sampler.needs_differences:
             video = video.with_differences()
@@ -87,7 +86,7 @@ class ByJudge:
         frames = video.frames(np.searchsorted(video.table.indices, part.indices[chosen]))
         if self.judge.sampling_rate is not None:
             sound = resample(sound, self.judge.sampling_rate)
-        exhibit = Exhibit(
+        clip = JudgedClip(
             frames=np.stack([shrunk(frame.pixels, LONGEST_SIDE) for frame in frames]),
             # The frame on display when the sound begins may have come before it.
             timestamps=np.maximum(part.timestamps[chosen] - sound.start, 0.0),
@@ -95,12 +94,12 @@ class ByJudge:
             sampling_rate=sound.sampling_rate,
         )
         notes = (*video.table.warnings, *heard.notes, *([note] if note else []))
-        return _Shown(exhibit, video.read_by, notes)
+        return _Shown(clip, video.read_by, notes)
 
     def _judged(self, shown: Sequence[_Shown | VqeError]) -> list[PairResult | VqeError]:
         asked = [item for item in shown if isinstance(item, _Shown)]
-        keys, exhibits = [item.digest for item in asked], [item.exhibit for item in asked]
-        answers = iter(ask_once(JUDGE, keys, exhibits, self.judge.judge, as_judgement) if asked else [])
+        keys, clips = [item.digest for item in asked], [item.clip for item in asked]
+        answers = iter(ask_once(JUDGE, keys, clips, self.judge.judge, as_judgement) if asked else [])
         return [item if isinstance(item, VqeError) else _result(item, next(answers)) for item in shown]
 
     def logits(self, visual: Tensor, sound: Tensor) -> Tensor:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
 from vqe_core import registry
-from vqe_core.chat.role import Role
-from vqe_core.describers import Describer, as_describer
 from vqe_core.errors import PROGRAMMING_ERRORS, InputError, InternalError, VqeError
-from vqe_core.judges import Judge, as_judge
+from vqe_core.llm.client import Role
+from vqe_core.llm.describer import Describer, EndpointDescriber, as_describer
+from vqe_core.llm.judge import EndpointJudge, Judge, as_judge
 from vqe_core.scorers.video_audio.options import VideoAudioOptions
 
 Item = TypeVar("Item")
@@ -30,8 +30,6 @@ def describer_for(options: VideoAudioOptions) -> Describer | None:
         return as_describer(options.describer)
     if options.api_url is None:
         return None
-    from vqe_core.describers.endpoint import EndpointDescriber
-
     return EndpointDescriber(**_endpoint(options))
 
 
@@ -48,8 +46,6 @@ def judge_for(options: VideoAudioOptions) -> Judge:
         return as_judge(options.judge)
     if options.api_url is None:
         raise InputError("method 'judge' needs a judge, or api_url and model_name of a model that sees and hears")
-    from vqe_core.judges.endpoint import EndpointJudge
-
     return EndpointJudge(**_endpoint(options))
 
 

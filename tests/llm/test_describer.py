@@ -1,14 +1,17 @@
-"""A user's function as describer."""
+"""Describers: what a chat model is sent, and a user's function."""
+
+from __future__ import annotations
 
 import re
 
 import numpy as np
 import pytest
 
-from vqe_core.describers import Describer, as_describer
-from vqe_core.describers.endpoint import EndpointDescriber
-from vqe_core.describers.function import FunctionDescriber
+from tests.llm.given import TextOnly, heard
+from tests.servers import completion
 from vqe_core.errors import InputError, InputTypeError, VqeError
+from vqe_core.llm import Describer, EndpointDescriber, FunctionDescriber, as_describer
+from vqe_core.llm.describer import DEFAULT_PROMPT
 from vqe_core.types import AudioSamples
 
 RATE = 8000
@@ -16,6 +19,36 @@ RATE = 8000
 
 def loudness(waveform, sampling_rate):
     return f"a sound of {waveform.mean():.2f} at {sampling_rate} Hz"
+
+
+def test_the_request_holds_model_prompt_and_a_mono_wav(serve):
+    stereo = AudioSamples(np.stack([np.full(800, 0.25, np.float32), np.full(800, 0.75, np.float32)]), RATE)
+    chat = serve(lambda n, r: completion("ok then"))
+    given = {"api_url": chat.url, "model_name": "tiny", "progress": False}
+    assert EndpointDescriber(**given, prompt="What is it?", max_tokens=7).describe([stereo]) == ["ok then"]
+    assert EndpointDescriber(**given).describe([stereo]) == ["ok then"]
+    request, usual = chat.requests
+    assert (request["model"], request["max_tokens"], request["temperature"]) == ("tiny", 7, 0.0)
+    assert set(request) == {"model", "temperature", "max_tokens", "messages"}  # nothing that servers ignore
+    (message,) = request["messages"]
+    assert message["role"] == "user"
+    assert [part["type"] for part in message["content"]] == ["input_audio", "text"]
+    assert message["content"][1] == {"type": "text", "text": "What is it?"}
+    assert usual["messages"][0]["content"][1] == {"type": "text", "text": DEFAULT_PROMPT}
+    waveform, rate = heard(request)
+    assert (rate, waveform.shape) == (RATE, (800,))
+    np.testing.assert_allclose(waveform, 0.5, atol=1e-4)
+
+
+def test_the_signature_names_server_model_and_words():
+    signature = EndpointDescriber(api_url="http://localhost:8000/v1", model_name="m", max_workers=3).signature()
+    assert signature == {
+        "describer": "endpoint",
+        "describer_url": "http://localhost:8000/v1/chat/completions",
+        "describer_model": "m",
+        "describer_prompt": DEFAULT_PROMPT,
+        "describer_max_tokens": "100",
+    }
 
 
 def test_it_gets_mono_float32_and_the_rate_and_keeps_the_order():
@@ -51,7 +84,7 @@ def test_an_exception_of_the_function_concerns_its_sound_alone():
             raise KeyError("no such thing")
         return "a dog"
 
-    error, text = FunctionDescriber(fails, name="mine", progress=False).describe(
+    error, text = FunctionDescriber(fails, "mine", progress=False).describe(
         [(np.ones(4, np.float32), RATE), (np.zeros(4, np.float32), RATE)]
     )
     assert text == "a dog"
@@ -67,22 +100,10 @@ def test_an_interrupt_is_not_swallowed():
         FunctionDescriber(interrupted, progress=False).describe([(np.ones(4, np.float32), RATE)])
 
 
-@pytest.mark.parametrize(
-    ("sound", "code"),
-    [
-        ((np.zeros(0, np.float32), RATE), "no_sound"),
-        ((np.array([np.inf], np.float32), RATE), "bad_samples"),
-        ((np.zeros(4, np.int16), RATE), "bad_type"),
-        ((np.zeros((4, 2), np.float32), RATE), "not_mono"),
-        ((np.zeros(4, np.float32), 0), "bad_input"),
-        ((np.zeros(4, np.float32), 8000.5), "bad_input"),
-        (np.zeros(4, np.float32), "bad_type"),
-        (None, "bad_type"),
-    ],
-)
-def test_what_is_no_sound_is_told(sound, code):
-    (error,) = FunctionDescriber(loudness, progress=False).describe([sound])
-    assert error.code == code
+def test_what_is_no_sound_is_an_error_of_its_own():
+    bad, good = FunctionDescriber(loudness, progress=False).describe([None, (np.zeros(4, np.float32), RATE)])
+    assert (bad.code, "sound 0 must be AudioSamples" in str(bad)) == ("bad_type", True)
+    assert good == "a sound of 0.00 at 8000 Hz"
 
 
 def test_a_wanted_rate_is_checked():
@@ -91,8 +112,11 @@ def test_a_wanted_rate_is_checked():
 
 
 def test_the_signature_names_the_function():
-    assert FunctionDescriber(loudness).signature()["describer_name"].endswith("test_function.loudness")
-    assert FunctionDescriber(loudness, name="v2").signature() == {"describer": "function", "describer_name": "v2"}
+    assert FunctionDescriber(loudness).signature()["describer_name"].endswith("test_describer.loudness")
+    assert FunctionDescriber(loudness, function_name="v2").signature() == {
+        "describer": "function",
+        "describer_name": "v2",
+    }
 
 
 def test_as_describer_takes_describers_and_functions():
@@ -104,15 +128,8 @@ def test_as_describer_takes_describers_and_functions():
 
 
 def test_a_serving_that_takes_text_only_is_refused():
-    class APILLMServing:
-        def generate_from_input(self, user_inputs, system_prompt=""):
-            return user_inputs
-
-        def __call__(self):
-            return None
-
     with pytest.raises(InputTypeError, match=r"sends text only, .* use EndpointDescriber"):
-        as_describer(APILLMServing())
+        as_describer(TextOnly())
 
 
 @pytest.mark.parametrize("value", [None, "gpt", 3])

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vqe_core.errors import InputError
-from vqe_core.judges.answers import MAX_LETTERS, read_judgement
-from vqe_core.judges.questions import DEFAULT_PROMPT
+from vqe_core.llm.judge_prompt import DEFAULT_PROMPT, MAX_LETTERS, read_judgement
 
 
 @pytest.mark.parametrize(

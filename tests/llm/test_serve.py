@@ -15,11 +15,10 @@ import urllib.request
 
 import pytest
 
-from tests.judges.exhibits import exhibit
+from tests.llm.given import clip
 from tests.required import absent
 from tests.tiny_audio import tiny_qwen2_audio, tones
-from vqe_core.describers.endpoint import EndpointDescriber
-from vqe_core.judges.endpoint import EndpointJudge
+from vqe_core.llm import EndpointDescriber, EndpointJudge
 
 SERVE = "import sys; from transformers.cli.transformers import main; sys.exit(main())"
 NEEDED = "import fastapi, uvicorn, openai"
@@ -98,7 +97,7 @@ def test_a_judge_whose_model_has_no_eyes_is_an_error_of_each_clip_and_never_a_nu
     judge = EndpointJudge(
         api_url=url, model_name=model, retries=0, timeout=120, max_tokens=8, key_name=None, progress=False
     )
-    found = judge.judge([exhibit(), exhibit(0.5)])
+    found = judge.judge([clip(), clip(0.5)])
     # The server may refuse pictures, fail on them, or leave them out: then random weights say no number.
     codes = {getattr(error, "code", "ok") for error in found}
     assert codes <= {"judge_failed", "judge_refused", "bad_judgement"}, (found, log.read_text()[-3000:])

@@ -5,7 +5,7 @@
 ``LocalHostLLMAPIServing_vllm``                a vLLM server that it starts; asked as an endpoint
 =============================================  ===========================================================
 
-The others send text or pictures only, or one fixed question: they are refused with the way out.
+The others send text or images only, or one fixed question: they are refused with the way out.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from vqe_core.chat.parts import ContentMaker, question
-from vqe_core.chat.role import Role
 from vqe_core.errors import InputTypeError, ModelError, VqeError
+from vqe_core.llm.client import CHAT, Role
+from vqe_core.llm.content import ContentMaker, user_message
 
-CHAT = "/chat/completions"
 SAMPLING_RATE = 16_000  # Hz, what the models hear
 _MODEL_NAMES = ("model_name", "hf_model_name_or_path", "real_model_path")
 _LOCAL_SERVER = ("host", "port", "hf_model_name_or_path", "max_workers", "start_serving", "backend_initialized")
@@ -29,18 +28,18 @@ Result = TypeVar("Result")
 
 
 def is_serving(value: Any) -> bool:
-    """Whether this looks like a serving object of DataFlow."""
+    """Tell whether this looks like a serving object of DataFlow."""
     return hasattr(value, "generate_from_input")
 
 
 def converses(serving: Any) -> bool:
-    """Whether a serving takes conversations with any parts."""
+    """Tell whether a serving takes conversations with any parts."""
     return hasattr(serving, "api_url") and hasattr(serving, "generate_from_conversations")
 
 
 def converse(serving: Any, contents: Sequence[ContentMaker]) -> list[Any]:
-    """The serving's answer to each question, all in one go; None where it gave none."""
-    answers: list[Any] = serving.generate_from_conversations([question(make()) for make in contents])
+    """Return the serving's answer to each message, all in one go; None where it gave none."""
+    answers: list[Any] = serving.generate_from_conversations([user_message(make()) for make in contents])
     return answers
 
 
@@ -52,7 +51,7 @@ def read_answers(
     ask: Callable[[list[Prepared]], list[Any]],
     read: Callable[[object], Result],
 ) -> list[Result | VqeError]:
-    """What the answer about each item means, or its error, in order.
+    """Return what the answer about each item means, or its error, in order.
 
     Args:
         serving: asked by ``ask``; for messages.
@@ -94,12 +93,12 @@ def _missing(name: str, role: Role) -> ModelError:
 
 
 def is_local_server(serving: Any) -> bool:
-    """Whether a serving starts a server on this machine, which can be asked as an endpoint."""
+    """Tell whether a serving starts a server on this machine, which can be asked as an endpoint."""
     return all(hasattr(serving, name) for name in _LOCAL_SERVER)
 
 
 def local_endpoint(serving: Any) -> dict[str, Any]:
-    """Options of an endpoint for the server that a serving starts, with its number of workers. It needs no key."""
+    """Return the options of an endpoint for the server that a serving starts, with its number of workers, no key."""
     return {
         "api_url": f"http://{serving.host}:{serving.port}/v1",
         "model_name": str(serving.hf_model_name_or_path),
@@ -115,7 +114,7 @@ def start(serving: Any) -> None:
 
 
 def serving_signature(serving: Any, role: Role, prompt: str) -> dict[str, str]:
-    """What can change an answer: kind of serving, server, model and words. The key cannot, and is not here."""
+    """Return what can change an answer: kind of serving, server, model and words. The key cannot, and is not here."""
     model = next((getattr(serving, name) for name in _MODEL_NAMES if getattr(serving, name, None)), "")
     server = {f"{role.name}_url": _bare(serving.api_url)} if hasattr(serving, "api_url") else {}
     return {
@@ -126,8 +125,8 @@ def serving_signature(serving: Any, role: Role, prompt: str) -> dict[str, str]:
     }
 
 
-def refuse(serving: Any, role: Role, why: str, endpoint: str) -> InputTypeError:
-    """The error of a serving that cannot play a role, with the line that can.
+def refusal(serving: Any, role: Role, why: str, endpoint: str) -> InputTypeError:
+    """Return the error of a serving that cannot play a role, with the line that can.
 
     Args:
         serving: refused.
@@ -148,6 +147,6 @@ def refuse(serving: Any, role: Role, why: str, endpoint: str) -> InputTypeError:
 
 
 def _bare(url: Any) -> str:
-    """An address without user, password and query, which may hold a key."""
+    """Return an address without user, password and query, which may hold a key."""
     parts = urlsplit(str(url))
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -1,0 +1,202 @@
+"""What a judge is shown and told, and what its answer means: a number from 0 to 1 with a reason.
+
+Models are told to answer in JSON, and many do not: words before it, a fence around it, a bare number, ``Score: 8/10``.
+Where the number is not certain there is none: a wrong number is worse than none. Neither ``response_format`` nor
+``logprobs`` is relied on, as servers accept them and do nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vqe_core.errors import InputError
+from vqe_core.llm.content import Content, audio_part, image_part, text_part
+
+# In signatures: to show images and audio, or to read answers, in another way changes numbers, as another prompt does.
+VERSION = "1"
+DEFAULT_PROMPT = (
+    "You have seen pictures of a video, each with its time, and heard a sound of the same seconds. The sound may be "
+    "the video's own, or another that was put in its place. How well does the sound fit what is seen? "
+    "10: what is heard comes from what is seen. 5: it could be heard in such a place, from something out of view, or "
+    "it is music or speech that suits the picture. 0: it cannot belong to this video. "
+    'Answer with one line of JSON and nothing else: {"reason": "<at most 20 words>", "score": <number from 0 to 10>}'
+)
+# Models shrink images themselves; larger ones only cost more.
+LONGEST_SIDE = 512
+MAX_REASON = 300  # letters; a reason is a line beside the number
+SCALE = 10.0  # of the number that the prompt asks for
+MAX_LETTERS = 20_000  # of one answer; more is an answer to something else
+EXCERPT = 200
+
+_NUMBER = r"[-+]?[0-9]+(?:\.[0-9]+)?"
+# Not a part of a longer number, a percentage, a share of another scale, or the beginning of a range.
+_ENDS = r"(?![0-9]|[.,][0-9]|\s*%|\s*percent|\s*/\s*[0-9]|\s*out\s+of|\s*[-\u2013\u2014]\s*[0-9]|\s+(?:to|or)\s+[0-9])"
+_OF_TEN = r"\s*(?:/|out\s+of)\s*10(?![0-9]|[.,][0-9])"
+_AMOUNT = rf"({_NUMBER})(?:{_OF_TEN}|{_ENDS})"
+_MARKS = r"[\"'*_`\s]*"
+_LABELLED = re.compile(rf"\bscore\b{_MARKS}(?:[:=]|\bis\b|\bof\b){_MARKS}{_AMOUNT}", re.IGNORECASE)
+_SHARE = re.compile(rf"(?<![\w.,/+\u2013\u2014-])({_NUMBER}){_OF_TEN}", re.IGNORECASE)
+_ALONE = re.compile(rf"[\"'*_`\s]*{_AMOUNT}[\"'*_`\s.]*", re.IGNORECASE)
+_THOUGHT = "</think>"
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedClip:
+    """Images and audio of the same seconds, for a judge. The clock starts with the audio.
+
+    Attributes:
+        frames: uint8 (N, H, W, 3) RGB, sampled from the video, the longer side at most ``LONGEST_SIDE``.
+        timestamps: float64 (N,) seconds, increasing.
+        waveform: float32 (T,), mono, in [-1, 1].
+        sampling_rate: Hz.
+    """
+
+    frames: np.ndarray = field(repr=False)
+    timestamps: np.ndarray
+    waveform: np.ndarray = field(repr=False)
+    sampling_rate: int
+
+    def __post_init__(self) -> None:
+        frames = self.frames
+        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or not len(frames):
+            raise InputError(f"frames must be uint8 (N, H, W, 3) RGB, N at least 1, got {frames.dtype} {frames.shape}")
+        if self.timestamps.shape != (len(frames),):
+            raise InputError(f"timestamps must be one a frame, got shape {self.timestamps.shape} for {len(frames)}")
+        if self.waveform.dtype != np.float32 or self.waveform.ndim != 1:
+            raise InputError(f"waveform must be float32 (T,), got {self.waveform.dtype} {self.waveform.shape}")
+
+    @property
+    def duration(self) -> float:
+        """Seconds of audio."""
+        return len(self.waveform) / self.sampling_rate
+
+
+def judge_content(clip: JudgedClip, prompt: str) -> Content:
+    """Return the parts of a message: each image after its time, the audio, the prompt.
+
+    The words in them are a part of what ``VERSION`` stands for.
+    """
+    parts: Content = []
+    for time, pixels in zip(clip.timestamps, clip.frames, strict=True):
+        parts += [text_part(f"Picture at {time:.2f} s:"), image_part(pixels)]
+    parts += [text_part(f"Sound from 0.00 s to {clip.duration:.2f} s:")]
+    parts += [audio_part((clip.waveform, clip.sampling_rate), "sound"), text_part(prompt)]
+    return parts
+
+
+class Judgement(NamedTuple):
+    """``score`` in [0, 1], 1 where the audio fits the images as well as can be; ``reason`` on one line, or ""."""
+
+    score: float
+    reason: str = ""
+
+
+def as_judgement(value: Any) -> Judgement:
+    """Return a judgement from a number, or a number with a reason.
+
+    Raises:
+        InputError: no such thing, or a number outside [0, 1]; code ``bad_judgement``.
+
+    Example:
+        >>> as_judgement((1, "a bell\\n rings"))
+        Judgement(score=1.0, reason='a bell rings')
+    """
+    score, reason = value if isinstance(value, tuple | list) and len(value) == 2 else (value, "")
+    number = isinstance(score, Real) and not isinstance(score, bool)
+    if not number or not isinstance(reason, str | None):
+        raise InputError(
+            f"a judgement ({str(value)[:60]!r}) must be a number from 0 to 1, or (number, reason)", code="bad_judgement"
+        )
+    if not (math.isfinite(score) and 0 <= score <= 1):
+        raise InputError(f"a judgement ({score}) must be a number from 0 to 1", code="bad_judgement")
+    return Judgement(float(score), one_line(reason or ""))
+
+
+def one_line(reason: str) -> str:
+    """Return a reason on one line, cut where it is long, and with no letter that a file cannot hold."""
+    line = " ".join(reason.encode("utf-8", "replace").decode("utf-8").split())
+    return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"
+
+
+def read_judgement(text: object) -> Judgement:
+    """Read the judgement in an answer; its number, from 0 to 10, becomes one from 0 to 1.
+
+    Args:
+        text: of the answer.
+
+    Raises:
+        InputError: no text, no number, several that differ, or one outside the scale; code ``bad_judgement``.
+
+    Example:
+        >>> read_judgement('Sure! {"reason": "a bell", "score": 7}')
+        Judgement(score=0.7, reason='a bell')
+    """
+    if not isinstance(text, str):
+        raise _bad(f"the answer is no text but {type(text).__name__}")
+    if len(text) > MAX_LETTERS:
+        raise _bad(f"the answer has {len(text)} letters, more than {MAX_LETTERS}")
+    said = text.rpartition(_THOUGHT)[2]  # what a model thinks before it answers is full of numbers
+    if "<think>" in said:
+        raise _bad("the answer ends within its thoughts; raise max_tokens")
+    found = list(_verdicts(said))
+    if found:
+        return _agreed([number for number, _ in found], next((r for _, r in reversed(found) if r), ""), said)
+    alone = _ALONE.fullmatch(said)
+    if alone is not None:
+        return _agreed([float(alone[1])], "", said)
+    for pattern in (_LABELLED, _SHARE):
+        numbers = [float(match[1]) for match in pattern.finditer(said)]
+        if numbers:
+            return _agreed(numbers, said, said)
+    raise _bad(f"no score from 0 to {SCALE:g} in the answer {_excerpt(said)!r}")
+
+
+def _verdicts(said: str) -> Iterator[tuple[float, str]]:
+    """Yield number and reason of each JSON object with a score."""
+    decoder, at = json.JSONDecoder(), said.find("{")
+    while at >= 0:
+        try:
+            value, end = decoder.raw_decode(said, at)
+        except (ValueError, RecursionError):
+            value, end = None, at + 1
+        fields = {str(key).lower(): item for key, item in value.items()} if isinstance(value, dict) else {}
+        number = _number(fields.get("score"))
+        if number is not None:
+            reason = fields.get("reason")
+            yield number, reason if isinstance(reason, str) else ""
+        # An object without a score may hold one that has it.
+        at = said.find("{", end if number is not None else at + 1)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, str):
+        match = _ALONE.fullmatch(value)
+        return None if match is None else float(match[1])
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(min(value, 1e9))  # an integer may be too large for a float
+
+
+def _agreed(numbers: list[float], reason: str, said: str) -> Judgement:
+    if len(set(numbers)) > 1:
+        raise _bad(f"several scores ({', '.join(f'{n:g}' for n in numbers[:4])}) in the answer {_excerpt(said)!r}")
+    (number,) = set(numbers)
+    if not 0 <= number <= SCALE:  # NaN too
+        raise _bad(f"the score {number:g} is not from 0 to {SCALE:g} in the answer {_excerpt(said)!r}")
+    return Judgement(number / SCALE, one_line(reason))
+
+
+def _excerpt(said: str) -> str:
+    return one_line(said)[:EXCERPT]
+
+
+def _bad(why: str) -> InputError:
+    return InputError(why, code="bad_judgement")
