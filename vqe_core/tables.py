@@ -277,7 +277,7 @@ def _read_csv(path: Path, size: int) -> Iterator[_Batch]:
 
 
 def _csv_lines(reader: Any) -> Iterator[list[str]]:
-    """The header, then rows of as many cells: empty cells where a row is short, no row for an empty line."""
+    """Return the header, then rows of as many cells: empty cells where a row is short, no row for an empty line."""
     try:
         names: list[str] = next(reader, [])
         if len(set(names)) < len(names):
@@ -293,7 +293,7 @@ def _csv_lines(reader: Any) -> Iterator[list[str]]:
 
 
 def _next_lines(lines: Iterator[list[str]], count: int) -> list[list[str]]:
-    """The next lines, however long a cell.
+    """Return the next lines, however long a cell.
 
     The csv module refuses cells beyond 131072 characters, and the details of a long video have more. Its limit is that
     of the whole process: it is put back, and one thread at a time has it changed.
@@ -307,7 +307,7 @@ def _next_lines(lines: Iterator[list[str]], count: int) -> list[list[str]]:
 
 
 def _from_csv(cells: Iterable[str]) -> list[Any]:
-    """Values of cells: empty is None, a JSON list or object is read, anything else is text."""
+    """Return values of cells: empty is None, a JSON list or object is read, anything else is text."""
     # A call a cell would cost as much as reading it.
     return [_from_json(cell) if cell[:1] in ("[", "{") else cell or None for cell in cells]
 
@@ -340,7 +340,7 @@ def _read_parquet(path: Path, size: int) -> Iterator[_Batch]:
 
 
 def _alike(batches: Iterable[AnyColumns]) -> Iterator[AnyColumns]:
-    """The batches, held to have the columns of the first."""
+    """Return the batches, held to have the columns of the first."""
     first: list[str] | None = None
     for number, batch in enumerate(batches):
         first = list(batch) if first is None else first
@@ -350,14 +350,14 @@ def _alike(batches: Iterable[AnyColumns]) -> Iterator[AnyColumns]:
 
 
 def _plain(value: Any) -> Any:
-    """A plain Python value; NaN and infinities, which JSON does not know, as None."""
+    """Return a plain Python value; NaN and infinities, which JSON does not know, as None."""
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _is_numbers(column: Any) -> TypeGuard[npt.NDArray[Any]]:
-    """Whether a column is an array whose numbers or flags need no look one by one."""
+    """Tell whether a column is an array whose numbers or flags need no look one by one."""
     return isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind in "fib" and column.itemsize <= 8
 
 
@@ -372,7 +372,7 @@ def _plain_column(column: Sequence[Any]) -> list[Any]:
 
 
 def _plain_rows(columns: AnyColumns) -> Iterator[tuple[Any, ...]]:
-    """Rows of plain values, of which some thousands are in memory beside the columns."""
+    """Return rows of plain values, of which some thousands are in memory beside the columns."""
     sliced = [column if isinstance(column, list | np.ndarray) else list(column) for column in columns.values()]
     for start in range(0, max(map(len, sliced), default=0), _ROWS):
         yield from zip(*(_plain_column(column[start : start + _ROWS]) for column in sliced), strict=True)
@@ -460,7 +460,7 @@ def _types_of(batches: Iterable[AnyColumns]) -> dict[str, _Type]:
 
 
 def _type_of(column: Sequence[Any]) -> _Type:
-    """What Arrow takes a column for. Strings among lists become lists of one."""
+    """Return the type that Arrow takes a column for. Strings among lists become lists of one."""
     if _is_numbers(column) and len(column):
         return {"f": pa.float64(), "i": pa.int64(), "b": pa.bool_()}[column.dtype.kind]
     values = _plain_column(column)
@@ -473,7 +473,7 @@ def _type_of(column: Sequence[Any]) -> _Type:
 
 
 def _common_type(one: _Type, other: _Type) -> _Type:
-    """The type that holds the values of two batches of a column."""
+    """Return the type that holds the values of two batches of a column."""
     if one is None or other is None or one == other:
         return one if one == other else None
     try:

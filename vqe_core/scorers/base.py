@@ -304,7 +304,7 @@ class Scorer(SharedOptions):
         Args:
             batch: lists by column name.
             rank: of the worker; with ``device="auto"``, workers of ``map(with_rank=True, num_proc=...)`` share the
-                graphics cards by it.
+                GPUs by it.
             others: nothing; ``map`` gives more where it is told to, which is refused.
             base_dir: folder that relative media paths start from. Default: the working directory.
             isolate: what the option of this name says where it is None. Default: the more rows this object has been
@@ -345,7 +345,7 @@ class Scorer(SharedOptions):
             raise InternalError(f"stopped: the first {sum(faults)} rows all failed. {message}")
 
     def _has_seen_many(self, more: int) -> bool | None:
-        """Whether enough rows came by to start worker processes; None leaves it to the files of the batch."""
+        """Tell whether enough rows came by to start worker processes; None leaves it to the files of the batch."""
         self.__dict__["_rows_seen"] = self.__dict__.get("_rows_seen", 0) + more  # no option: not pickled or compared
         return many_files(self.__dict__["_rows_seen"]) or None
 
@@ -357,7 +357,7 @@ class Scorer(SharedOptions):
             raise InputError(f"{self.needed_key} ({key!r}) is no column; there are {', '.join(map(str, columns))}")
 
     def taken(self, columns: Collection[str]) -> list[str]:
-        """Which of ``columns`` have names of results, or of scores that other options gave: they would be mixed up."""
+        """Return those of ``columns`` that are named like results, or like scores by other options."""
         results = self.columns_for(columns)
         return [name for name in columns if name in results or self.writes_score(name)]
 
@@ -380,7 +380,7 @@ class Scorer(SharedOptions):
             raise InputError(f"status_key and message_key ({self.status_key!r}) must differ")
 
     def features(self, features: Any) -> Any:
-        """The ``datasets.Features`` of a scored data set, for ``map(scorer, features=scorer.features(ds.features))``.
+        """Return the ``Features`` of a scored data set, for ``map(scorer, features=scorer.features(ds.features))``.
 
         Needed where there may be no row to learn the types from: streams, and data sets that may be empty.
 
@@ -464,16 +464,16 @@ SCORE, FLAG, TEXT = "float32", "bool", "string"
 
 
 def on_rank(scorer: Any, rank: int | None) -> Any:
-    """The scorer on the graphics card of a worker, with ``device="auto"``; else the scorer itself.
+    """Return the scorer on the GPU of a worker, with ``device="auto"``; else the scorer itself.
 
     Args:
         scorer: with a ``device`` option.
         rank: number of the worker, from 0; None outside ``map(with_rank=True, num_proc=...)``. Several workers share
-            a card where there are more of them than cards.
+            a GPU where there are more of them than GPUs.
     """
     if rank is None or scorer.device != "auto":
         return scorer
     import torch
 
-    cards = torch.cuda.device_count()
-    return replace(scorer, device=f"cuda:{rank % cards}") if cards > 1 else scorer
+    gpus = torch.cuda.device_count()
+    return replace(scorer, device=f"cuda:{rank % gpus}") if gpus > 1 else scorer

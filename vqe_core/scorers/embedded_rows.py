@@ -81,7 +81,7 @@ class _Chunks:
         self._bar = stack.enter_context(progress_bar("videos", len(sources), options.progress))
 
     def embed(self, chunk: Sequence[int]) -> Iterator[tuple[int, EmbeddedRow | VqeError]]:
-        """The rows of one chunk."""
+        """Return the rows of one chunk."""
         self._embed_videos(chunk)
         rows: dict[int, Any] = {i: self._rows[i] for i in chunk}
         texts = embed_texts(

@@ -34,13 +34,13 @@ class CarriedOptions:
 
 
 def carry(scorer: Any) -> tuple[Any, ...]:
-    """What ``scorer.__reduce_ex__`` returns."""
+    """Return what ``scorer.__reduce_ex__`` is to return."""
     _teach_datasets()
     return rebuild, (CarriedOptions(type(scorer), options_of(scorer)),)
 
 
 def rebuild(carried: CarriedOptions) -> Any:
-    """The scorer that was carried."""
+    """Return the scorer that was carried."""
     return carried.scorer_class(**carried.options)
 
 
@@ -50,7 +50,7 @@ def options_of(scorer: Any) -> dict[str, Any]:
 
 
 def score_identity(scorer: Any) -> dict[str, Any]:
-    """Everything known before a row is seen that can change a score.
+    """Return everything known before a row is seen that can change a score.
 
     Args:
         scorer: a scorer, or its ``CarriedOptions``. The fields of its class say whether they change scores, and

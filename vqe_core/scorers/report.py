@@ -46,7 +46,7 @@ class ScoreReport:
         return sum(status != "ok" for status in self.status)
 
     def failure_lines(self) -> list[str]:
-        """A line for each status but ``"ok"``, the most frequent first: how many rows ended so, and an example.
+        """Return a line for each status but ``"ok"``, the most frequent first: how many rows ended so, and an example.
 
         Example:
             >>> report = ScoreReport({}, {}, ["ok", "not_found", "not_found"], ["", "no file a", "no file b"], {})

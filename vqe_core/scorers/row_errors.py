@@ -121,7 +121,7 @@ def _raised(failures: Mapping[int, VqeError], num_rows: int) -> VqeError:
 
 
 def summary(failures: Mapping[int, VqeError], num_rows: int) -> str:
-    """The failing rows with their codes and messages; rows with one message are told together."""
+    """Return the failing rows with their codes and messages; rows with one message are told together."""
     lines = list(_lines(failures))
     more = len(failures) - sum(count for count, _ in lines[:SHOWN_ROWS])
     shown = [line for _, line in lines[:SHOWN_ROWS]] + ([f"... and {more} more"] if more else [])

@@ -26,7 +26,7 @@ class CaptionRow:
 
 
 def as_columns(**columns: Any) -> dict[str, list[Any] | None]:
-    """Lists of one length from whatever holds a column; None stays None.
+    """Return lists of one length from whatever holds a column; None stays None.
 
     Raises:
         InputTypeError: a bare string or mapping, which would be read letter by letter.
@@ -55,7 +55,7 @@ def is_missing(value: Any) -> bool:
 
 
 def is_several_videos(value: Any) -> bool:
-    """Whether a cell lists videos; a list of pictures is one video."""
+    """Tell whether a cell lists videos; a list of images is one video."""
     return isinstance(value, list | tuple) and len(value) > 0 and all(_is_one_video(item) for item in value)
 
 
@@ -162,7 +162,7 @@ def check_keys(options: Any, columns: Collection[str]) -> None:
 def video_column(
     columns: Mapping[str, Any], video_key: str, start_key: str | None, end_key: str | None, base_dir: str | None
 ) -> list[Any] | None:
-    """The videos of a table, each with its segment and its path made absolute; None without such a column."""
+    """Return the videos of a table, each with its segment and its path made absolute; None without such a column."""
     if video_key not in columns:
         return None
     videos = list(columns[video_key])
@@ -172,7 +172,7 @@ def video_column(
 
 
 def audio_column(columns: Mapping[str, Any], audio_key: str, base_dir: str | None) -> list[Any] | None:
-    """The sounds of a table, their paths made absolute; None without such a column."""
+    """Return the sounds of a table, their paths made absolute; None without such a column."""
     if audio_key not in columns:
         return None
     return [
@@ -186,7 +186,7 @@ def _sound(value: Any, base_dir: str | None) -> Any:
 
 
 def _located(video: Any, start: Any, end: Any, base_dir: str | None) -> Any:
-    """One cell as a source (or a list of them), or the error that the row check will raise."""
+    """Return one cell as a source (or a list of them), or the error that the row check will raise."""
     if is_missing(video):
         return None
     if isinstance(video, VqeError):
@@ -197,7 +197,7 @@ def _located(video: Any, start: Any, end: Any, base_dir: str | None) -> Any:
 
 
 def _segment(video: Any, start: Any, end: Any, base_dir: str | None) -> MediaSource:
-    """One video, limited to the cells of ``start_key`` and ``end_key``; an empty one leaves what the video says."""
+    """Limit one video to the cells of ``start_key`` and ``end_key``; an empty one leaves what the video says."""
     source = as_media_source(video, base_dir=base_dir)
     try:
         first = source.start if is_missing(start) else float(start)

@@ -103,7 +103,7 @@ def test_what_cannot_be_compiled_says_what_is_missing(clip_folder, monkeypatch):
 
 
 def test_a_joint_space_has_no_such_pictures():
-    with pytest.raises(InputError, match="backend 'compile' encodes pictures of image-text models only"):
+    with pytest.raises(InputError, match="backend 'compile' encodes images of image-text models only"):
         VideoAudioSimilarity(hf_clip="toy", method="joint", backend="compile").compute(
             videos=[np.zeros((4, 64, 64, 3), np.uint8)], audios=[{"array": np.zeros(8000), "sampling_rate": 8000}]
         )

@@ -30,7 +30,7 @@ def fit_captions(
     long_text: LongText = "windows",
     on_error: OnError = "raise",
 ) -> IdfTable:
-    """Weights from captions: strings, or lists of strings, None for a row without.
+    """Return weights from captions: strings, or lists of strings, None for a row without.
 
     A long caption counts as one document with the tokens that the model reads of it. A row that cannot be scored does
     not count, unless ``on_error`` is ``"raise"``.
@@ -50,7 +50,7 @@ def fit_captions(
 
 
 def can_be_counted(entry: Any) -> bool:
-    """Whether the captions of a row, a string or a list of strings, hold words that can be scored."""
+    """Tell whether the captions of a row, a string or a list of strings, hold words that can be scored."""
     try:
         return bool(check_references(entry, "captions"))
     except InputError:
@@ -64,7 +64,7 @@ def resolve_idf(
     long_text: LongText = "windows",
     on_error: OnError = "raise",
 ) -> IdfTable | None:
-    """The table the ``idf`` option stands for, None for equal weights.
+    """Return the table the ``idf`` option stands for, None for equal weights.
 
     Raises:
         InputError: a file that is no idf file, or no captions.

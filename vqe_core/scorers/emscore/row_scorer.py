@@ -92,7 +92,7 @@ class RowScorer:
     def score(
         self, candidate: TextEmbedding, references: Sequence[TextEmbedding], video: TimedEmbeddings | None
     ) -> dict[str, float]:
-        """Scores by ``"<score type>_<metric>"``; NaN where the row lacks the video or the references."""
+        """Return scores by ``"<score type>_<metric>"``; NaN where the row lacks the video or the references."""
         caption = self._text(candidate)
         by_type: dict[str, EMScores] = {}
         if references:
@@ -109,7 +109,7 @@ class RowScorer:
     def score_frames(
         self, candidate: TextEmbedding, references: Sequence[TextEmbedding], video: TimedEmbeddings
     ) -> list[dict[str, Any]]:
-        """Each sampled frame scored as a video of its own: frame_index, timestamp (s), and metrics by score type."""
+        """Score each sampled frame as a video of its own: frame_index, timestamp (s), and metrics by score type."""
         caption = self._text(candidate)
         per_frame = self._per_frame(caption, video)
         against = self._against_references(caption, references) if references else None
@@ -123,7 +123,7 @@ class RowScorer:
         return details
 
     def weights_vanish(self, *texts: TextEmbedding) -> bool:
-        """Whether idf weighs every token of one of the texts 0, so that equal weights replace it."""
+        """Tell whether idf weighs every token of one of the texts 0, so that equal weights replace it."""
         return self.idf is not None and any(float(self.idf.lookup(text.token_ids).sum()) <= 0 for text in texts)
 
     def _text(self, text: TextEmbedding) -> EmbeddedBatch:

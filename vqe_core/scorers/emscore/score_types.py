@@ -18,7 +18,7 @@ NEEDED_COLUMNS = {VIDEO: ("videos",), REFERENCE: ("references",), BOTH: ("videos
 
 
 def chosen_names(option: str, value: Any, allowed: Sequence[str]) -> tuple[str, ...] | None:
-    """The distinct names in ``value`` (one, several, or None for None), in the order given.
+    """Return the distinct names in ``value`` (one, several, or None for None), in the order given.
 
     Raises:
         InputError: a name that is not among ``allowed``, or none at all.
@@ -34,7 +34,7 @@ def chosen_names(option: str, value: Any, allowed: Sequence[str]) -> tuple[str, 
 
 
 def available_score_types(requested: Sequence[str] | None, given: set[str]) -> tuple[str, ...]:
-    """The score types asked for, or all that the ``given`` columns allow.
+    """Return the score types asked for, or all that the ``given`` columns allow.
 
     Raises:
         InputError: a column that a score type needs is not given.
@@ -52,7 +52,7 @@ def available_score_types(requested: Sequence[str] | None, given: set[str]) -> t
 
 
 def left_out(has_video: bool, has_references: bool, score_types: Sequence[str]) -> tuple[str, ...]:
-    """A remark for a row that lacks what some of the score types need."""
+    """Return a warning for a row that lacks what some of the score types need."""
     given = {"videos"} if has_video else set()
     given |= {"references"} if has_references else set()
     missing = [score_type for score_type in score_types if not given.issuperset(NEEDED_COLUMNS[score_type])]
@@ -61,7 +61,7 @@ def left_out(has_video: bool, has_references: bool, score_types: Sequence[str]) 
 
 
 def nothing_to_score(row: CaptionRow, score_types: Sequence[str]) -> InputError | None:
-    """An error with code ``no_input`` if the row lacks what every one of the score types needs."""
+    """Return an error with code ``no_input`` if the row lacks what every one of the score types needs."""
     given = {"videos"} if row.video is not None else set()
     given |= {"references"} if row.references else set()
     if any(given.issuperset(NEEDED_COLUMNS[score_type]) for score_type in score_types):
@@ -74,5 +74,5 @@ def nothing_to_score(row: CaptionRow, score_types: Sequence[str]) -> InputError 
 
 
 def score_keys(score_types: Sequence[str], metrics: Sequence[str]) -> tuple[str, ...]:
-    """Names of the scores, ``"<score type>_<metric>"``."""
+    """Return names of the scores, ``"<score type>_<metric>"``."""
     return tuple(f"{score_type}_{metric}" for score_type in score_types for metric in metrics)

@@ -35,7 +35,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class HeardSound:
-    """Sound of the common span, mono, at its native rate; ``notes`` are remarks for the row."""
+    """Sound of the common span, mono, at its native rate; ``notes`` are warnings for the row."""
 
     samples: AudioSamples
     notes: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ def read_sound(video: MediaSource, audio: SoundSource | None, worker: DecodeWork
 
 
 def sound_offset(video: MediaSource, audio: SoundSource | None, start: float) -> float:
-    """Seconds to add to a sound's clock to put it on the clock of the video's frames.
+    """Return seconds to add to a sound's clock to put it on the clock of the video's frames.
 
     A video's own track is on that clock already. A sound file runs beside the whole video file: its 0 s is the
     file's beginning, also where a segment of the video is compared. Samples without a file begin with what is
@@ -68,7 +68,7 @@ def sound_offset(video: MediaSource, audio: SoundSource | None, start: float) ->
 
 
 def heard_during(samples: AudioSamples, start: float, end: float, *, offset: float) -> HeardSound:
-    """The part of a sound that is heard while the video is seen, as mono.
+    """Return the part of a sound that is heard while the video is seen, as mono.
 
     Args:
         samples: as decoded.
@@ -84,7 +84,7 @@ def heard_during(samples: AudioSamples, start: float, end: float, *, offset: flo
     if end > start:
         samples = replace(samples, start=samples.start + offset)
         span = common_span(start, end, audio_start=samples.start, audio_end=samples.end)
-        notes += _remark(span.end - span.start, end - start, samples.duration)
+        notes += _uncovered(span.end - span.start, end - start, samples.duration)
         samples = slice_seconds(samples, span.start, span.end)
     problem = audio_status(samples)
     # A short sound in a long silence has a low level as a whole; silence is judged second by second.
@@ -101,7 +101,7 @@ def see_and_hear(
     reader: VideoReader | None,
     use: Callable[[Video, HeardSound], Result],
 ) -> Result:
-    """What ``use`` makes of a video and of the sound that is heard while it is seen.
+    """Call ``use`` with a video and the audio that is heard while it is seen.
 
     Args:
         video, audio: the pair; None for the video's own track.
@@ -119,7 +119,7 @@ def see_and_hear(
 def open_pair(
     video: MediaSource, audio: SoundSource | None, worker: DecodeWorker | None, reader: VideoReader | None
 ) -> tuple[Video, Callable[[Video], HeardSound]]:
-    """A video, and what tells the sound that is heard while it, or its ``decoded`` table, is seen.
+    """Return a video, and what tells the sound that is heard while it, or its ``decoded`` table, is seen.
 
     Args and Raises: see ``see_and_hear``.
     """
@@ -140,7 +140,7 @@ def _loud_somewhere(samples: AudioSamples) -> bool:
     return any(not is_silent(mono[:, first : first + second]) for first in range(0, mono.shape[1], second))
 
 
-def _remark(common: float, video: float, sound: float) -> list[str]:
+def _uncovered(common: float, video: float, sound: float) -> list[str]:
     uncovered = max(video, sound) - common
     if uncovered <= MAX_UNCOVERED and uncovered <= MAX_UNCOVERED_SHARE * max(video, sound):
         return []
@@ -150,7 +150,7 @@ def _remark(common: float, video: float, sound: float) -> list[str]:
 def sound_windows(
     heard: HeardSound, *, sampling_rate: int, window: float, hop: float, longest: float
 ) -> tuple[Tensor, list[np.ndarray]]:
-    """Windows of a sound as a model wants them.
+    """Return windows of a sound as a model wants them.
 
     Args:
         heard: the sound.
@@ -179,7 +179,7 @@ def sound_windows(
 
 
 def loud_windows(waveforms: list[np.ndarray]) -> Tensor:
-    """bool (S,): which windows hold a sound.
+    """Tell which windows hold a sound, bool (S,).
 
     Raises:
         MediaError: none does, code ``silent``.
@@ -191,7 +191,7 @@ def loud_windows(waveforms: list[np.ndarray]) -> Tensor:
 
 
 def with_clock(video: MediaSource, sound: Callable[[], AudioSamples]) -> tuple[MediaSource, tuple[str, ...]]:
-    """Bare frames have no clock: they are taken to span the sound evenly, and a note says so."""
+    """Give bare frames, which have no clock, one: they are taken to span the audio evenly, and a warning says so."""
     if video.frames is None or video.fps is not None:
         return video, ()
     seconds = sound().duration

@@ -1,4 +1,4 @@
-"""Sound to words to pictures: sounds as directions in the space of a CLIP-type model."""
+"""Sound to words to images: sounds as directions in the space of a CLIP-type model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TagBridge:
     """A tagger and an image-text model, in the form of a joint encoder.
 
     A sound becomes weighted labels; their texts, embedded by the image-text model and summed, point to where
-    pictures of such things lie.
+    images of such things lie.
     """
 
     tagger: Tagger
@@ -70,17 +70,17 @@ class TagBridge:
         return FRAMES
 
     def signature(self) -> dict[str, str]:
-        """Of both models."""
+        """Return the signatures of both models."""
         return {**self.encoder.signature(), **self.tagger.signature()}
 
     def tag(self, waveforms: Sequence[np.ndarray], loud: Tensor) -> Tags:
-        """The labels of a sound, heaviest first, their weights summing to 1; silent windows do not count."""
+        """Return the labels of a sound, heaviest first, their weights summing to 1; silent windows do not count."""
         probabilities = self.tagger.tag(list(waveforms), self.labels, batch_size=self.batch_size)
         top = top_tags(probabilities, TOP_TAGS, loud.to(probabilities.dtype))
         return tuple((self.labels[i], float(w)) for i, w in zip(top.indices.tolist(), top.weights, strict=True))
 
     def direction(self, tags: Tags) -> Tensor:
-        """Unit float32 (D,): where pictures of the tagged things lie."""
+        """Unit float32 (D,): where images of the tagged things lie."""
         rows = [self.labels.index(label) for label, _ in tags]
         return weighted_direction(self.label_embeddings[rows], torch.tensor([weight for _, weight in tags]))
 
@@ -90,7 +90,7 @@ class TagBridge:
         return torch.stack([self.direction(self.tag([waveform], one)) for waveform in waveforms])
 
     def embed_video(self, windows: Sequence[np.ndarray], *, batch_size: int = 4) -> Tensor:
-        """Mean of each window's unit frame embeddings, float32 (B, D)."""
+        """Return mean of each window's unit frame embeddings, float32 (B, D)."""
         return embed_windows_of_frames(self.encoder, windows)
 
     def logits(self, video: Tensor, audio: Tensor) -> Tensor:
@@ -115,15 +115,15 @@ class DescriptionBridge:
         return self.encoder.space
 
     def signature(self) -> dict[str, str]:
-        """Of the image-text model."""
+        """Return the signature of the image-text model."""
         return self.encoder.signature()
 
     def embed_audio(self, waveforms: Sequence[Any], *, batch_size: int = 16) -> Tensor:
-        """The text's direction for every window, float32 (S, D)."""
+        """Return the text's direction for every window, float32 (S, D)."""
         return self.direction.expand(len(waveforms), -1)
 
     def embed_video(self, windows: Sequence[np.ndarray], *, batch_size: int = 4) -> Tensor:
-        """Mean of each window's unit frame embeddings, float32 (B, D)."""
+        """Return mean of each window's unit frame embeddings, float32 (B, D)."""
         return embed_windows_of_frames(self.encoder, windows)
 
     def logits(self, video: Tensor, audio: Tensor) -> Tensor:
@@ -132,6 +132,6 @@ class DescriptionBridge:
 
 
 def embed_windows_of_frames(encoder: ImageTextEncoder, windows: Sequence[np.ndarray]) -> Tensor:
-    """Mean unit frame embedding of each uint8 (N, H, W, 3) stack, float32 (B, D)."""
+    """Return mean unit frame embedding of each uint8 (N, H, W, 3) stack, float32 (B, D)."""
     rows = [encoder.embed_images(torch.stack([encoder.prepare_image(f) for f in window])) for window in windows]
     return torch.stack([row.mean(dim=0) for row in rows])

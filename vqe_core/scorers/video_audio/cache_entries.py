@@ -20,7 +20,7 @@ Made = TypeVar("Made")
 
 
 def pair_parts(pair: SoundPair, cache: EmbeddingCache) -> dict[str, Any] | None:
-    """The part of a key that tells a video and its sound; None for what has no content to tell it by."""
+    """Return the part of a key that tells a video and its sound; None for what has no content to tell it by."""
     try:
         video = content_digest(pair.video, cache.digests)
         sound = video if pair.audio is None else _sound_digest(pair.audio, cache)
@@ -53,7 +53,7 @@ def looked_up(
     store: Callable[[Made], Entry],
     restore: Callable[[Entry], Made],
 ) -> Made:
-    """What is stored of ``pair`` under ``key``, or else what ``make`` gives, stored for the next time.
+    """Return what is stored of ``pair`` under ``key``, or else what ``make`` gives, stored for the next time.
 
     A file that changed while it was read is not stored: the key tells what it was.
 
@@ -71,12 +71,12 @@ def looked_up(
 
 
 def identities(pair: SoundPair) -> list[str]:
-    """What tells later whether the files of a pair are still those that were looked at."""
+    """Return what tells later whether the files of a pair are still those that were looked at."""
     return [source_identity(source) for source in (pair.video, pair.audio) if isinstance(source, MediaSource)]
 
 
 def entry_of_windows(windows: WindowedEmbeddings, notes: tuple[str, ...], reader: str) -> Entry:
-    """The entry that ``windows_of_entry`` reads."""
+    """Return the entry that ``windows_of_entry`` reads."""
     names = ("times", "visual", "audio", "measured")
     return Entry(
         {name: getattr(windows, name).detach().numpy() for name in names}, {"notes": list(notes), "reader": reader}
@@ -84,6 +84,6 @@ def entry_of_windows(windows: WindowedEmbeddings, notes: tuple[str, ...], reader
 
 
 def windows_of_entry(entry: Entry) -> tuple[WindowedEmbeddings, tuple[str, ...], str]:
-    """Windows, remarks and reader as they were stored, bit for bit."""
+    """Windows, warnings and reader as they were stored, bit for bit."""
     windows = WindowedEmbeddings(**{name: torch.from_numpy(array) for name, array in entry.arrays.items()})
     return windows, tuple(entry.notes["notes"]), entry.notes["reader"]

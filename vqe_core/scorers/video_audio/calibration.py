@@ -33,7 +33,7 @@ def measure(
     of_call: bool,
     seed: int,
 ) -> tuple[dict[str, Any], list[float]]:
-    """The numbers of a call, and each row's percentile; NaN where there is nothing to compare with.
+    """Return the numbers of a call, and each row's percentile; NaN where there is nothing to compare with.
 
     Of a method without a space there are no numbers.
 
@@ -66,14 +66,14 @@ def measure(
 
 
 def _groups(groups: Sequence[Any] | None, good: Sequence[int], sound: Tensor) -> Sequence[Hashable]:
-    """The user's groups, a row without one being its own; or rows with one sound where none are given."""
+    """Return the user's groups, a row without one being its own; or rows with one sound where none are given."""
     if groups is None or all(map(is_missing, groups)):
         return same_sounds(sound)
     return [("own", i) if is_missing(groups[i]) else ("given", groups[i]) for i in good]
 
 
 def same_sounds(sound: Tensor) -> list[bytes]:
-    """A key a row, equal where the embeddings of the sounds are: rows with one sound are no mismatches."""
+    """Return a key a row, equal where the embeddings of the sounds are: rows with one sound are no mismatches."""
     return [row.numpy().tobytes() for row in sound.round(decimals=5) + 0.0]
 
 
@@ -110,7 +110,7 @@ def calibrate_call(
 
 
 def bank_percentiles(visual: Tensor, sound: Tensor, bank: ReferenceBank, space: str) -> list[float]:
-    """Each row's percentile among the sounds of a bank, by cosine.
+    """Return each row's percentile among the sounds of a bank, by cosine.
 
     Raises:
         InputError: the bank is of another space.
@@ -133,7 +133,7 @@ def save_bank(bank: ReferenceBank, path: str | os.PathLike[str]) -> None:
 
 
 def load_bank(value: Any) -> ReferenceBank | None:
-    """The bank that the ``reference_bank`` option names.
+    """Return the bank that the ``reference_bank`` option names.
 
     Raises:
         InputError: no file, no bank, or one that was altered.

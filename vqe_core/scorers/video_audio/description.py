@@ -74,7 +74,7 @@ class ByDescription(FrameComparison):
         embedded: Sequence[TimedEmbeddings | VqeError],
         worker: DecodeWorker | None,
     ) -> Iterator[list[_Heard]]:
-        """Pairs with their sounds, as many together as may be held, so that a describer has enough to do at a time."""
+        """Group pairs with their audio, as many as may be held, so that a describer has enough to do at a time."""
         group: list[_Heard] = []
         watch = FaultWatch()
         for pair, frames in zip(pairs, embedded, strict=True):
@@ -118,7 +118,7 @@ class ByDescription(FrameComparison):
         return to_describe or self.options.return_profile
 
     def _descriptions(self, group: Sequence[_Heard], answers: dict[str, str | VqeError]) -> list[str | VqeError]:
-        """The text of each pair, or why there is none; equal sounds are described once, as an answer may cost money."""
+        """Return the text of each pair, or why there is none; equal audio is described once: answers may cost money."""
         texts: list[Any] = [heard.pair.description for heard in group]
         asked = {i: h.sound for i, h in enumerate(group) if texts[i] is None and isinstance(h.sound, HeardSound)}
         if self.describer is not None:
@@ -135,7 +135,7 @@ class ByDescription(FrameComparison):
 
     @staticmethod
     def _ask(describer: Describer, sounds: Mapping[str, AudioSamples]) -> list[str | VqeError]:
-        """A description, or the error, of each sound."""
+        """Return a description, or the error, of each sound."""
         if not sounds:
             return []
         rate = describer.sampling_rate
@@ -143,7 +143,7 @@ class ByDescription(FrameComparison):
         return ask_once(DESCRIBER, list(sounds), samples, describer.describe, _check_description)
 
     def signature(self) -> dict[str, Any]:
-        """Of the model, and of the describer where there is one."""
+        """Return the signature of the model, and of the describer where there is one."""
         describer = {} if self.describer is None else {"describer": self.describer.signature()}
         return {**self.encoder.signature(), **describer}
 

@@ -92,7 +92,7 @@ class FrameComparison:
         raise NotImplementedError
 
     def result(self, frames: TimedEmbeddings, direction: Tensor, notes: tuple[str, ...], **words: Any) -> PairResult:
-        """Cosine of each frame with the sound's direction."""
+        """Return cosine of each frame with the sound's direction."""
         values = frames.values
         similarities, visual = cosine_matrix(values, direction[None])[:, 0], values.mean(dim=0)
         return PairResult(similarities, visual, direction, frames.reader, notes=(*frames.notes, *notes), **words)
@@ -100,7 +100,7 @@ class FrameComparison:
     def profile(
         self, pair: SoundPair, heard: HeardSound, bridge: JointEncoder, worker: DecodeWorker | None
     ) -> dict[str, Any] | None:
-        """The windows of one pair, where profiles are asked for."""
+        """Return the windows of one pair, where profiles are asked for."""
         if not self.options.return_profile:
             return None
         source, _ = with_clock(pair.video, lambda: heard.samples)
@@ -109,7 +109,7 @@ class FrameComparison:
         return profile_entry(windows, self.windowing.hop)
 
     def logits(self, visual: Tensor, sound: Tensor) -> Tensor:
-        """Mean over the frames of their cosine with the sound's direction: (N, D), (M, D) -> (N, M)."""
+        """Return mean over the frames of their cosine with the sound's direction: (N, D), (M, D) -> (N, M)."""
         return visual @ sound.T
 
     @property
@@ -119,7 +119,7 @@ class FrameComparison:
 
 
 def hear(pair: SoundPair, frames: TimedEmbeddings | VqeError, worker: DecodeWorker | None) -> HeardSound:
-    """A pair's sound over the span of its frames; what was wrong with the frames comes first."""
+    """Return a pair's sound over the span of its frames; what was wrong with the frames comes first."""
     if isinstance(frames, VqeError):
         raise frames
     sound = read_sound(pair.video, pair.audio, worker)

@@ -1,4 +1,4 @@
-"""Sound and picture in the space of a model that was trained on both."""
+"""Audio and images in the space of a model that was trained on both."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Made = tuple[WindowedEmbeddings, tuple[str, ...], str]
 
 @dataclass(frozen=True, eq=False)
 class _Sound:
-    """Windows of a sound, and what is to be stored with them; the pictures of each window follow."""
+    """Windows of a sound, and what is to be stored with them; the images of each window follow."""
 
     times: Tensor
     waveforms: list[np.ndarray]
@@ -47,7 +47,7 @@ _Part = Made | _Sound | np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class ByJointSpace:
-    """Windows of picture and sound in the space of a model that was trained on both."""
+    """Windows of images and audio in the space of a model that was trained on both."""
 
     encoder: JointEncoder
     windowing: Windowing
@@ -98,9 +98,9 @@ class ByJointSpace:
         return CacheKey("windows", {**parts, **how})
 
     def _read(self, pair: SoundPair, worker: DecodeWorker | None) -> Iterator[_Part]:
-        """On a lane: what is stored of a pair, or else its sound and then the pictures of each window.
+        """Read, on a prefetch thread, what is stored of a pair, or else its audio and then the images of each window.
 
-        A damaged file, whose packets promise what is not there, gives a sound and pictures again, of what decodes.
+        A damaged file, whose packets promise what is not there, gives a sound and images again, of what decodes.
         """
         key, before = self._key(pair), identities(pair)
         entry = self._cache.get(key) if self._cache is not None and key is not None else None
@@ -122,7 +122,7 @@ class ByJointSpace:
         yield from self.windowing.frames(video, times)
 
     def _embed(self, pair: SoundPair, parts: Iterator[_Part]) -> Made:
-        """The windows of a pair, remarks on them, and what decoded the pictures."""
+        """Return the windows of a pair, warnings on them, and what decoded the images."""
         visual: list[Tensor] = []
         for part in parts:
             if isinstance(part, tuple):
@@ -138,7 +138,7 @@ class ByJointSpace:
         return windows, sound.notes, sound.reader
 
     def logits(self, visual: Tensor, sound: Tensor) -> Tensor:
-        """The model's own: (N, D), (M, D) -> (N, M)."""
+        """Return the model's own logits: (N, D), (M, D) -> (N, M)."""
         return self.encoder.logits(visual, sound)
 
     @property
@@ -152,5 +152,5 @@ class ByJointSpace:
         return self.windowing.sampler
 
     def signature(self) -> dict[str, Any]:
-        """Of the model."""
+        """Return the signature of the model."""
         return self.encoder.signature()

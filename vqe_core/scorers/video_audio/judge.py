@@ -1,4 +1,4 @@
-"""Sound and picture by a judge that sees and hears: one number a clip, and no space to compare other clips in."""
+"""Audio and images by a judge that sees and hears: one number a clip, and no space to compare other clips in."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from vqe_core.scorers.video_audio.options import VideoAudioOptions
 from vqe_core.scorers.video_audio.pairs import PairResult, SoundPair
 from vqe_core.workers import DecodeWorker, WorkerPool
 
-CHUNK_PAIRS = 32  # whose pictures and sounds are held at one time
+CHUNK_PAIRS = 32  # whose images and sounds are held at one time
 MOST_FRAMES = 32  # of one clip: each is paid for, by whoever runs the model
 
 
 @dataclass(frozen=True, eq=False)
 class _Shown:
-    """What a judge is shown of one pair, what read the pictures, and remarks for the row."""
+    """What a judge is shown of one pair, what read the images, and warnings for the row."""
 
     clip: JudgedClip
     reader: str
@@ -39,7 +39,7 @@ class _Shown:
 
     @property
     def digest(self) -> bytes:
-        """Equal for equal pictures and sounds."""
+        """Equal for equal images and sounds."""
         clip = self.clip
         about = f"{clip.frames.shape}:{clip.timestamps.tolist()}:{clip.sampling_rate}:"
         return hashlib.sha256(about.encode() + clip.frames.tobytes() + clip.waveform.tobytes()).digest()
@@ -47,7 +47,7 @@ class _Shown:
 
 @dataclass(frozen=True, eq=False)
 class ByJudge:
-    """Sampled pictures and the sound of the same seconds, shown to a judge."""
+    """Sampled images and the sound of the same seconds, shown to a judge."""
 
     judge: Judge
     sampler: FrameSampler
@@ -76,7 +76,7 @@ class ByJudge:
         return see_and_hear(pair.video, pair.audio, worker, self.options.video_reader, self._clip)
 
     def _clip(self, video: Video, heard: HeardSound) -> _Shown:
-        """Frames are sampled within the seconds in which there is a sound too."""
+        """Sample frames within the seconds in which there is audio too."""
         if self.sampler.needs_differences:
             video = video.with_differences()
         sound = heard.samples
@@ -107,7 +107,7 @@ class ByJudge:
         raise InputError("a judge gives one number a clip, so that clips cannot be compared with other sounds")
 
     def signature(self) -> dict[str, Any]:
-        """Of the judge, and of what the pictures are made with."""
+        """Return the signature of the judge, and of what the images are made with."""
         from PIL import __version__
 
         return {"judge": self.judge.signature(), "pictures": f"{LONGEST_SIDE} pixels, Pillow {__version__}"}

@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 def describer_for(options: VideoAudioOptions) -> Describer | None:
-    """What puts sounds into words, None where the options name nothing.
+    """Return what describes audio in words, None where the options name nothing.
 
     Raises:
         InputError: an address without a model, or one that holds a key or no host.
@@ -34,7 +34,7 @@ def describer_for(options: VideoAudioOptions) -> Describer | None:
 
 
 def judge_for(options: VideoAudioOptions) -> Judge:
-    """Who says how well sound and picture fit.
+    """Return the judge of how well audio and images fit.
 
     Raises:
         InputError: the options name nobody, or an address without a model, or one that holds a key or no host.
@@ -64,7 +64,7 @@ def ask_once(
     ask: Callable[[list[Item]], Sequence[Any]],
     check: Callable[[Any], Result],
 ) -> list[Result | VqeError]:
-    """The answer about each item; equal ones are asked about once, as an answer may cost money.
+    """Return the answer about each item; equal ones are asked about once, as an answer may cost money.
 
     Args:
         role: of who is asked.

@@ -42,7 +42,7 @@ def comparison_for(options: VideoAudioOptions, method: str, described: bool) -> 
     if method == "joint":
         if options.backend not in ("auto", "torch"):
             raise InputError(
-                f"backend {options.backend!r} encodes pictures of image-text models only, and method 'joint' has none; "
+                f"backend {options.backend!r} encodes images of image-text models only, and method 'joint' has none; "
                 "use backend='torch', or method 'tags' or 'description'"
             )
         encoder = load_joint_encoder(options.model, options.device, options.dtype)

@@ -126,7 +126,7 @@ def check_method(options: VideoAudioOptions) -> None:
 
 
 def check_labels(labels: Any) -> Sequence[str] | None:
-    """The labels as a tuple of distinct texts, None for the tagger's own.
+    """Return the labels as a tuple of distinct texts, None for the tagger's own.
 
     Raises:
         InputTypeError: not a list of texts.

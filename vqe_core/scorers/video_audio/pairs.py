@@ -46,12 +46,12 @@ class PairResult:
         similarities: float (n,), cosine of each sampled frame, or of each window; or a judge's one number.
         visual: float (D,), mean of the frame or window embeddings, as the model gives them; empty of a judge.
         sound: float (D,), likewise of the sound; with ``visual`` it makes the N x N matrix of a call.
-        reader: what decoded the pictures, with versions.
+        reader: what decoded the images, with versions.
         logit: the joint model's own score, None by other methods.
         tags, description: the words that stood for the sound, by those methods.
         reason: what a judge said beside its number.
         profile: see ``profile_entry``, where asked for.
-        notes: remarks for the row.
+        notes: warnings for the row.
     """
 
     similarities: Tensor
@@ -76,11 +76,11 @@ class Comparison(Protocol):
         ...
 
     def logits(self, visual: Tensor, sound: Tensor) -> Tensor:
-        """What ranks: (N, D) means of pictures, (M, D) of sounds -> (N, M)."""
+        """Return what ranks pairs: (N, D) means of images, (M, D) of audio -> (N, M)."""
         ...
 
     def signature(self) -> dict[str, Any]:
-        """Everything about the models that can change a similarity."""
+        """Return everything about the models that can change a similarity."""
         ...
 
     @property

@@ -110,7 +110,7 @@ def _one_or_list(values: list[Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Tags as ``[{"label", "weight"}]``, everything else as it is."""
+    """Return tags as ``[{"label", "weight"}]``, everything else as it is."""
     if isinstance(value, tuple):
         return [{"label": label, "weight": weight} for label, weight in value]
     return value

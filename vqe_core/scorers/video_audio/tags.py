@@ -73,7 +73,7 @@ class ByTags(FrameComparison):
         return CacheKey("tags", {**parts, **how})
 
     def signature(self) -> dict[str, Any]:
-        """Of both models and the labels."""
+        """Return the signatures of both models and of the labels."""
         import hashlib
 
         digest = hashlib.sha256("\n".join(self.bridge.labels).encode()).hexdigest()[:12]

@@ -29,7 +29,7 @@ from vqe_core.scorers.video_audio.audio_track import HeardSound, loud_windows, s
 
 @dataclass(frozen=True)
 class WindowedEmbeddings:
-    """Embeddings of the same windows of picture and sound.
+    """Embeddings of the same windows of imagess and audio.
 
     Attributes:
         times: float64 (S, 2) seconds.
@@ -43,7 +43,7 @@ class WindowedEmbeddings:
     measured: Tensor
 
     def similarity(self) -> Tensor:
-        """Cosines float32 (S, S), picture window by sound window; columns of silent windows are NaN."""
+        """Cosines float32 (S, S), image window by sound window; columns of silent windows are NaN."""
         matrix = cosine_matrix(self.visual, self.audio)
         return matrix.masked_fill(~self.measured[None, :], torch.nan)
 
@@ -87,7 +87,7 @@ class Windowing:
         )
 
     def embed(self, video: Video, heard: HeardSound, encoder: JointEncoder) -> WindowedEmbeddings:
-        """Embed the windows of the sound, and of the picture at the same times.
+        """Embed the windows of the sound, and of the images at the same times.
 
         Raises:
             InputError: the window is longer than the model hears.
@@ -98,7 +98,7 @@ class Windowing:
         return join_windows(times, visual, waveforms, encoder)
 
     def embed_frames(self, frames: np.ndarray, encoder: JointEncoder) -> Tensor:
-        """One window of picture, uint8 (N, H, W, 3) -> float32 (D,), the mean with its flipped copies."""
+        """Embed the images of one window, uint8 (N, H, W, 3) -> float32 (D,), the mean with its flipped copies."""
         return encoder.embed_video(self.views.of(frames)).mean(dim=0)
 
     def frames(self, video: Video, times: Tensor) -> Iterator[np.ndarray]:
@@ -126,7 +126,7 @@ class Windowing:
 def join_windows(
     times: Tensor, visual: Sequence[Tensor], waveforms: Sequence[np.ndarray], encoder: JointEncoder
 ) -> WindowedEmbeddings:
-    """The windows of a pair, from the embeddings of its pictures and the waveforms of its sound.
+    """Return the windows of a pair, from the embeddings of its images and the waveforms of its sound.
 
     Raises:
         MediaError: every window is silent.
@@ -136,7 +136,7 @@ def join_windows(
 
 
 def profile_entry(windows: WindowedEmbeddings, hop: float | None) -> dict[str, Any]:
-    """What ``return_profile`` gives for one video: plain values, None where nothing was measured.
+    """Return the ``profile`` of one video: plain values, None where nothing was measured.
 
     Args:
         windows: of the video.
