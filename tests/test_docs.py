@@ -22,6 +22,12 @@ ROOT = Path(__file__).parents[1]
 PLACES = ("*.md", "docs/**/*.md", "metrics/*/README.md", "vqe_core/*/model/*.md")
 DOCUMENTS = sorted(path for place in PLACES for path in ROOT.glob(place))
 NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
+# Each is up to ten processes that load torch: what a newcomer reads first runs by default, the rest when slow tests do.
+FIRST = ("README.md", "docs/quickstart.md", "metrics/emscore/README.md")
+SNIPPETS = [
+    pytest.param(path, id=name, marks=() if name in FIRST else pytest.mark.slow)
+    for path, name in zip(DOCUMENTS, NAMES, strict=True)
+]
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SAVED = re.compile(r"# (\w+\.py)\n")  # the first line of a snippet that a reader saves under this name
 ACTIVATE = ". .venv/bin/activate"
@@ -107,7 +113,7 @@ def reader_in(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.timeout(600)  # a document is up to ten processes that load torch
-@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
+@pytest.mark.parametrize("document", SNIPPETS)
 def test_every_snippet_runs(document, tmp_path):
     environment = reader_in(tmp_path)
     script = "\n".join(["set -ex", *script_of(document, tmp_path)])

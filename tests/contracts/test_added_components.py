@@ -57,43 +57,67 @@ def place(tmp_path_factory):
     return folder
 
 
-def run(place, *command):
+def run(place, *command, typed=None):
     path = os.pathsep.join([str(place), str(ROOT)])
     environment = {**os.environ, "PYTHONPATH": path, "HF_HOME": str(place / "home")}
-    ran = subprocess.run([sys.executable, *command], cwd=place, env=environment, capture_output=True, text=True)
+    ran = subprocess.run(
+        [sys.executable, *command], cwd=place, env=environment, capture_output=True, text=True, input=typed
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
 
 
-def vqe(place, *arguments):
-    return run(place, "-m", "vqe_core.cli", *arguments)
+COMMANDS = """
+import sys
+from vqe_core.cli import main
+
+for line in sys.stdin.read().splitlines():
+    print("$", line, flush=True)
+    try:
+        main(line.split())
+    except SystemExit:
+        pass
+"""
+
+
+def vqe(place, *lines):
+    """What each command printed; all run in one process, as starting one costs most of the time."""
+    said = run(place, "-c", COMMANDS, typed="\n".join(lines))
+    return [part.partition("\n")[2] for part in said.split("$ ")[1:]]
+
+
+def signature_in(said):
+    return json.loads(said.partition("signature: ")[2].splitlines()[0])
 
 
 def test_the_command_lists_and_scores_with_every_one(place):
-    listed = vqe(place, "list")
+    rows = "rows.jsonl --out out.jsonl --no-cache"
+    own = "--encoder mean_colour:gain=2 --sampler last:count=3 --reader negative:level=250"
+    listed, samplers, metrics, length, scored, words, best, judged, described = vqe(
+        place,
+        "list",
+        "list sampler",
+        "score --help",
+        "score caption_length --help",
+        f"score emscore {rows} {own}",
+        f"score caption_length {rows} --most 2",
+        f"score best_frame {rows} {own}",
+        f"score video_audio_similarity {rows} --judge brightness:best=200",
+        f"score video_audio_similarity {rows} --describer loudness:border=0.01 --hf-clip toy",
+    )
     for components in POINTS.values():
         assert all(name in listed for name in components)
-    assert "last:count=" in vqe(place, "list", "sampler")
-    assert "Caption length: how many words a caption has" in vqe(place, "score", "--help")
-    assert "--most" in vqe(place, "score", "caption_length", "--help")
-    rows = ("rows.jsonl", "--out", "out.jsonl", "--no-cache")
-    own = ("--encoder", "mean_colour:gain=2", "--sampler", "last:count=3", "--reader", "negative:level=250")
-    said = vqe(place, "score", "emscore", *rows, *own)
-    signature = json.loads(said.partition("signature: ")[2].splitlines()[0])
+    assert "last:count=" in samplers
+    assert "Caption length: how many words a caption has" in metrics
+    assert "--most" in length
+    signature = signature_in(scored)
     assert signature["model"] == "mean_colour" and signature["gain"] == "2.0"
     assert signature["sampler"] == {"name": "last", "count": 3}
     assert signature["reader"].startswith("negative:level=250 1 on ")
-    assert "num_words" in vqe(place, "score", "caption_length", *rows, "--most", "2")
-    assert "best_frame" in vqe(place, "score", "best_frame", *rows, *own)
-    sound = vqe(place, "score", "video_audio_similarity", *rows, "--judge", "brightness:best=200")
-    assert json.loads(sound.partition("signature: ")[2].splitlines()[0])["judge"] == {
-        "judge": "brightness",
-        "best": "200",
-    }
-    words = vqe(
-        place, "score", "video_audio_similarity", *rows, "--describer", "loudness:border=0.01", "--hf-clip", "toy"
-    )
-    assert '"border": "0.01"' in words
+    assert "num_words                      1.5000" in words
+    assert "best_frame" in best
+    assert signature_in(judged)["judge"] == {"judge": "brightness", "best": "200"}
+    assert signature_in(described)["describer"] == {"describer": "loudness", "border": "0.01"}
     table = [json.loads(line) for line in (place / "out.jsonl").read_text().splitlines()]
     assert [row["description"] for row in table] == ["a loud bell"] * 2
 

@@ -25,7 +25,11 @@ def compiler():
 
 
 # A tower that is rebuilt, and one that keeps the forward of transformers.
-@pytest.mark.parametrize("family", [tiny.tiny_clip, tiny.tiny_siglip], ids=lambda family: family.__name__)
+@pytest.mark.parametrize(
+    "family",
+    [tiny.tiny_clip, pytest.param(tiny.tiny_siglip, marks=pytest.mark.slow)],
+    ids=lambda family: family.__name__,
+)
 def test_it_is_near_torch_at_any_batch_size(compiler, family, tmp_path):
     folder = str(family(tmp_path))
     own, compiled = (load_image_text_encoder(folder, "cpu", backend=name) for name in ("torch", "compile"))
@@ -39,6 +43,7 @@ def test_it_is_near_torch_at_any_batch_size(compiler, family, tmp_path):
     assert torch.equal(one.pooled, two.pooled)
 
 
+@pytest.mark.slow
 def test_it_scores_in_bfloat16(compiler):
     from vqe_core.toy.clips import make_clip
 
@@ -53,6 +58,7 @@ def test_it_scores_in_bfloat16(compiler):
         assert results[0][key] == pytest.approx(results[1][key], abs=2e-2)
 
 
+@pytest.mark.slow
 def test_many_models_are_compiled_in_one_process(compiler):
     class Tower(torch.nn.Module):
         def __init__(self, width):
@@ -70,6 +76,7 @@ def test_many_models_are_compiled_in_one_process(compiler):
         assert torch.allclose(found, tower(images))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_forked_process_is_told_and_does_not_hang(compiler, clip_folder):
     encoder = load_image_text_encoder(clip_folder, "cpu", backend="compile")
