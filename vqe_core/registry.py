@@ -146,7 +146,8 @@ def spec_of(component: Any) -> str:
         for field in option_fields(type(component))
         if _is_required(field) or getattr(component, field.name) != _default(field)
     ]
-    return component.name + (f":{','.join(written)}" if written else "")
+    name: str = component.name
+    return name + (f":{','.join(written)}" if written else "")
 
 
 def choose(kind: str, value: Any, *, option: str, methods: tuple[str, ...]) -> Any:

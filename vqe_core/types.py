@@ -162,7 +162,7 @@ class AudioSamples:
     @property
     def duration(self) -> float:
         """Seconds."""
-        return self.waveform.shape[1] / self.sampling_rate
+        return float(self.waveform.shape[1] / self.sampling_rate)
 
     @property
     def end(self) -> float:
@@ -212,7 +212,8 @@ class TimedEmbeddings:
     @property
     def indices(self) -> np.ndarray:
         """int64 (N,), frame numbers in the stream, made anew each time."""
-        return self.distinct_indices[self.where]
+        indices: np.ndarray = self.distinct_indices[self.where]
+        return indices
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def _mismatches(matrix: Tensor, groups: Tensor | None) -> tuple[Tensor, Tensor, 
     if groups.is_floating_point() or groups.is_complex():
         raise InputError(f"groups must be whole numbers, got {groups.dtype}; number the sounds, for example 0 0 1 2")
     same = groups[:, None] == groups
-    return ~same, 1 / same.sum(dim=0).double(), len(groups.unique())
+    return ~same, 1 / same.sum(dim=0).double(), len(torch.unique(groups))
 
 
 def _above(scores: Tensor, own: Tensor, weights: Tensor) -> Tensor:

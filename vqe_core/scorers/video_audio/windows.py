@@ -120,7 +120,8 @@ class Windowing:
         """Positions in the video's own table of the frames sampled within one window."""
         part = video.table.segment(start, end)
         chosen, _ = cap_positions(self.sampler.select(part), self.max_frames)
-        return np.searchsorted(video.table.indices, part.indices[chosen])
+        positions: np.ndarray = np.searchsorted(video.table.indices, part.indices[chosen])
+        return positions
 
 
 def join_windows(
