@@ -23,7 +23,7 @@ from transformers import AutoModel, AutoTokenizer, CLIPConfig, CLIPImageProcesso
 
 from vqe_core import EMScore
 from vqe_core.encoders import load_image_text_encoder, unload_encoders
-from vqe_core.encoders.backends import PlainPictures
+from vqe_core.encoders.backends import PlainImages
 from vqe_core.errors import VqeError
 from vqe_core.functional.emscore import METRICS
 from vqe_core.scorers.emscore.score_types import SCORE_TYPES
@@ -54,7 +54,7 @@ def load_encoder(model: str, backend: str, dtype: str) -> Any:
     encoder: Any = load_image_text_encoder(model, "cpu", dtype, "torch" if backend == "transformers" else backend)
     if backend == "transformers":
         own = AutoModel.from_pretrained(encoder.checkpoint.folder).eval()
-        encoder = replace(encoder, model=own, pictures=PlainPictures(own, encoder.preprocessing))
+        encoder = replace(encoder, model=own, pictures=PlainImages(own, encoder.preprocessing))
     return encoder
 
 

@@ -82,7 +82,7 @@ def write_clip(
         frames: uint8 (N, H, W, 3) RGB, or (N, H, W, 4) RGBA, or a list of frames of several sizes.
         times: seconds, increasing. Default: 10 frames per second.
         codec: an FFmpeg encoder, with its ``pix_fmt`` and ``options``.
-        rotation: degrees clockwise that a player turns the picture.
+        rotation: degrees clockwise that a player turns the image.
         mirrored: whether it then mirrors it, left to right.
         seconds_of_sound: length of a 440 Hz tone in AAC or Opus.
         clock: ticks a second that the encoder counts in; MPEG-1 and MPEG-2 take only frame rates.
@@ -107,7 +107,7 @@ def write_clip(
 
 
 def write_sound(path: str | Path, seconds: float = 1.0) -> Path:
-    """A file with a 440 Hz tone and no pictures."""
+    """A file with a 440 Hz tone and no images."""
     with av.open(str(path), "w") as container:
         _write_sound(container, _add_sound(container), seconds)
     return Path(path)
@@ -144,7 +144,7 @@ def _write_sound(container: Any, stream: Any, seconds: float) -> None:
 
 
 def forward_decode(path: str | Path) -> tuple[list[float], list[np.ndarray]]:
-    """Times (s) and RGB pictures of every frame, by PyAV's own plain loop: what readers are measured by."""
+    """Times (s) and RGB images of every frame, by PyAV's own plain loop: what readers are measured by."""
     times, pictures = [], []
     with av.open(str(path)) as container:
         stream = container.streams.best("video")

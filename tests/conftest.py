@@ -20,7 +20,7 @@ logging.disable_progress_bar()
 
 @pytest.fixture(scope="session")
 def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A CLIP checkpoint with fixed random weights; pictures of 32 x 32 need no resizing."""
+    """A CLIP checkpoint with fixed random weights; images of 32 x 32 need no resizing."""
     return str(tiny_clip(tmp_path_factory.mktemp("clip")))
 
 

@@ -1,4 +1,4 @@
-"""Skip loudly where there is no graphics card, or not what runs on it, and fail instead where one was promised."""
+"""Skip loudly where there is no GPU, or not what runs on it, and fail instead where one was promised."""
 
 from __future__ import annotations
 

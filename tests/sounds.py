@@ -77,7 +77,7 @@ def write_track(
         waveform: one row for each channel of ``layout``.
         codec: an FFmpeg encoder.
         delay: seconds by which the track starts late.
-        pictures: seconds of a small black video beside it; 0 for none.
+        images: seconds of a small black video beside it; 0 for none.
         hole: (at, seconds): from ``at`` on, the sound comes so much later, and there is nothing between.
 
     Returns:

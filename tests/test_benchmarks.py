@@ -77,7 +77,7 @@ def test_planned_decoding_gives_the_pictures_of_sequential_decoding(work):
     required_package("cv2")
     for group in result_of("decode", work)["groups"]:
         rows = {row["name"]: row for row in group["rows"]}
-        assert rows["planned"]["remark"] == ""
+        assert rows["planned"]["warning"] == ""
 
 
 def test_ratios_are_made_within_a_repetition():

@@ -164,7 +164,7 @@ def test_what_runs_elsewhere_is_in_its_document_and_runs_there(document, call):
 
 
 def test_commands_may_be_pasted_into_any_shell():
-    """``<this>`` is a redirection, and zsh, where one types, takes a remark for arguments."""
+    """``<this>`` is a redirection, and zsh, where one types, takes a warning for arguments."""
     for document in DOCUMENTS:
         for language, call, _ in pieces_of(document):
             assert language != "bash" or not re.search(r"<[\w ]+>|(^|\s)#", call), f"{document.name}: {call}"

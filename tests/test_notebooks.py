@@ -1,4 +1,4 @@
-"""Every notebook runs as Jupyter runs it, shows its pictures, and is stored without outputs."""
+"""Every notebook runs as Jupyter runs it, shows its images, and is stored without outputs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def kernel(monkeypatch, tmp_path):
     client, specs = required_package("jupyter_client"), required_package("jupyter_client.kernelspec")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "jupyter"))
-    monkeypatch.delenv("MPLBACKEND", raising=False)  # Jupyter's own, which shows pictures below their cell
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # Jupyter's own, which shows images below their cell
     manager = specs.KernelSpecManager(kernel_dirs=[])  # without folders, the native kernel is left
     return client.AsyncKernelManager(kernel_name="python3", kernel_spec_manager=manager)
 

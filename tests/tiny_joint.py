@@ -152,7 +152,7 @@ def tiny_embedding_gemma2(folder: Path, *, dither: float = 0.0, seed: int = 0) -
 
 
 def _name_classes(folder: Path, count: int) -> None:
-    """Write the picture tower's number of classes, which saving loses."""
+    """Write the image tower's number of classes, which saving loses."""
     path = folder / "config.json"
     config = json.loads(path.read_text())
     config["audio_video_config"]["video_config"]["vision_config"]["num_labels"] = count

@@ -152,7 +152,7 @@ def _loss(
 
 
 def _not_own(true: np.ndarray) -> Tensor:
-    """Pairs (B, B) that are true without belonging together."""
+    """Return pairs (B, B) that are true without belonging together."""
     true = true.copy()
     np.fill_diagonal(true, False)
     return torch.from_numpy(true)

@@ -18,13 +18,13 @@ LongText = Literal["windows", "truncate", "error"]
 # A row that cannot be scored: stop, warn and go on, or go on in silence; its status says why in any case.
 OnError = Literal["raise", "warn", "skip"]
 
-# What runs the picture tower: torch (auto is that), torch after compiling it, or OpenVINO. Their numbers differ.
+# What runs the image tower: torch (auto is that), torch after compiling it, or OpenVINO. Their numbers differ.
 Backend = Literal["auto", "torch", "compile", "openvino"]
 
-# What decodes video files: FFmpeg by PyAV (auto is that), or an NVIDIA graphics card, whose pixels differ a little.
+# What decodes video files: FFmpeg by PyAV (auto is that), or an NVIDIA GPU, whose pixels differ a little.
 Decoder = Literal["auto", "pyav", "nvdec"]
 
-# How sound and picture are compared; auto: by a judge where there is one, by description where there is one, in a
+# How sound and image are compared; auto: by a judge where there is one, by description where there is one, in a
 # joint space where the model has one, else by tags.
 Method = Literal["auto", "description", "tags", "joint", "judge"]
 # One number from the similarities of frames or windows.
@@ -79,7 +79,7 @@ def check_number(name: str, value: Any) -> None:
 
 
 def option(default: Any, help_text: str, **command_line: Any) -> Any:
-    """A dataclass field with what the command line shows of it.
+    """Return a dataclass field with what the command line shows of it.
 
     Args:
         default: in Python.

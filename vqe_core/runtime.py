@@ -20,7 +20,7 @@ _settled_in = _STARTED_IN
 
 
 def in_forked_process() -> bool:
-    """Whether this process was forked from the one that imported this package."""
+    """Tell whether this process was forked from the one that imported this package."""
     return os.getpid() != _STARTED_IN
 
 
@@ -41,7 +41,7 @@ def settle_in_process() -> None:
 
 
 def check_not_forked(loaded_in: int, what: str) -> None:
-    """For what has threads of its own, which stay behind in a fork: it would wait for them for ever.
+    """Refuse what has threads of its own in a forked process, where it would wait for them for ever.
 
     Args:
         loaded_in: id of the process that loaded it.
@@ -105,7 +105,7 @@ def own_precision() -> Iterator[None]:
 
 
 def float32_products(device: str) -> dict[str, str]:
-    """For the signature: how the caller lets a graphics card round products of float32; empty where it does not."""
+    """Return, for the signature, how the caller lets a GPU round products of float32; empty where it does not."""
     import torch
 
     precision = torch.get_float32_matmul_precision()

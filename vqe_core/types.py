@@ -68,7 +68,7 @@ def _check_segment(start: float | None, end: float | None) -> None:
 
 @dataclass(frozen=True)
 class FrameTable:
-    """What frames a video has, before any is decoded.
+    """Table of the frames of a video, before any is decoded.
 
     Attributes:
         timestamps: float64 (N,), presentation times in seconds, not decreasing.
@@ -76,9 +76,9 @@ class FrameTable:
         indices: int64 (N,), each frame's number in the whole stream, so that a segment keeps its numbers.
         start, end: seconds, half-open; ``end`` is when the last frame leaves the screen.
         has_clock: False for bare frame arrays, whose times are only frame numbers.
-        rotation: degrees to turn the picture, 0, 90, 180 or 270, clockwise.
+        rotation: degrees to turn the image, 0, 90, 180 or 270, clockwise.
         differences: float64 (N,), mean absolute grey difference (0-255) to the previous frame, or None.
-        warnings: remarks for the row, for example that the file ends early.
+        warnings: warnings for the row, for example that the file ends early.
     """
 
     timestamps: np.ndarray
@@ -131,7 +131,7 @@ TIME_TOLERANCE = 6e-4
 
 
 class Frame(NamedTuple):
-    """One decoded picture: ``position`` in the frame table, ``pixels`` uint8 (H, W, 3) RGB."""
+    """One decoded image: ``position`` in the frame table, ``pixels`` uint8 (H, W, 3) RGB."""
 
     position: int
     pixels: np.ndarray
@@ -145,7 +145,7 @@ class AudioSamples:
         waveform: float32 (C, T), nominally in [-1, 1].
         sampling_rate: Hz.
         start: seconds, presentation time of the first sample; a video's track may start late.
-        warnings: remarks for the row, for example that the file ends early.
+        warnings: warnings for the row, for example that the file ends early.
     """
 
     waveform: np.ndarray = field(repr=False)
@@ -175,14 +175,14 @@ class TimedEmbeddings:
     """Frame embeddings of one video, in the order sampled.
 
     A frame that was sampled again and again is held once: a slow video sampled at a high rate takes no more memory
-    than its pictures. ``values``, ``timestamps`` and ``indices`` repeat it when they are asked for.
+    than its images. ``values``, ``timestamps`` and ``indices`` repeat it when they are asked for.
 
     Attributes:
-        distinct: float32 (M, D), unit rows, of the distinct pictures.
+        distinct: float32 (M, D), unit rows, of the distinct images.
         distinct_timestamps: float64 (M,) seconds, or None without a clock.
         distinct_indices: int64 (M,), frame numbers in the stream.
-        where: int32 (N,), which distinct picture each sampled one is.
-        notes: remarks for the row (frames left out, file ends early).
+        where: int32 (N,), which distinct image each sampled one is.
+        notes: warnings for the row (frames left out, file ends early).
         reader: what decoded them, with versions, for the signature.
         start, end: seconds the video covers, half-open; 0 and 0 without a clock.
     """
@@ -224,7 +224,7 @@ class TextEmbedding:
         tokens: float32 (L, D), unit rows, or None where the model has no token-level space.
         token_ids: the L vocabulary ids, with the start and end tokens of every window.
         pooled: float32 (D,), unit length.
-        notes: remarks for the row, for example that the text was cut.
+        notes: warnings for the row, for example that the text was cut.
     """
 
     tokens: Tensor | None

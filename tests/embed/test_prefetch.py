@@ -13,8 +13,8 @@ from vqe_core.embed.batching import ImageBatcher
 from vqe_core.embed.prefetch import OrderedPrefetch
 
 
-def lanes(jobs, read, *, count=3, worker=nullcontext, waiting=4):
-    return OrderedPrefetch(jobs, read, lanes=count, worker=worker, waiting=waiting)
+def threads(jobs, read, *, count=3, worker=nullcontext, waiting=4):
+    return OrderedPrefetch(jobs, read, threads=count, worker=worker, waiting=waiting)
 
 
 def test_items_come_job_by_job_in_order_however_long_each_takes():
@@ -23,7 +23,7 @@ def test_items_come_job_by_job_in_order_however_long_each_takes():
             time.sleep(0.002 * ((job * 7 + item) % 3))
             yield job, item
 
-    with lanes(20, read) as reading:
+    with threads(20, read) as reading:
         got = [list(reading.items(job)) for job in range(20)]
     assert got == [[(job, item) for item in range(job % 5)] for job in range(20)]
 
@@ -35,7 +35,7 @@ def test_jobs_run_side_by_side():
         together.wait()  # passes only if three jobs are being read at once
         yield job
 
-    with lanes(3, read) as reading:
+    with threads(3, read) as reading:
         assert [list(reading.items(job)) for job in range(3)] == [[0], [1], [2]]
 
 
@@ -50,7 +50,7 @@ def test_what_waits_is_bounded_when_the_consumer_is_slow():
                 made += 1
             yield item
 
-    with lanes(30, read, count=2, waiting=3) as reading:
+    with threads(30, read, count=2, waiting=3) as reading:
         time.sleep(0.2)
         for job in range(30):
             for _ in reading.items(job):
@@ -58,7 +58,7 @@ def test_what_waits_is_bounded_when_the_consumer_is_slow():
                     taken += 1
                     most = max(most, made - taken)
                 time.sleep(0.0005)
-    # two lanes may be two jobs ahead each, three items of each wait, and each lane holds one more in its hand
+    # two threads may be two jobs ahead each, three items of each wait, and each thread holds one more in its hand
     assert 0 < most <= 4 * 3 + 2
     assert taken == 300
 
@@ -70,7 +70,7 @@ def test_an_error_belongs_to_its_job_alone():
             raise ValueError("job 1 is bad")
         yield job
 
-    with lanes(4, read) as reading:
+    with threads(4, read) as reading:
         assert list(reading.items(0)) == [0, 0]
         seen = []
         with pytest.raises(ValueError, match="job 1 is bad"):
@@ -84,16 +84,16 @@ def test_leaving_half_way_ends_the_lanes():
     def read(job, worker):
         yield from range(1000)
 
-    with lanes(50, read) as reading:
+    with threads(50, read) as reading:
         next(reading.items(0))
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("vqe-lane")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("vqe-thread")]
 
 
 def test_a_job_that_is_left_half_way_does_not_hold_up_the_next():
     def read(job, worker):
         yield from range(100)
 
-    with lanes(3, read) as reading:
+    with threads(3, read) as reading:
         items = reading.items(0)
         assert next(items) == 0
         items.close()
@@ -117,7 +117,7 @@ def test_each_lane_has_a_worker_of_its_own_and_gives_it_back():
             together.wait()
         yield mine
 
-    with lanes(6, read, count=2, worker=worker) as reading:
+    with threads(6, read, count=2, worker=worker) as reading:
         used = {id(next(reading.items(job))) for job in range(6)}
     assert len(entered) == len(left) == 2
     assert used <= {id(one) for one in entered}
@@ -138,7 +138,7 @@ def test_after_an_error_nobody_waits_for_lanes_or_batches_that_are_busy(monkeypa
 
     try:
         # The test would hang here if either waited.
-        with pytest.raises(KeyboardInterrupt), lanes(8, read, count=8) as reading, ImageBatcher(Busy(), 1) as batcher:
+        with pytest.raises(KeyboardInterrupt), threads(8, read, count=8) as reading, ImageBatcher(Busy(), 1) as batcher:
             batcher.add(0, torch.zeros(3, 2, 2))
             next(reading.items(0))
             raise KeyboardInterrupt

@@ -26,7 +26,7 @@ from vqe_core.workers import DecodeWorker, WorkerPool
 
 
 class CountingEncoder:
-    """The encoder, noting how many pictures and texts it embeds."""
+    """The encoder, noting how many images and texts it embeds."""
 
     def __init__(self, inner):
         self._inner = inner
@@ -261,7 +261,7 @@ def test_texts_are_stored_with_their_windows_and_remarks(encoder, tmp_path):
 
 def test_texts_do_not_depend_on_what_only_pictures_pass_through(clip_folder, tmp_path):
     class Other(CountingEncoder):
-        """As where pictures are encoded by another library, after another resizing."""
+        """As where images are encoded by another library, after another resizing."""
 
         def signature(self):
             return {**self._inner.signature(), "backend": "another", "resize": "another"}

@@ -58,7 +58,7 @@ def test_the_audio_model_brought_along_is_also_found_as_encoder_and_as_plain_cli
 
 def test_a_clap_that_declares_no_space_is_refused_by_name(folder, tmp_path, joint):
     clap = load_audio_encoder(str(tiny_clap(tmp_path)), device="cpu")
-    with pytest.raises(ModelError, match=r"pictures are in the space 'toy-1' and sounds in '.*@local-") as raised:
+    with pytest.raises(ModelError, match=r"images are in the space 'toy-1' and sounds in '.*@local-") as raised:
         ClipClapJoint.pair(joint.image_encoder, clap, picture_space="toy-1")
     assert raised.value.code == "different_spaces"
 
@@ -79,5 +79,5 @@ def test_two_checkpoints_without_a_declared_space_are_refused(tmp_path):
 
 def test_a_plain_clip_is_no_joint_encoder(tmp_path):
     folder = tiny_clip(tmp_path)
-    with pytest.raises(ModelError, match=r"knows pictures and text but no sound.*facebook/pe-av"):
+    with pytest.raises(ModelError, match=r"knows images and text but no sound.*facebook/pe-av"):
         load_joint_encoder(str(folder), device="cpu")

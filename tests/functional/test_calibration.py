@@ -194,7 +194,7 @@ def unit(rows):
 
 
 def gap_between_modalities(signal, rng, count=64, size=128):
-    """Pictures and sounds in two far corners of the space, with a weak part in common."""
+    """Images and sounds in two far corners of the space, with a weak part in common."""
     shared, corner = rng.standard_normal((count, size)), rng.standard_normal(size) * 2
     other_corner = -corner + rng.standard_normal(size)
     pictures = unit(signal * shared + rng.standard_normal((count, size)) + corner)

@@ -125,7 +125,7 @@ def test_the_parts_and_the_common_span_add_up_to_each_stream(a, b, c, d):
 
 
 def test_streams_apart_are_an_error_with_a_way_out():
-    message = "the picture covers [0, 5) s and the sound [5, 8) s; they must overlap"
+    message = "the image covers [0, 5) s and the sound [5, 8) s; they must overlap"
     with pytest.raises(InputError, match=re.escape(message)) as caught:
         common_span(0, 5, audio_start=5, audio_end=8)
     assert caught.value.code == "no_overlap"

@@ -82,7 +82,7 @@ _KEPT: list[tempfile.TemporaryDirectory[str]] = []
 
 @functools.cache
 def moving_clip(name: str) -> Path:
-    """Path of a clip of smooth moving noise, so that a wrong reference picture shows."""
+    """Path of a clip of smooth moving noise, so that a wrong reference image shows."""
     return _write(f"moving_{name}", name, noise_frames(COUNT))
 
 

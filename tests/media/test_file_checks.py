@@ -9,7 +9,7 @@ from tests.clips import coded_frames, read_code, write_clip
 from tests.media.recipes import coded_clip
 from vqe_core.errors import MediaError, VqeError
 from vqe_core.media import TableMismatchError, as_media_source, open_video
-from vqe_core.media.file_checks import cut_off_remark
+from vqe_core.media.file_checks import truncation_warning
 
 GROUPS = {"g": "10", "bf": "2"}
 
@@ -74,7 +74,7 @@ def test_a_cut_gif_says_so(whole):
 
 def test_whole_files_have_no_remark(whole):
     for path in whole.values():
-        assert cut_off_remark(as_media_source(path)) is None
+        assert truncation_warning(as_media_source(path)) is None
         assert not open_video(as_media_source(path)).table.warnings
 
 

@@ -105,7 +105,7 @@ def test_other_types_are_refused(value):
     [
         (FRAMES.transpose(0, 3, 1, 2), InputError, "use frames.permute(0, 2, 3, 1)"),
         (FRAMES / 255, InputError, "frames must be uint8 in 0..255, got float64"),
-        (FRAMES[0], InputError, "one picture (48, 64, 3); use frames[None]"),
+        (FRAMES[0], InputError, "one image (48, 64, 3); use frames[None]"),
         (FRAMES[..., :1], InputError, "frames must be (N, H, W, 3) RGB, got (3, 48, 64, 1)"),
         (
             [FRAMES[0], FRAMES[1][:-2]],

@@ -35,7 +35,7 @@ def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def frames(seed: int, count: int = 20) -> np.ndarray:
-    """Pictures of one grey each, that tells the picture."""
+    """Images of one grey each, that tells the image."""
     return np.stack([np.full((48, 64, 3), 10 * i + seed, np.uint8) for i in range(count)])
 
 

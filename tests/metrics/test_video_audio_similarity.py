@@ -48,7 +48,7 @@ def noise(seed: int, count: int = 6) -> np.ndarray:
 
 
 def video(path: Path, seed: int, seconds: float = 0.0) -> str:
-    """Two seconds of pictures, with a tone of ``seconds`` where it is not 0."""
+    """Two seconds of images, with a tone of ``seconds`` where it is not 0."""
     return str(write_clip(path, noise(seed, 20), seconds_of_sound=seconds))
 
 

@@ -216,7 +216,7 @@ def test_the_next_pair_is_read_while_one_is_encoded_in_a_joint_space(clips, monk
 
 
 def test_a_pair_that_fails_half_way_holds_up_no_other_in_a_joint_space(clips, monkeypatch):
-    """The first and the third pair fail while pictures of theirs are still waiting."""
+    """The first and the third pair fail while images of theirs are still waiting."""
     calls, embed_frames = [], Windowing.embed_frames
 
     def fail_at_first(self, frames, encoder):

@@ -1,4 +1,4 @@
-"""Pictures, tables and sounds from a worker are those of this process, bit for bit."""
+"""Images, tables and sounds from a worker are those of this process, bit for bit."""
 
 import dataclasses
 import re

@@ -1,4 +1,4 @@
-"""One entry as bytes: safetensors with the key, remarks and a checksum of all of it inside."""
+"""One entry as bytes: safetensors with the key, warnings and a checksum of all of it inside."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class DamagedEntryError(VqeError, ValueError):
 
 @dataclass(frozen=True)
 class Entry:
-    """What is stored.
+    """Arrays and notes as they are stored.
 
     Attributes:
         arrays: by name.
@@ -39,7 +39,7 @@ class Entry:
 
 
 def entry_to_bytes(key_text: str, entry: Entry) -> bytes:
-    """The entry as a safetensors file that can prove what it holds."""
+    """Return the entry as a safetensors file that can prove what it holds."""
     notes = json.dumps(entry.notes, sort_keys=True)
     # safetensors would write the memory of a strided array as it lies.
     arrays = {name: np.ascontiguousarray(array) for name, array in entry.arrays.items()}
@@ -48,7 +48,7 @@ def entry_to_bytes(key_text: str, entry: Entry) -> bytes:
 
 
 def entry_from_bytes(data: bytes) -> tuple[str, Entry]:
-    """The key's text and the entry.
+    """Return the key's text and the entry.
 
     Raises:
         DamagedEntryError: the bytes are not exactly what was written.

@@ -28,7 +28,7 @@ _LATELY = 600.0  # seconds
 
 @dataclass(frozen=True)
 class CacheInfo:
-    """What lies in a cache.
+    """Content of a cache, counted.
 
     Attributes:
         entries: whole ones.
@@ -56,7 +56,7 @@ class CacheUpkeep:
             raise InputError(f"max_bytes ({self.max_bytes!r}) must be a whole number of at least 1")
 
     def path(self, digest: str, suffix: str = SUFFIX) -> Path:
-        """Where the entry of a key lies; folders of two digits keep each of them small."""
+        """Return where the entry of a key lies; folders of two digits keep each of them small."""
         return self.folder / digest[:2] / f"{digest}{suffix}"
 
     def info(self) -> CacheInfo:
@@ -105,7 +105,7 @@ class CacheUpkeep:
         return whole, damaged
 
     def looked_lately(self) -> bool:
-        """Whether some process looked through the folder in the last minutes."""
+        """Tell whether some process looked through the folder in the last minutes."""
         try:
             return abs(time.time() - os.stat(self.folder / LAST_LOOK).st_mtime) < _LATELY
         except OSError:

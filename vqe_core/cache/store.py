@@ -31,7 +31,7 @@ class DigestTable:
         self._memory: dict[str, str] = {}
 
     def get(self, stamp: str) -> str | None:
-        """The digest of the file that had this stamp."""
+        """Return the digest of the file that had this stamp."""
         with _DIGEST_LOCK:
             digest = self._memory.get(stamp)
         if digest is not None:
@@ -97,7 +97,7 @@ class EmbeddingCache:
         return self.upkeep.folder
 
     def get(self, key: CacheKey) -> Entry | None:
-        """The entry, or None if there is none that is whole. Using an entry makes it the most recently used."""
+        """Return the entry, or None if there is none that is whole. Using an entry makes it the most recently used."""
         path = self._path(key)
         try:
             data = path.read_bytes()
@@ -167,7 +167,7 @@ _OPEN: dict[tuple[str, int], EmbeddingCache] = {}
 
 
 def open_cache(cache_dir: str | os.PathLike[str] | None) -> EmbeddingCache | None:
-    """The cache in a folder, None for None; all calls of a process share one, so that they look through it once.
+    """Return the cache in a folder, None for None; all calls of a process share one, so that they look through it once.
 
     Raises:
         InputError: the path is a file.

@@ -1,4 +1,4 @@
-"""Batches of pictures, filled across videos."""
+"""Batches of images, filled across videos."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class EncoderFailedError(Exception):
 
 
 class ImageBatcher:
-    """Embeds pictures in batches of one size, in the order given, while the next ones are being read.
+    """Embeds images in batches of one size, in the order given, while the next ones are being read.
 
     One batch is embedded at a time, on a thread of its own, and one more waits: what is held does not grow.
     Every method may raise EncoderFailedError.
@@ -43,8 +43,8 @@ class ImageBatcher:
         self._thread.shutdown(wait=error[0] is None, cancel_futures=True)
 
     def add(self, key: Hashable, image: Tensor) -> None:
-        """Take one prepared picture of the video ``key``; waits while a batch before it is embedded."""
-        # Only models that take pictures of any size see more than one shape.
+        """Take one prepared image of the video ``key``; waits while a batch before it is embedded."""
+        # Only models that take images of any size see more than one shape.
         if self._filling and self._filling[0][1].shape != image.shape:
             self._submit()
         self._filling.append((key, image))
@@ -58,11 +58,11 @@ class ImageBatcher:
         self._collect()
 
     def count(self, key: Hashable) -> int:
-        """How many pictures of a video are embedded so far."""
+        """Return how many images of a video are embedded so far."""
         return len(self._rows.get(key, ()))
 
     def take(self, key: Hashable) -> Tensor:
-        """The embeddings of a video, float32 (N, D), in the order its pictures were added; all must be embedded."""
+        """Take the embeddings of a video, float32 (N, D), in the order its images were added; all must be embedded."""
         return torch.stack(self._rows.pop(key))
 
     def discard(self, key: Hashable) -> None:

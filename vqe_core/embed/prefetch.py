@@ -1,8 +1,8 @@
 """Several videos read at once, handed out in order, with a bound on what waits.
 
-Lanes are threads. FFmpeg and resizing leave the interpreter free, so lanes run side by side; one that has its own
-decode worker only waits for it. A lane that is too far ahead of the consumer waits, and a consumer that is ahead of
-the lanes waits for them: pictures in flight are bounded however many or long the videos are.
+FFmpeg and resizing leave the interpreter free, so threads run side by side; one that has its own
+decode worker only waits for it. A thread that is too far ahead of the consumer waits, and a consumer that is ahead of
+the threads waits for them: images in flight are bounded however many or long the videos are.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 
-# Videos started but not yet handed out, for each lane: enough that no lane waits for one slow video before it.
+# Videos started but not yet handed out, for each thread: enough that no thread waits for one slow video before it.
 _AHEAD = 2
 
-_PATIENCE = 1.0  # seconds for all lanes together to end after an error
+_PATIENCE = 1.0  # seconds for all threads together to end after an error
 
 
 class OrderedPrefetch(Generic[Item]):
@@ -27,9 +27,9 @@ class OrderedPrefetch(Generic[Item]):
 
     Args:
         jobs: how many.
-        read: gives the items of a job; runs on a lane. What it raises is raised to the consumer, at that job.
-        lanes: threads.
-        worker: gives each lane what it works with, entered and left on that lane.
+        read: gives the items of a job; runs on a thread. What it raises is raised to the consumer, at that job.
+        threads: how many read side by side.
+        worker: gives each thread what it works with, entered and left on that thread.
         waiting: items of one job that may wait for the consumer.
     """
 
@@ -38,7 +38,7 @@ class OrderedPrefetch(Generic[Item]):
         jobs: int,
         read: Callable[[int, Any], Iterator[Item]],
         *,
-        lanes: int,
+        threads: int,
         worker: Callable[[], AbstractContextManager[Any]],
         waiting: int,
     ) -> None:
@@ -47,9 +47,9 @@ class OrderedPrefetch(Generic[Item]):
         self._items: list[deque[Item]] = [deque() for _ in range(jobs)]
         self._ends: dict[int, BaseException | None] = {}
         self._started, self._handed_out, self._closed = 0, 0, False
-        self._ahead = _AHEAD * lanes
+        self._ahead = _AHEAD * threads
         self._threads = [
-            threading.Thread(target=self._lane, name=f"vqe-lane-{i}", daemon=True) for i in range(min(lanes, jobs))
+            threading.Thread(target=self._run, name=f"vqe-prefetch-{i}", daemon=True) for i in range(min(threads, jobs))
         ]
 
     def __enter__(self) -> OrderedPrefetch[Item]:
@@ -67,7 +67,7 @@ class OrderedPrefetch(Generic[Item]):
             thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
 
     def items(self, job: int) -> Iterator[Item]:
-        """The items of one job, as they come; jobs must be asked for in order.
+        """Return the items of one job, as they come; jobs must be asked for in order.
 
         Raises:
             BaseException: what reading it raised, after the items before that.
@@ -91,7 +91,7 @@ class OrderedPrefetch(Generic[Item]):
                 self._items[job].clear()
                 self._change.notify_all()
 
-    def _lane(self) -> None:
+    def _run(self) -> None:
         with ExitStack() as stack:
             worker: Any = None
             entered = False
@@ -119,7 +119,7 @@ class OrderedPrefetch(Generic[Item]):
             return None
 
     def _put(self, job: int, item: Item) -> bool:
-        """False if nobody wants it any more."""
+        """Hand over an item; return False if nobody wants it any more."""
         with self._change:
             while len(self._items[job]) >= self._waiting and not self._closed and job >= self._handed_out:
                 self._change.wait()

@@ -32,7 +32,7 @@ class FrameViews:
         return "+".join(n for n, on in (("horizontal", self.horizontal_flip), ("vertical", self.vertical_flip)) if on)
 
     def of(self, pixels: np.ndarray) -> list[np.ndarray]:
-        """uint8 (..., H, W, 3) -> itself, then its copies of the same shape."""
+        """Return uint8 (..., H, W, 3) -> itself, then its copies of the same shape."""
         flipped = [(self.horizontal_flip, pixels[..., ::-1, :]), (self.vertical_flip, pixels[..., ::-1, :, :])]
         return [pixels, *[np.ascontiguousarray(copy) for wanted, copy in flipped if wanted]]
 
@@ -83,7 +83,7 @@ class EmbedSettings:
         )
 
     def image_batch(self, encoder: object) -> int:
-        """Pictures a forward pass of ``encoder``, which may know what suits it."""
+        """Return images a forward pass of ``encoder``, which may know what suits it."""
         return self.batch_size or int(getattr(encoder, "image_batch", USUAL))
 
     @property
@@ -93,12 +93,12 @@ class EmbedSettings:
 
 
 def show_progress(items: Iterable[Any], label: str, total: int, progress: bool | None) -> Iterable[Any]:
-    """A progress bar: always (True), never (False), or on a terminal only (None)."""
+    """Return a progress bar: always (True), never (False), or on a terminal only (None)."""
     return tqdm(items, desc=label, total=total, disable=_hidden(progress), leave=False)
 
 
 def progress_bar(label: str, total: int, progress: bool | None) -> tqdm[Any]:
-    """A bar to be moved by ``update``, closed as a context manager; ``progress`` as for ``show_progress``."""
+    """Return a bar to be moved by ``update``, closed as a context manager; ``progress`` as for ``show_progress``."""
     return tqdm(desc=label, total=total, disable=_hidden(progress), leave=False)
 
 

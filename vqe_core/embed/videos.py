@@ -41,7 +41,7 @@ class FrameRecipe:
 
     Attributes:
         sampler: which frames.
-        encoder: prepares pictures; ``embed_images`` is not called here.
+        encoder: prepares images; ``embed_images`` is not called here.
         settings: of the call.
     """
 
@@ -56,7 +56,7 @@ class FrameRecipe:
         what really decodes.
 
         Raises:
-            MediaError: the video cannot be read; with code ``out_of_memory``, its pictures do not fit.
+            MediaError: the video cannot be read; with code ``out_of_memory``, its images do not fit.
         """
         try:
             try:
@@ -67,7 +67,7 @@ class FrameRecipe:
         except (MemoryError, RuntimeError) as error:
             if not ran_out_of_memory(error):
                 raise
-            raise MediaError(f"memory ran out on pictures of {video.source.name!r}", code="out_of_memory") from error
+            raise MediaError(f"memory ran out on images of {video.source.name!r}", code="out_of_memory") from error
 
     def _read(self, video: Video) -> Iterator[Tensor | SampledVideo]:
         views = self.settings.views
@@ -78,24 +78,24 @@ class FrameRecipe:
         for frame in video.frames(distinct):
             for pixels in views.of(frame.pixels):
                 yield self.encoder.prepare_image(pixels)
-        pictures = (where[:, None] * views.count + np.arange(views.count)).ravel().astype(np.int32)
+        images = (where[:, None] * views.count + np.arange(views.count)).ravel().astype(np.int32)
         notes = (*video.table.warnings, note) if note else video.table.warnings
-        yield SampledVideo(video.table, np.repeat(distinct, views.count), pictures, notes, video.read_by)
+        yield SampledVideo(video.table, np.repeat(distinct, views.count), images, notes, video.read_by)
 
 
 class Restart:
-    """The pictures so far do not count."""
+    """The images so far do not count."""
 
 
 @dataclass(frozen=True, eq=False)
 class SampledVideo:
-    """What turns embeddings of distinct frames into those of the video.
+    """Order that turns embeddings of distinct frames into those of the video.
 
     Attributes:
         table: of the video.
-        positions: int (M,), of the distinct pictures in the table.
-        where: int32 (N,), which distinct picture each sampled one is.
-        notes: remarks for the row.
+        positions: int (M,), of the distinct images in the table.
+        where: int32 (N,), which distinct image each sampled one is.
+        notes: warnings for the row.
         reader: what decoded them, with versions.
     """
 
@@ -111,7 +111,7 @@ class SampledVideo:
         return len(self.positions)
 
     def embeddings(self, distinct: Tensor) -> TimedEmbeddings:
-        """From the embeddings of the distinct pictures, float32 (M, D)."""
+        """Build them from the embeddings of the distinct images, float32 (M, D)."""
         table = self.table
         return TimedEmbeddings(
             distinct=distinct,
@@ -133,7 +133,7 @@ class FrameStore:
     recipe: FrameRecipe
 
     def key(self, source: MediaSource, *, read: bool = True) -> CacheKey | None:
-        """What the frames of a video are stored under; None for what has no content to tell it by, such as a decoder.
+        """Return the key of a video's frames; None for what has no content to tell it by, such as a decoder.
 
         Args:
             source: the video.
@@ -151,7 +151,7 @@ class FrameStore:
         return CacheKey("frames", {**source_parts(source, content), **recipe_parts(self.recipe), "reader": reader})
 
     def find(self, key: CacheKey | None) -> TimedEmbeddings | None:
-        """The frames stored under a key."""
+        """Return the frames stored under a key."""
         entry = self.cache.get(key) if self.cache is not None and key is not None else None
         return None if entry is None else frames_of_entry(entry)
 
@@ -162,12 +162,12 @@ class FrameStore:
 
 
 def source_parts(source: MediaSource, content: str) -> dict[str, Any]:
-    """The part of a key that tells a source."""
+    """Return the part of a key that tells a source."""
     return {"content": content, "fps": source.fps, "start": source.start, "end": source.end}
 
 
 def recipe_parts(recipe: FrameRecipe) -> dict[str, Any]:
-    """The part of a key that tells how frames are chosen and embedded."""
+    """Return the part of a key that tells how frames are chosen and embedded."""
     return {
         "sampler": sampler_spec(recipe.sampler),
         "max_frames": recipe.settings.max_frames,
@@ -177,7 +177,7 @@ def recipe_parts(recipe: FrameRecipe) -> dict[str, Any]:
 
 
 def entry_of_frames(frames: TimedEmbeddings) -> Entry:
-    """The entry that ``frames_of_entry`` reads."""
+    """Return the entry that ``frames_of_entry`` reads."""
     arrays = {"values": frames.distinct.numpy(), "indices": frames.distinct_indices, "where": frames.where}
     if frames.distinct_timestamps is not None:
         arrays["timestamps"] = frames.distinct_timestamps
@@ -186,7 +186,7 @@ def entry_of_frames(frames: TimedEmbeddings) -> Entry:
 
 
 def frames_of_entry(entry: Entry) -> TimedEmbeddings:
-    """The embeddings as they were stored, bit for bit."""
+    """Return the embeddings as they were stored, bit for bit."""
     timestamps = entry.arrays.get("timestamps")
     return TimedEmbeddings(
         distinct=torch.from_numpy(entry.arrays["values"]),
@@ -203,7 +203,7 @@ def frames_of_entry(entry: Entry) -> TimedEmbeddings:
 Key = TypeVar("Key", bound=Hashable)
 Embedded = TimedEmbeddings | VqeError
 
-MOST_THREADS = 16  # what waits grows with the lanes: twice as many batches of prepared pictures
+MOST_THREADS = 16  # what waits grows with the threads: twice as many batches of prepared images
 
 
 def embed_videos(
@@ -223,7 +223,7 @@ def embed_videos(
     Args:
         sources: distinct videos by key.
         sampler: which frames.
-        encoder: pictures to embeddings.
+        encoder: images to embeddings.
         settings: of the call.
         pool: who decodes, for hosts that call again and again. Default: one for this call.
         on_outcome: called with each video as soon as its embeddings or its error are known, for bars and for hosts
@@ -267,7 +267,7 @@ def embed_videos(
 class _Job(Generic[Key]):
     """A video to be decoded; ``identity`` tells later whether its file is still the one that was looked at.
 
-    ``stored_under`` of a file that has to be read whole to tell it is filled in on the lane that decodes it.
+    ``stored_under`` of a file that has to be read whole to tell it is filled in on the thread that decodes it.
     """
 
     key: Key
@@ -279,14 +279,14 @@ class _Job(Generic[Key]):
 def _embed(
     jobs: Sequence[_Job[Key]], recipe: FrameRecipe, store: FrameStore, pool: WorkerPool
 ) -> Iterator[tuple[_Job[Key], Embedded]]:
-    """Each job with its outcome, failures as soon as they are known."""
+    """Return each job with its outcome, failures as soon as they are known."""
     settings, pending = recipe.settings, dict[int, SampledVideo]()
     batch_size = settings.image_batch(recipe.encoder)
     with (
         OrderedPrefetch(
             len(jobs),
             lambda i, worker: _read(jobs[i], worker, recipe, store),
-            lanes=min(MOST_THREADS, torch.get_num_threads()),
+            threads=min(MOST_THREADS, torch.get_num_threads()),
             worker=pool.worker,
             waiting=batch_size,
         ) as reading,
@@ -312,7 +312,7 @@ def _embed(
 def _read(
     job: _Job[Any], worker: DecodeWorker | None, recipe: FrameRecipe, store: FrameStore
 ) -> Iterator[Tensor | SampledVideo | Restart | TimedEmbeddings]:
-    """On a lane: what is stored of a file that had to be read to tell, or else what ``FrameRecipe.read`` gives."""
+    """Yield what is stored of a file that had to be read to tell, or else what ``FrameRecipe.read`` yields."""
     if job.stored_under is None:
         job.stored_under = store.key(job.source)
         found = store.find(job.stored_under)
@@ -336,7 +336,7 @@ def _collect(i: int, reading: OrderedPrefetch[Any], batcher: ImageBatcher) -> Sa
 def _finished(
     jobs: Sequence[_Job[Key]], pending: dict[int, SampledVideo], batcher: ImageBatcher, store: FrameStore
 ) -> Iterator[tuple[_Job[Key], Embedded]]:
-    """Jobs whose pictures are all embedded; they are stored at once, so that little is lost by a kill."""
+    """Jobs whose images are all embedded; they are stored at once, so that little is lost by a kill."""
     for i in [i for i, sampled in pending.items() if batcher.count(i) == sampled.num_distinct]:
         frames, job = pending.pop(i).embeddings(batcher.take(i)), jobs[i]
         # A file that changed while it was read would be stored under the digest of what it was.

@@ -56,7 +56,7 @@ class AstTagger:
 
     @property
     def photo_prompt(self) -> str:
-        """How a label is put to a picture model."""
+        """Prompt that puts a label to an image model."""
         return PHOTO_PROMPT
 
     @property
@@ -75,7 +75,7 @@ class AstTagger:
         return self.window
 
     def signature(self) -> dict[str, str]:
-        """Everything about the tagger that can change a tag."""
+        """Return everything about the tagger that can change a tag."""
         return {
             "audio_model": self.checkpoint.title,
             "audio_revision": self.checkpoint.revision,
@@ -88,7 +88,7 @@ class AstTagger:
     def tag(
         self, waveforms: Sequence[Waveform], labels: Sequence[str] | None = None, *, batch_size: int = 16
     ) -> Tensor:
-        """How probable each class is in each sound.
+        """Return how probable each class is in each sound.
 
         Args:
             waveforms: mono float (T,) in [-1, 1] at ``sampling_rate``, at least 25 ms and at most ``window`` each.

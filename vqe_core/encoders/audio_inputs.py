@@ -17,7 +17,7 @@ from vqe_core.types import AudioSamples
 def check_waveforms(
     waveforms: Sequence[Waveform], *, sampling_rate: int, longest: float, fewest_samples: int = 1
 ) -> list[np.ndarray]:
-    """The waveforms as float32 (T,) arrays that a model can take.
+    """Return the waveforms as float32 (T,) arrays that a model can take.
 
     Args:
         waveforms: mono float arrays (T,) at ``sampling_rate``, or ``AudioSamples``, whose rate is checked.
@@ -82,7 +82,7 @@ def _check_waveform(waveform: np.ndarray, name: str, limit: int, fewest: int) ->
 
 
 def check_windows(windows: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The stretches of video, each uint8 (N, H, W, 3) RGB with N at least 1.
+    """Return the stretches of video, each uint8 (N, H, W, 3) RGB with N at least 1.
 
     Raises:
         InputError: another shape or type, or no frame.

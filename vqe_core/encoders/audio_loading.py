@@ -65,7 +65,7 @@ def load_joint_encoder(
 
 
 def bundled_audio_model(checkpoint: Checkpoint) -> Checkpoint:
-    """The audio model that ``checkpoint`` brings along in a folder of its own, or ``checkpoint`` itself.
+    """Return the audio model that ``checkpoint`` brings along in a folder of its own, or ``checkpoint`` itself.
 
     Raises:
         ModelError: the field does not name a folder inside the checkpoint.

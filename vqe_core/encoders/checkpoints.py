@@ -100,7 +100,7 @@ class Checkpoint:
 
 
 def content_parts(signature: Mapping[str, str]) -> dict[str, str]:
-    """An encoder's signature for the key of what it made: the digest of a folder tells more than its name, and all."""
+    """Return an encoder's signature for the key of what it made, with the digest of a folder in place of its name."""
     told = {name for name, digest in _TOLD_BY.items() if signature.get(digest, "").startswith(LOCAL)}
     return {name: value for name, value in signature.items() if name not in told}
 
@@ -181,7 +181,7 @@ def _weights_in(folder: Path) -> str | None:
 
 
 def _from_cache(name: str, repository: str, revision: str | None, *, offline: bool = False) -> Checkpoint | None:
-    """A complete copy in the user's cache, asked for by its commit; a branch may have moved, so it needs the hub."""
+    """Find a complete copy in the user's cache by its commit; a branch may have moved, so it needs the hub."""
     from huggingface_hub import try_to_load_from_cache
 
     if not offline and (revision is None or not _is_commit(revision)):
@@ -235,7 +235,7 @@ def _from_hub(name: str, repository: str, revision: str | None) -> Checkpoint:
 
 
 def _wanted_files(files: list[str]) -> list[str]:
-    """The small files of the top folder, and the weights in one form: safetensors where there are some."""
+    """Return the small files of the top folder, and the weights in one form: safetensors where there are some."""
     small = [f for f in files if "/" not in f and f.endswith(SMALL_FILES) and ".index." not in f]
     for stem, suffix in (("model", ".safetensors"), ("pytorch_model", ".bin")):
         weights = [

@@ -29,7 +29,7 @@ from vqe_core.runtime import own_precision
 class ClapEncoder:
     """A CLAP checkpoint: an ``AudioTextEncoder`` and a ``Tagger``.
 
-    A checkpoint may say in its config.json what it was trained for: ``vqe_space``, the space of pictures that its
+    A checkpoint may say in its config.json what it was trained for: ``vqe_space``, the space of images that its
     sounds share; ``vqe_labels``, ``vqe_sound_prompt`` and ``vqe_photo_prompt``, its vocabulary.
     """
 
@@ -64,7 +64,7 @@ class ClapEncoder:
 
     @property
     def shared_space(self) -> str | None:
-        """The space of pictures that the sounds were trained into, if the checkpoint declares one."""
+        """The space of images that the sounds were trained into, if the checkpoint declares one."""
         declared = self.checkpoint.config.get("vqe_space")
         return str(declared) if declared else None
 
@@ -95,16 +95,16 @@ class ClapEncoder:
 
     @property
     def sound_prompt(self) -> str:
-        """How a label is put to this model."""
+        """Prompt that puts a label to this model."""
         return str(self.checkpoint.config.get("vqe_sound_prompt") or SOUND_PROMPT)
 
     @property
     def photo_prompt(self) -> str:
-        """How a label is put to a picture model."""
+        """Prompt that puts a label to an image model."""
         return str(self.checkpoint.config.get("vqe_photo_prompt") or PHOTO_PROMPT)
 
     def signature(self) -> dict[str, str]:
-        """Everything about the encoder that can change an embedding or a tag."""
+        """Return everything about the encoder that can change an embedding or a tag."""
         return {
             "audio_model": self.checkpoint.title,
             "audio_revision": self.checkpoint.revision,
@@ -138,10 +138,10 @@ class ClapEncoder:
         return normalize(output.pooler_output.float(), dim=-1)
 
     def _features(self, waveforms: list[np.ndarray]) -> Tensor:
-        """Log-mel pictures (S, 1 or 4, time, mel).
+        """Log-mel images (S, 1 or 4, time, mel).
 
         The extractor draws a random number for the "fusion" truncation even where all sounds are short, so it is
-        called as an unfused one; a fused model hears a short sound as four equal pictures.
+        called as an unfused one; a fused model hears a short sound as four equal images.
         """
         found = self.extractor(
             waveforms, sampling_rate=self.sampling_rate, truncation="rand_trunc", return_tensors="pt"
@@ -177,7 +177,7 @@ class ClapEncoder:
     def tag(
         self, waveforms: Sequence[Waveform], labels: Sequence[str] | None = None, *, batch_size: int = 16
     ) -> Tensor:
-        """How well each label names each sound.
+        """Return how well each label names each sound.
 
         Args:
             waveforms: as for ``embed_audio``.
@@ -206,7 +206,7 @@ class ClapEncoder:
 
 
 def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
-    """The labels as a tuple.
+    """Return the labels as a tuple.
 
     Raises:
         InputError: none, an empty one, or one twice.

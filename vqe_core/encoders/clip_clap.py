@@ -1,7 +1,7 @@
-"""A CLAP whose sounds were trained into a CLIP's space of pictures, and that CLIP: a joint encoder of two halves.
+"""A CLAP whose sounds were trained into a CLIP's space of images, and that CLIP: a joint encoder of two halves.
 
 Only checkpoints that declare the space are joined. The sounds of any other CLAP live in a space of their own,
-often of the same size, where a cosine with a picture is noise.
+often of the same size, where a cosine with a image is noise.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class ClipClapJoint:
         """
         if AUDIO_MODEL_FIELD not in checkpoint.config:
             raise ModelError(
-                f"model {checkpoint.name!r} knows pictures and text but no sound, so comparison 'joint' cannot use "
+                f"model {checkpoint.name!r} knows images and text but no sound, so comparison 'joint' cannot use "
                 "it; use comparison 'tags' or 'description', or a model with one space for both, for example "
                 "facebook/pe-av-small-16-frame"
             )
@@ -65,7 +65,7 @@ class ClipClapJoint:
 
         Args:
             image_encoder: CLIP-type.
-            audio_encoder: its ``shared_space`` says which space of pictures it was trained into.
+            audio_encoder: its ``shared_space`` says which space of images it was trained into.
             picture_space: ``vqe_space`` of the image encoder's checkpoint, None where it declares none.
 
         Raises:
@@ -95,7 +95,7 @@ class ClipClapJoint:
         return FRAMES
 
     def signature(self) -> dict[str, str]:
-        """Everything about both halves that can change an embedding."""
+        """Return everything about both halves that can change an embedding."""
         return {**self.image_encoder.signature(), **self.audio_encoder.signature()}
 
     def embed_audio(self, waveforms: Sequence[Waveform], *, batch_size: int = 16) -> Tensor:
@@ -123,5 +123,5 @@ class ClipClapJoint:
         return torch.stack(rows)
 
     def logits(self, video: Tensor, audio: Tensor) -> Tensor:
-        """Cosine times the audio encoder's scale, (B, D), (S, D) -> (B, S): the logit of its training."""
+        """Return cosine times the audio encoder's scale, (B, D), (S, D) -> (B, S): the logit of its training."""
         return self.audio_encoder.logit_scale * normalize(video, dim=-1) @ normalize(audio, dim=-1).T

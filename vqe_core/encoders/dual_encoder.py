@@ -1,4 +1,4 @@
-"""What every image-text encoder shares: batches of pictures and texts to unit embeddings on the CPU."""
+"""What every image-text encoder shares: batches of images and texts to unit embeddings on the CPU."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from vqe_core.types import TextEmbedding
 
 @dataclass(frozen=True)
 class DualEncoder:
-    """A picture tower and a text tower with one space, as Hugging Face checkpoints hold them.
+    """A image tower and a text tower with one space, as Hugging Face checkpoints hold them.
 
     A family is a subclass that says where its text embeddings are; see ``clip.py`` for the shortest one.
     """
 
     # Position of the token whose embedding stands for the whole text.
     whole_position: ClassVar[Literal["first", "last"]] = "last"
-    # Whether the tokens' embeddings share the space of the pictures.
+    # Whether the tokens' embeddings share the space of the images.
     has_token_embeddings: ClassVar[bool] = True
 
     checkpoint: Checkpoint
@@ -42,8 +42,8 @@ class DualEncoder:
     model: Any = field(repr=False, compare=False)
     tokenizer: Tokenizer = field(repr=False, compare=False)
     preprocessing: Preprocessing = field(repr=False, compare=False)
-    # Prepared pictures on the device to pooled embeddings, see ``pictures.py``.
-    pictures: Callable[[Tensor], Tensor] = field(repr=False, compare=False)
+    # Prepared images on the device to pooled embeddings, see ``images.py``.
+    image_tower: Callable[[Tensor], Tensor] = field(repr=False, compare=False)
     # What of the way of computing can change an embedding.
     computing: dict[str, str] = field(default_factory=dict, compare=False)
     image_batches: BackOff = field(default_factory=BackOff, repr=False, compare=False)
@@ -62,11 +62,13 @@ class DualEncoder:
         tokenizer = load_tokenizer(checkpoint.folder, cls.text_positions(model.config.text_config))
         preprocessing = load_preprocessing(checkpoint.folder, int(model.config.vision_config.image_size))
         towers = build_towers(model, load, preprocessing, device, dtype, backend)
-        return cls(checkpoint, device, dtype, towers.model, tokenizer, preprocessing, towers.pictures, towers.signature)
+        return cls(
+            checkpoint, device, dtype, towers.model, tokenizer, preprocessing, towers.image_tower, towers.signature
+        )
 
     @classmethod
     def load_text_side(cls, checkpoint: Checkpoint) -> TextSide:
-        """What reads texts, without weights and without a device."""
+        """Load what reads texts, without weights and without a device."""
         from transformers import AutoConfig
 
         config = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True, trust_remote_code=False)
@@ -94,7 +96,7 @@ class DualEncoder:
         return ends[0] if ends else -1
 
     def signature(self) -> dict[str, str]:
-        """Everything about the encoder that can change an embedding."""
+        """Return everything about the encoder that can change an embedding."""
         return {
             "model": self.checkpoint.title,
             "revision": self.checkpoint.revision,
@@ -107,52 +109,52 @@ class DualEncoder:
 
     @property
     def image_batch(self) -> int:
-        """Pictures a batch; on a graphics card as many as pay there, measured once (scores move by rounding)."""
+        """Images a batch; on a GPU as many as pay there, measured once (scores move by rounding)."""
         if torch.device(self.device).type != "cuda":
             return USUAL
-        if "pictures" not in self.measured:
-            self.measured["pictures"] = self._measured_batch()
-        return self.measured["pictures"]
+        if "images" not in self.measured:
+            self.measured["images"] = self._measured_batch()
+        return self.measured["images"]
 
     def _measured_batch(self) -> int:
         edge = int(self.model.config.vision_config.image_size)
 
         def seconds(count: int) -> float:
             images = torch.zeros(count, 3, edge, edge, dtype=torch.uint8)
-            self._embed_pictures(images)  # the first of its size chooses kernels
+            self._embed_image_batch(images)  # the first of its size chooses kernels
             start = time.perf_counter()
-            self._embed_pictures(images)
+            self._embed_image_batch(images)
             return time.perf_counter() - start
 
         return best_batch_size(seconds)
 
     def text_signature(self) -> dict[str, str]:
-        """What of it can change the embedding of a text, which no picture passes through."""
+        """Return what of it can change the embedding of a text, which no image passes through."""
         return {name: value for name, value in self.signature().items() if name not in ("resize", "backend")}
 
     def prepare_image(self, pixels: np.ndarray) -> Tensor:
-        """Resize and crop one picture, uint8 (H, W, 3) RGB -> uint8 (3, h, w)."""
+        """Resize and crop one image, uint8 (H, W, 3) RGB -> uint8 (3, h, w)."""
         return self.preprocessing.prepare(pixels)
 
     def embed_images(self, images: Tensor) -> Tensor:
-        """Prepared pictures, uint8 (B, 3, h, w) -> float32 (B, D) unit rows on the CPU.
+        """Prepared images, uint8 (B, 3, h, w) -> float32 (B, D) unit rows on the CPU.
 
         A batch that does not fit into memory is halved, and so are all after it.
         """
-        return torch.cat(self.image_batches.run(self._embed_pictures, images))
+        return torch.cat(self.image_batches.run(self._embed_image_batch, images))
 
     @torch.inference_mode()
     @own_precision()
-    def _embed_pictures(self, images: Tensor) -> Tensor:
+    def _embed_image_batch(self, images: Tensor) -> Tensor:
         if torch.device(self.device).type == "cuda":  # from pinned memory the copy does not hold up the CPU
             images = images.pin_memory()
-        pooled = self.pictures(images.to(self.device, non_blocking=True))
+        pooled = self.image_tower(images.to(self.device, non_blocking=True))
         return normalize(pooled.float(), dim=-1).cpu()
 
     def embed_texts(
         self, texts: Sequence[str], *, long_text: LongText = "windows", batch_size: int = 64
     ) -> list[TextEmbedding]:
-        """One embedding a text, in order.
+        """Return one embedding a text, in order.
 
         A text in several windows has the tokens of all of them, and the direction of the mean of their wholes.
         Windows are batched by length, so that padding is short; padding does not change an embedding.
@@ -179,7 +181,7 @@ class DualEncoder:
         return results
 
     def _text_batches(self, order: list[int], windows: list[tuple[int, ...]], size: int) -> Iterator[list[int]]:
-        """Windows by number, at most ``size`` a batch; in half precision, where padding rounds, of one length."""
+        """Batch windows by number, at most ``size`` each; in half precision, where padding rounds, of one length."""
         lengths = [list(order)]
         if self.dtype != torch.float32:
             lengths = [list(group) for _, group in groupby(order, lambda i: len(windows[i]))]
@@ -202,7 +204,7 @@ class DualEncoder:
         return [(tokens[i, : len(w)].clone(), tokens[i, at[i]].clone()) for i, w in enumerate(windows)]
 
     def project_tokens(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Token embeddings in the space of the pictures, (B, L) ids and mask -> (B, L, D)."""
+        """Token embeddings in the space of the images, (B, L) ids and mask -> (B, L, D)."""
         hidden = self.model.text_model(input_ids=ids, attention_mask=mask).last_hidden_state
         return self.model.text_projection(hidden)
 

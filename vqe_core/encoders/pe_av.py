@@ -81,7 +81,7 @@ class PeAvEncoder:
         return getattr(self.video_processor, "num_frames", None) or None
 
     def signature(self) -> dict[str, str]:
-        """Everything about the encoder that can change an embedding."""
+        """Return everything about the encoder that can change an embedding."""
         return {
             "model": self.checkpoint.title,
             "revision": self.checkpoint.revision,
@@ -143,7 +143,7 @@ class PeAvEncoder:
     @torch.inference_mode()
     @own_precision()
     def logits(self, video: Tensor, audio: Tensor) -> Tensor:
-        """The model's own score, scaled and shifted dot products (its sigmoid loss), (B, D), (S, D) -> (B, S)."""
+        """Return the model's own score, scaled and shifted dot products (sigmoid loss), (B, D), (S, D) -> (B, S)."""
         scale, bias = self.model.audio_video_logit_scale, self.model.audio_video_logit_bias
         return video @ audio.T * scale.float().cpu() + bias.float().cpu()
 
@@ -170,13 +170,13 @@ def _check_packages(name: str) -> None:
     if not torchvision_works():  # resizes the frames, and timm imports it
         raise MissingPackageError(f"model {name!r} needs a torchvision that loads: pip install torchvision")
     try:
-        import timm  # noqa: F401  (the model class builds its picture tower with it)
+        import timm  # noqa: F401  (the model class builds its image tower with it)
     except ImportError as error:
         raise MissingPackageError(f"model {name!r} needs timm: pip install vqe-core[pe-av]") from error
 
 
 def _loadable_class() -> Any:
-    """The model's class, able to load beside timm 1.0.31 and later.
+    """Return the model's class, able to load beside timm 1.0.31 and later.
 
     transformers ties the weights of its two video towers by patterns of names, and takes timm's new position
     buffer ``rope.bands`` for a weight. Each tower computes its own, so none needs tying.

@@ -83,7 +83,7 @@ class Tokenizer:
 
 @dataclass(frozen=True)
 class TextSide:
-    """What of an encoder reads texts, without its weights: enough to count words.
+    """Part of an encoder that reads texts, without its weights: enough to count words.
 
     Attributes:
         tokenizer: of the checkpoint.
@@ -97,7 +97,7 @@ class TextSide:
 
 
 def window_starts(length: int, size: int) -> list[int]:
-    """Where windows of ``size`` start so that they cover ``length`` ids; the last one ends at the end.
+    """Return where windows of ``size`` start so that they cover ``length`` ids; the last one ends at the end.
 
     Example:
         >>> window_starts(10, 4)
@@ -113,7 +113,7 @@ def window_starts(length: int, size: int) -> list[int]:
 
 
 def load_tokenizer(folder: Path, positions: int) -> Tokenizer:
-    """The checkpoint's tokenizer; the context is the smaller of its own limit and the model's ``positions``."""
+    """Return the checkpoint's tokenizer; the context is the smaller of its own limit and the model's ``positions``."""
     from transformers import AutoTokenizer
 
     if not any((folder / name).is_file() for name in VOCABULARIES):
@@ -129,7 +129,7 @@ def load_tokenizer(folder: Path, positions: int) -> Tokenizer:
 
 
 def _special_ids(inner: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """What the tokenizer puts around a text, found by looking, as tokenizers have no common way to tell."""
+    """Return what the tokenizer puts around a text, found by looking, as tokenizers have no common way to tell."""
     bare = inner("a", add_special_tokens=False)["input_ids"]
     framed = inner("a")["input_ids"]
     for start in range(len(framed) - len(bare) + 1):

@@ -1,6 +1,6 @@
 """What a similarity is worth: the same numbers for pairs that do not belong together.
 
-Task: does the sound of a clip fit its picture better than the sounds of the other clips do?
+Task: does the sound of a clip fit its image better than the sounds of the other clips do?
 Conventions: ``matrix[i, j]`` is the similarity of video i and the sound of row j, so the diagonal holds the true
 pairs; all others are mismatches, except between rows of one group, which share one sound. The mismatches of a
 video are the G - 1 other sounds: a sound counts once however many rows have it. N rows, G sounds.
@@ -26,7 +26,7 @@ ROUNDING = 1e-9
 
 
 class ChanceLevels(NamedTuple):
-    """What the numbers of the same names are worth when no sound belongs to any picture."""
+    """Values of the numbers of the same names when no sound belongs to any image."""
 
     auc: float
     r1_v2a: float
@@ -131,7 +131,7 @@ def calibrate(
 
 
 def _mismatches(matrix: Tensor, groups: Tensor | None) -> tuple[Tensor, Tensor, int]:
-    """Which entries are mismatches, bool (N, N); each column's share in its sound, (N,); number of sounds."""
+    """Return which entries are mismatches, bool (N, N); each column's share in its sound, (N,); number of sounds."""
     check_shapes(matrix=(matrix, "N N"))
     if len(matrix) == 0:
         raise InputError("matrix has no rows; calibration needs at least one pair")
@@ -148,14 +148,14 @@ def _mismatches(matrix: Tensor, groups: Tensor | None) -> tuple[Tensor, Tensor, 
 
 
 def _above(scores: Tensor, own: Tensor, weights: Tensor) -> Tensor:
-    """How many mismatches of each row score above its own entry, ties half, (N,)."""
+    """Count how many mismatches of each row score above its own entry, ties half, (N,)."""
     higher = (weights * (scores > own[:, None])).sum(dim=1)
     equal = (weights * (scores == own[:, None])).sum(dim=1)
     return higher + equal / 2
 
 
 def _spread(scores: Tensor, own: Tensor, weights: Tensor, others: int) -> tuple[Tensor, Tensor]:
-    """Mean of each row's mismatches and z of its own sound, both (N,)."""
+    """Return mean of each row's mismatches and z of its own sound, both (N,)."""
     mean = (weights * scores).sum(dim=1) / others
     if others < 2:
         return mean, torch.full_like(mean, torch.nan)
@@ -173,7 +173,7 @@ def _first_places(scores: Tensor, own: Tensor, weights: Tensor) -> float:
 
 
 def _median(values: Tensor) -> float:
-    """The middle value, or the mean of the middle two; ``Tensor.median`` would take the lower one."""
+    """Return the middle value, or the mean of the middle two; ``Tensor.median`` would take the lower one."""
     ordered = values.sort().values
     return float((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2)
 

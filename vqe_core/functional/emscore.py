@@ -130,7 +130,7 @@ def combine(video: EMScores, reference: EMScores) -> EMScores:
 
 
 def over_references(scores: EMScores, multi_reference: MultiReference = "max_component") -> EMScores:
-    """One result from the scores against each of K reference captions.
+    """Return one result from the scores against each of K reference captions.
 
     ``"max_component"`` takes the best P, R, F and cogr separately (the published rule: they may come from
     different references, and F may then lie outside P and R). ``"best_reference"`` takes all metrics from

@@ -47,7 +47,7 @@ class IdfTable:
                 raise InputError(f"idf weight of token {token_id} ({weight}) must be finite and not negative")
 
     def lookup(self, token_ids: Sequence[int]) -> Tensor:
-        """Weights of ``token_ids``, float32 (L,)."""
+        """Return weights of ``token_ids``, float32 (L,)."""
         return torch.tensor([self.weights.get(i, self.unseen) for i in token_ids], dtype=torch.float32)
 
     def digest(self) -> str:
@@ -97,7 +97,7 @@ def fit_idf(documents: Iterable[Sequence[int]], end_id: int, tokenizer: str = ""
 
 
 def idf_from_mapping(mapping: Mapping[int, float]) -> IdfTable:
-    """A table from plain ``{token id: weight}``; an unseen id gets the largest weight of the mapping.
+    """Return a table from plain ``{token id: weight}``; an unseen id gets the largest weight of the mapping.
 
     Example:
         >>> idf_from_mapping({5: 0.5, 6: 2.0}).lookup([5, 7]).tolist()
@@ -114,14 +114,14 @@ def idf_from_mapping(mapping: Mapping[int, float]) -> IdfTable:
 
 
 def idf_to_json(table: IdfTable) -> str:
-    """The table as the text of a saved idf file."""
+    """Return the table as the text of a saved idf file."""
     weights = {str(k): v for k, v in sorted(table.weights.items())}
     content = {"num_captions": table.num_captions, "tokenizer": table.tokenizer, "unseen": table.unseen}
     return json.dumps({"format": "vqe-idf-1", **content, "weights": weights}, indent=1)
 
 
 def idf_from_json(text: str) -> IdfTable:
-    """The table of a saved idf file. Inverse of ``idf_to_json``.
+    """Return the table of a saved idf file. Inverse of ``idf_to_json``.
 
     Raises:
         InputError: the text is no saved idf file.

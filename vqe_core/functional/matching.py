@@ -90,7 +90,7 @@ def greedy_match(
 
 
 def _weighted_mean(side: str, values: Tensor, mask: Tensor, weights: Tensor | None) -> Tensor:
-    """Mean of ``values`` (B, L) where ``mask``; equal weights where the given ones sum to 0."""
+    """Return mean of ``values`` (B, L) where ``mask``; equal weights where the given ones sum to 0."""
     if not bool(mask.any(dim=1).all()):
         row = int((~mask.any(dim=1)).nonzero()[0])
         raise InputError(f"{side}_mask selects nothing in row {row}; give every row at least one embedding")

@@ -1,9 +1,9 @@
-"""Picture and sound along time.
+"""Image and sound along time.
 
-Task: when does the sound fit the picture, when does it not, and is one of the two late?
+Task: when does the sound fit the image, when does it not, and is one of the two late?
 Conventions: times in seconds, ``[start, end)``; ``similarity[i, j]`` is that of video window i and audio window j,
 cut at the same T times; NaN marks what was not measured (the column of a silent window). A positive lag means
-that the sound comes later than the picture.
+that the sound comes later than the image.
 Metrics: ``av_profile`` (diagonal, worst window, best lag) and ``temporal_contrast``.
 Source: own; the contrast is a permutation test over circular shifts.
 """
@@ -44,9 +44,9 @@ class AvProfile(NamedTuple):
 
     Attributes:
         times: float64 (T, 2), start and end of each window, seconds.
-        diagonal: float (T,), similarity of picture and sound of the same time; NaN where not measured.
+        diagonal: float (T,), similarity of image and sound of the same time; NaN where not measured.
         worst: the lowest window, the first of equal ones; None if nothing was measured.
-        best_lag: seconds; positive: the sound comes later than the picture. NaN if nothing was measured.
+        best_lag: seconds; positive: the sound comes later than the image. NaN if nothing was measured.
         lags: float64 (L,), the lags tried, seconds, rising.
         lag_similarity: float64 (L,), mean similarity at each; NaN where too little was measured.
     """
@@ -60,7 +60,7 @@ class AvProfile(NamedTuple):
 
 
 def av_profile(similarity: Tensor, times: Tensor, hop: float) -> AvProfile:
-    """How well the sound fits the picture, moment by moment.
+    """Measure how well the audio fits the images, moment by moment.
 
     The best lag is the shift of the sound, in whole hops, at which the mean similarity is highest. Few windows
     or a static scene leave it to chance: read it beside ``temporal_contrast``.
@@ -84,7 +84,7 @@ def av_profile(similarity: Tensor, times: Tensor, hop: float) -> AvProfile:
         Own.
 
     Example:
-        >>> late = torch.tensor([[0.1, 0.9, 0.1], [0.1, 0.1, 0.8], [0.1, 0.1, 0.0]])  # picture i fits sound i + 1
+        >>> late = torch.tensor([[0.1, 0.9, 0.1], [0.1, 0.1, 0.8], [0.1, 0.1, 0.0]])  # image i fits sound i + 1
         >>> profile = av_profile(late, torch.tensor([[0.0, 2.0], [2.0, 4.0], [4.0, 6.0]]).double(), hop=2.0)
         >>> profile.best_lag, profile.worst
         (2.0, WorstWindow(index=2, start=4.0, end=6.0, value=0.0))
@@ -104,7 +104,7 @@ def av_profile(similarity: Tensor, times: Tensor, hop: float) -> AvProfile:
 
 
 def _windows_on_grid(times: Tensor, hop: float) -> int:
-    """How many windows, from the first, stand a whole number of hops apart."""
+    """Count the windows that, from the first, stand a whole number of hops apart."""
     if not (math.isfinite(hop) and hop > 0):
         raise InputError(f"hop ({hop}) must be a positive number of seconds")
     if times.shape[1] != 2 or not bool((times[:, 1] > times[:, 0]).all()):
@@ -122,13 +122,13 @@ def _windows_on_grid(times: Tensor, hop: float) -> int:
 
 
 def _means_by_shift(scores: Tensor) -> tuple[list[int], Tensor]:
-    """Mean of each diagonal that holds at least half of the windows; NaN where too little was measured."""
+    """Return mean of each diagonal that holds at least half of the windows; NaN where too little was measured."""
     half = len(scores) // 2
     shifts = list(range(-half, half + 1))
     needed = max(1, math.ceil(int((~scores.diagonal().isnan()).sum()) / 2))
     means = []
     for shift in shifts:
-        pairs = scores.diagonal(shift)  # picture i with sound i + shift
+        pairs = scores.diagonal(shift)  # image i with sound i + shift
         measured = pairs[~pairs.isnan()]
         means.append(measured.mean() if len(measured) >= needed else scores.new_tensor(torch.nan))
     return shifts, torch.stack(means)

@@ -1,6 +1,6 @@
 """One number for a clip from its windows.
 
-Task: how well does the sound of a whole clip fit its picture, given both window by window?
+Task: how well does the sound of a whole clip fit its image, given both window by window?
 Conventions: ``similarity[i, j]`` is that of video window i and audio window j, cut at the same times; NaN marks
 what was not measured (the column of a silent window) and is left out; axes Tv and Ta windows, N frames,
 D embedding size.
@@ -31,7 +31,7 @@ BOTTOM_SHARE = Fraction(2, 5)
 
 
 def reduce_windows(similarity: Tensor, mode: WindowReduction = "mean") -> Tensor:
-    """One number from the windows of the same time: the diagonal.
+    """Return one number from the windows of the same time: the diagonal.
 
     ``"mean"`` is the usual score. ``"min"`` is the worst moment, ``"bottomk"`` the mean of the lowest 40 % of
     the windows (rounded up, at least one), ``"median"`` the middle one or the mean of the middle two.
@@ -74,7 +74,7 @@ def reduce_windows(similarity: Tensor, mode: WindowReduction = "mean") -> Tensor
 
 
 def aligned_windows(similarity: Tensor) -> Tensor:
-    """The similarities of the windows of the same time.
+    """Return the similarities of the windows of the same time.
 
     Args:
         similarity: float (T, T), T >= 1.
@@ -96,7 +96,7 @@ def aligned_windows(similarity: Tensor) -> Tensor:
 
 
 def pooled_similarity(visual: Tensor, audio: Tensor) -> Tensor:
-    """Cosine of the mean picture with the mean sound.
+    """Return cosine of the mean image with the mean sound.
 
     The means are of un-normalised window embeddings, so a window the encoder is sure of (a long vector) counts
     more, and times play no part. This is not the mean of the windows' cosines.
@@ -158,7 +158,7 @@ class WindowMatch(NamedTuple):
 
 
 def window_match(similarity: Tensor) -> WindowMatch:
-    """Does every picture find a sound somewhere in the clip, and every sound a picture?
+    """Does every image find a sound somewhere in the clip, and every sound a image?
 
     Precision is the mean over video windows of the best audio window, recall the mean over audio windows of the
     best video window. Times play no part: both are at least the mean of the diagonal.

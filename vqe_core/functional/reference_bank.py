@@ -93,7 +93,7 @@ class ReferenceBank:
 
 
 def make_bank(audio: Tensor, space: str) -> ReferenceBank:
-    """A bank from audio embeddings of any length.
+    """Return a bank from audio embeddings of any length.
 
     Args:
         audio: float (M, D), one row a sound; silent ones left out.
@@ -126,7 +126,7 @@ class BankPercentile(NamedTuple):
 
 
 def bank_percentile(scores: Tensor, bank_scores: Tensor) -> BankPercentile:
-    """Where a score stands among the scores of unrelated sounds.
+    """Return where a score stands among the scores of unrelated sounds.
 
     Args:
         scores: float, any shape; one number of a true pair each. NaN gives NaN.

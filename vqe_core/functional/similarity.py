@@ -1,4 +1,4 @@
-"""Cosines between pictures and sounds, and the direction that stands for a sound's tags.
+"""Cosines between images and sounds, and the direction that stands for a sound's tags.
 
 Task: how alike are two sets of embeddings, and which one vector stands for a weighted list of labels?
 Conventions: embeddings of one space, one a row; axes N and M items, S audio windows, K labels, D embedding size.
@@ -25,7 +25,7 @@ ROUNDING = 1e-6
 
 
 def cosine_matrix(visual: Tensor, audio: Tensor) -> Tensor:
-    """Cosine similarity of every picture with every sound.
+    """Return cosine similarity of every image with every sound.
 
     Args:
         visual: float (N, D), any length: rows are normalised here.
@@ -49,7 +49,7 @@ def cosine_matrix(visual: Tensor, audio: Tensor) -> Tensor:
 
 
 def unit_rows(embeddings: Tensor, at_least: torch.dtype = torch.float32) -> Tensor:
-    """Every row scaled to length 1.
+    """Return every row scaled to length 1.
 
     Args:
         embeddings: float (..., D), any length.
@@ -71,7 +71,7 @@ def unit_rows(embeddings: Tensor, at_least: torch.dtype = torch.float32) -> Tens
 
 
 def reduce_similarities(values: Tensor, mode: ReduceMode = "avg") -> Tensor:
-    """One number for a row from the similarities of its frames or windows.
+    """Return one number for a row from the similarities of its frames or windows.
 
     Args:
         values: float, any shape, at least one value. NaN values are left out.
@@ -114,7 +114,7 @@ class TopTags(NamedTuple):
 
 
 def top_tags(probabilities: Tensor, k: int, window_weights: Tensor | None = None) -> TopTags:
-    """The k likeliest labels of a whole sound, from the labels of its windows.
+    """Return the k likeliest labels of a whole sound, from the labels of its windows.
 
     The windows' distributions are averaged, the k largest entries kept and scaled to sum 1. A weight is the
     label's share among the kept ones, not a probability that it is heard.

@@ -1,6 +1,6 @@
-"""Windows over the time that picture and sound share.
+"""Windows over the time that image and sound share.
 
-Task: which stretches of a clip are compared, picture with sound?
+Task: which stretches of a clip are compared, image with sound?
 Conventions: times in seconds, ranges half-open ``[start, end)``; axis S windows.
 Metrics: ``common_span``, ``window_bounds``.
 Source: own; 2 s windows every 0.5 s give the windows of JavisScore (Liu et al., "JavisDiT", 2025).
@@ -27,8 +27,8 @@ class CommonSpan(NamedTuple):
 
     Attributes:
         start, end: the common span.
-        video_only: parts of the picture without sound, in order; at most one before and one after.
-        audio_only: parts of the sound without picture, likewise.
+        video_only: parts of the image without sound, in order; at most one before and one after.
+        audio_only: parts of the sound without image, likewise.
     """
 
     start: float
@@ -38,7 +38,7 @@ class CommonSpan(NamedTuple):
 
 
 def common_span(video_start: float, video_end: float, *, audio_start: float, audio_end: float) -> CommonSpan:
-    """The time that picture and sound share, and what is left over.
+    """Return the time that image and sound share, and what is left over.
 
     Args:
         video_start, video_end: seconds, half-open, on the container's clock; may be negative.
@@ -64,7 +64,7 @@ def common_span(video_start: float, video_end: float, *, audio_start: float, aud
     start, end = max(video_start, audio_start), min(video_end, audio_end)
     if end - start <= TIME_TOLERANCE:
         raise InputError(
-            f"the picture covers [{video_start:g}, {video_end:g}) s and the sound [{audio_start:g}, {audio_end:g}) s; "
+            f"the image covers [{video_start:g}, {video_end:g}) s and the sound [{audio_start:g}, {audio_end:g}) s; "
             "they must overlap: give a sound of the same time, or shift its start",
             code="no_overlap",
         )
@@ -77,7 +77,7 @@ def common_span(video_start: float, video_end: float, *, audio_start: float, aud
 
 
 def window_bounds(start: float, end: float, *, window: float, hop: float, min_tail: float = 0.5) -> Tensor:
-    """Windows over ``[start, end)``, none of them padded.
+    """Return windows over ``[start, end)``, none of them padded.
 
     A window starts every ``hop`` seconds as long as it fits. What then remains uncovered at the end is the
     tail: if it lasts ``min_tail`` or more, one more window is added, shifted back so that it ends at ``end``;

@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vqe_core.errors import MediaError, MediaNotFoundError, VqeError
-from vqe_core.media.file_checks import check_file, check_head, cut_off_remark, describe_unreadable
+from vqe_core.media.file_checks import check_file, check_head, describe_unreadable, truncation_warning
 from vqe_core.media.limits import MediaLimits
 from vqe_core.types import MediaSource
 
@@ -76,7 +76,7 @@ def open_stream(source: MediaSource, limits: MediaLimits) -> Iterator[tuple[Inpu
 
     Yields:
         The container and its video stream, set to decode with one thread. Of several streams it is the one
-        that FFmpeg prefers; attached pictures (cover art) are not videos.
+        that FFmpeg prefers; attached images (cover art) are not videos.
 
     Raises:
         MediaError: any code.
@@ -111,12 +111,12 @@ def presentation_time(item: VideoFrame | av.Packet[VideoStream], stream: VideoSt
 
 
 def in_seconds(ticks: int | None, base: Any) -> float | None:
-    """Seconds of ``ticks`` of ``base`` (s), or None where either is not stated: for PyAV 19 an unset ratio is 0."""
+    """Return seconds of ``ticks`` of ``base`` (s), None where either is not stated: PyAV 19 gives 0 for none."""
     return ticks * base.numerator / base.denominator if ticks is not None and base else None
 
 
 def stated_ratio(ratio: Any) -> Fraction | None:
-    """A ratio of a stream, for example its frame rate, or None where the file states none."""
+    """Return a ratio of a stream, for example its frame rate, or None where the file states none."""
     return Fraction(ratio.numerator, ratio.denominator) if ratio else None
 
 
@@ -140,7 +140,7 @@ def open_container(source: MediaSource, limits: MediaLimits) -> InputContainer:
         if not is_of_file(error):
             raise
         code, reason = describe_unreadable(_head(source))
-        reason = cut_off_remark(source) or reason
+        reason = truncation_warning(source) or reason
         words = f"{source.name!r} cannot be opened as a video: {reason} ({_words(error)})"
         raise MediaError(words, code=code) from error
 
@@ -172,7 +172,7 @@ def _video_stream(container: InputContainer, source: MediaSource) -> VideoStream
     for stream in streams:
         if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic:
             return stream
-    cut_off = cut_off_remark(source)
+    cut_off = truncation_warning(source)
     if cut_off:
         raise MediaError(f"{source.name!r} has no video that can be decoded; it is {cut_off}")
     kinds = sorted({stream.type for stream in container.streams})
@@ -183,7 +183,7 @@ def _video_stream(container: InputContainer, source: MediaSource) -> VideoStream
 
 
 def readable_packets(container: Any, stream: Any, on_damage: Callable[[], None]) -> Iterator[Any]:
-    """The packets of a stream that have content, then None, the signal to empty the decoder.
+    """Return the packets of a stream that have content, then None, the signal to empty the decoder.
 
     Args:
         container: open for reading.

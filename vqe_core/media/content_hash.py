@@ -13,7 +13,7 @@ from vqe_core.types import MediaSource
 
 
 def source_identity(source: MediaSource) -> str:
-    """A key that is equal for two sources of one call only if they hold the same pictures.
+    """Return a key that is equal for two sources of one call only if they hold the same images.
 
     Not for storing: a path is told by its file's stamp, not by its content.
 
@@ -34,7 +34,7 @@ def source_identity(source: MediaSource) -> str:
 
 
 def file_stamp(info: os.stat_result) -> str:
-    """What the file system says of a file that no change leaves as it was: the time of change cannot be set back."""
+    """Return what no change of a file leaves as it was: the time of change cannot be set back."""
     return f"{info.st_dev}:{info.st_ino}:{info.st_size}:{info.st_mtime_ns}:{info.st_ctime_ns}"
 
 

@@ -23,9 +23,9 @@ _TEXT_STARTS = {
 }
 
 _IMAGE_STARTS = {
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"\x89PNG": "a PNG picture",
-    b"BM": "a BMP picture",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"\x89PNG": "a PNG image",
+    b"BM": "a BMP image",
 }
 
 _HEAD_BYTES = 1024
@@ -91,9 +91,9 @@ def describe_unreadable(head: bytes) -> tuple[str, str]:
     """
     for prefix, kind in _IMAGE_STARTS.items():
         if head.startswith(prefix):
-            return "format_not_allowed", f"it is {kind}; pass pictures as a list of PIL images or one uint8 array"
+            return "format_not_allowed", f"it is {kind}; pass images as a list of PIL images or one uint8 array"
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return "format_not_allowed", "it is a WebP picture, which FFmpeg cannot animate; convert it to GIF or MP4"
+        return "format_not_allowed", "it is a WebP image, which FFmpeg cannot animate; convert it to GIF or MP4"
     if head and b"\0" not in head and _is_text(head):
         return "format_not_allowed", "it is a text file, not a video"
     return "decode_error", "it is damaged or cut off, or its format is unknown or not allowed"
@@ -112,8 +112,8 @@ _BOX_HEADER = 8
 _GIF_TRAILER = b"\x3b"
 
 
-def cut_off_remark(source: MediaSource) -> str | None:
-    """What is missing at the end of an MP4, MOV or GIF file, or None if nothing seems to be.
+def truncation_warning(source: MediaSource) -> str | None:
+    """Tell what is missing at the end of an MP4, MOV or GIF file, or None if nothing seems to be.
 
     Args:
         source: with ``path`` or ``data``.

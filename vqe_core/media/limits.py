@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vqe_core.errors import InputError, MediaError
 
-# Formats that hold pictures or sound in one file. Playlists, concat scripts, DASH, SDP and image sequences
+# Formats that hold images or sound in one file. Playlists, concat scripts, DASH, SDP and image sequences
 # stay out: they make FFmpeg open other files.
 ALLOWED_FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpegts,mpeg,flv,ogg,asf,ivf,h264,hevc,mpegvideo,m4v,"

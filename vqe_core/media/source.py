@@ -16,12 +16,12 @@ from vqe_core.types import MediaSource
 
 
 def is_tensor(value: Any) -> bool:
-    """True for a torch tensor, told by its methods, so that torch is not imported."""
+    """Recognise a torch tensor, told by its methods, so that torch is not imported."""
     return hasattr(value, "detach") and hasattr(value, "cpu")
 
 
-def is_picture(value: Any) -> bool:
-    """True for a PIL image, told by its methods, so that PIL is not imported."""
+def is_image(value: Any) -> bool:
+    """Recognise a PIL image, told by its methods, so that PIL is not imported."""
     return hasattr(value, "convert") and hasattr(value, "mode") and hasattr(value, "size")
 
 
@@ -52,7 +52,7 @@ def stack_frames(value: Any) -> np.ndarray:
 def _stack_list(items: list[Any] | tuple[Any, ...]) -> np.ndarray:
     arrays = []
     for number, item in enumerate(items):
-        if is_picture(item):
+        if is_image(item):
             arrays.append(np.asarray(item.convert("RGB")))
         elif isinstance(item, np.ndarray) or is_tensor(item):
             arrays.append(_as_array(item))
@@ -103,7 +103,7 @@ def _check_frames(frames: np.ndarray) -> None:
             "use frames.permute(0, 2, 3, 1) or frames.transpose(0, 2, 3, 1)"
         )
     if frames.ndim == 3 and shape[-1] == 3:
-        raise InputError(f"videos: frames must be (N, H, W, 3), got one picture {shape}; use frames[None]")
+        raise InputError(f"videos: frames must be (N, H, W, 3), got one image {shape}; use frames[None]")
     if frames.ndim != 4 or shape[-1] != 3:
         raise InputError(f"videos: frames must be (N, H, W, 3) RGB, got {shape}; repeat or drop channels to have 3")
     if 0 in shape:
@@ -158,7 +158,7 @@ def as_media_source(value: Any, *, base_dir: str | None = None) -> MediaSource:
         return _from_decoder(value, base_dir)
     if callable(getattr(value, "read", None)):
         return _from_file(value)
-    hint = "; put a single picture into a list" if is_picture(value) else ""
+    hint = "; put a single image into a list" if is_image(value) else ""
     raise InputTypeError(
         f"videos: cannot read a {type(value).__name__} ({_short(value)}) as a video; use {_ACCEPTED}{hint}"
     )

@@ -25,12 +25,12 @@ class FrameSampler(Protocol):
     needs_differences: ClassVar[bool]
 
     def select(self, table: FrameTable) -> np.ndarray:
-        """Positions in ``table`` to use: int64, not decreasing, at least one; repeats count twice."""
+        """Return positions in ``table`` to use: int64, not decreasing, at least one; repeats count twice."""
         ...
 
 
 def sampler_spec(sampler: FrameSampler) -> dict[str, Any]:
-    """The sampler's name and options, for the signature and the cache key."""
+    """Return the sampler's name and options, for the signature and the cache key."""
     return {"name": sampler.name, **dataclasses.asdict(sampler)}  # type: ignore[call-overload]
 
 
@@ -51,7 +51,7 @@ def cap_positions(positions: np.ndarray, max_frames: int) -> tuple[np.ndarray, s
         max_frames: distinct frames that may be held at once, at least 1.
 
     Returns:
-        The positions to use, and a remark for the row, None where nothing was left out.
+        The positions to use, and a warning for the row, None where nothing was left out.
     """
     check_count("max_frames", max_frames)
     distinct = np.unique(positions)

@@ -17,14 +17,14 @@ from vqe_core.types import FrameTable
 class AllKeyframesSampler:
     """Frames that the codec marks as keyframes. Cheap to decode; where they lie is the encoder's choice.
 
-    For "keyframes" in the sense of a change of picture use ``scene``.
+    For "keyframes" in the sense of a change of image use ``scene``.
     """
 
     name: ClassVar[str] = "all_keyframes"
     needs_differences: ClassVar[bool] = False
 
     def select(self, table: FrameTable) -> np.ndarray:
-        """int64, increasing.
+        """Return int64, increasing.
 
         Raises:
             InputError: no frame is marked, as in arrays of frames or a segment between two keyframes.
@@ -56,7 +56,7 @@ class SceneSampler:
         plain_numbers(self)
 
     def select(self, table: FrameTable) -> np.ndarray:
-        """int64, increasing, position 0 first.
+        """Return int64, increasing, position 0 first.
 
         Raises:
             InputError: the table has no differences.

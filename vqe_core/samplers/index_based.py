@@ -31,7 +31,7 @@ class UniformSampler:
         plain_numbers(self)
 
     def select(self, table: FrameTable) -> np.ndarray:
-        """int64 (frame_num,), not decreasing."""
+        """Return int64 (frame_num,), not decreasing."""
         check_not_empty(table)
         return np.linspace(0, len(table) - 1, self.frame_num).astype(np.int64)
 
@@ -49,7 +49,7 @@ class EveryNFramesSampler:
         plain_numbers(self)
 
     def select(self, table: FrameTable) -> np.ndarray:
-        """int64 (ceil(N / n),), increasing."""
+        """Return int64 (ceil(N / n),), increasing."""
         check_not_empty(table)
         return np.arange(0, len(table), self.every_n_frames, dtype=np.int64)
 
@@ -62,7 +62,7 @@ class AllFramesSampler:
     needs_differences: ClassVar[bool] = False
 
     def select(self, table: FrameTable) -> np.ndarray:
-        """int64 (N,), increasing."""
+        """Return int64 (N,), increasing."""
         check_not_empty(table)
         return np.arange(len(table), dtype=np.int64)
 
@@ -75,6 +75,6 @@ class MiddleSampler:
     needs_differences: ClassVar[bool] = False
 
     def select(self, table: FrameTable) -> np.ndarray:
-        """int64 (1,)."""
+        """Return int64 (1,)."""
         check_not_empty(table)
         return np.array([len(table) // 2], dtype=np.int64)

@@ -34,7 +34,7 @@ class EveryNSecondsSampler:
         plain_numbers(self)
 
     def select(self, table: FrameTable) -> np.ndarray:
-        """int64, not decreasing, at least one.
+        """Return int64, not decreasing, at least one.
 
         Raises:
             InputError: the frames have no clock, or the step asks for more than 500,000 samples.
@@ -59,7 +59,7 @@ class EveryNSecondsSampler:
 
 
 def _tolerance(timestamps: np.ndarray) -> float:
-    """Seconds by which two times may differ and still be one time."""
+    """Return seconds by which two times may differ and still be one time."""
     if len(timestamps) < 2:
         return TIME_TOLERANCE
     return min(TIME_TOLERANCE, float(np.median(np.diff(timestamps))) / 2)

@@ -51,7 +51,7 @@ METHODS: tuple[Method, ...] = ("joint", "tags")
 
 @dataclass(frozen=True)
 class SoundMethod:
-    """What one method says of all clips.
+    """Result of one method over all clips.
 
     Attributes:
         name: of the method.
@@ -118,7 +118,7 @@ def _method(name: str, own: Any, other: Any) -> SoundMethod:
 
 
 def format_sounds(methods: Sequence[SoundMethod]) -> str:
-    """What the command line prints of them."""
+    """Format them as the command line prints them."""
     lines = [f"{'sound':<18}{'right':>9}{'shuffled':>13}{'right one wins':>20}"]
     for method in methods:
         means = [math.fsum(values) / len(values) for values in (method.right, method.shuffled)]
@@ -151,7 +151,7 @@ FILES = (
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo found.
+    """Result of the demo.
 
     Attributes:
         out: the folder, with the files named below and ``clips/*.mp4``.
@@ -184,12 +184,12 @@ class _Run:
     sounds: tuple[SoundMethod, ...]
 
     def metric(self, name: str) -> list[float | None]:
-        """A score of each caption, None where it has none."""
+        """Return a score of each caption, None where it has none."""
         column = self.scores.rows[f"{SCORE_TYPE}_{name}"]
         return [None if math.isnan(value) else value for value in column]
 
     def columns(self) -> dict[str, list[Any]]:
-        """What each row of the table is about."""
+        """Return what each row of the table is about."""
         return {
             "video_path": [self.names[c.clip] for c in self.captions],
             "candidate": [c.text for c in self.captions],
@@ -232,7 +232,7 @@ def run_demo(
 
 
 def format_table(result: DemoResult) -> str:
-    """What the command line prints: scores by how much is wrong, and where the files are."""
+    """Format what the command line prints: scores by how much is wrong, and where the files are."""
     lines = [f"{'caption':<18}{'captions':>9}{'mean full_F':>13}{'right one wins':>20}"]
     for row in result.severity:
         label = f"{row.num_wrong} wrong" if row.num_wrong else "right"

@@ -18,7 +18,7 @@ class Foil:
 
     @property
     def severity(self) -> int:
-        """How many attributes are wrong."""
+        """Number of attributes that are wrong."""
         return len(self.wrong)
 
 

@@ -45,6 +45,6 @@ def demo_captions(number: int, clip: ToyClip, seed: int = 0) -> list[DemoCaption
 
 
 def explained_captions(captions: list[DemoCaption], number: int) -> list[str]:
-    """Of a clip's captions, the right one and a foil in which one attribute is wrong, another for each clip."""
+    """Return, of a clip's captions, the right one and a foil in which one attribute is wrong, another for each clip."""
     attribute = EXPLAINED[number % len(EXPLAINED)]
     return [c.text for c in captions if c.kind == "right" or (c.kind == "foil" and c.wrong == (attribute,))]

@@ -123,7 +123,7 @@ class DecodeWorker:
 
         Args: see `value`.
         Yields:
-            (remark, array) of each array, then (None, value).
+            (warning, array) of each array, then (None, value).
 
         Raises:
             TakenOverError: another job was begun since the last array.
@@ -184,7 +184,7 @@ class DecodeWorker:
         return number
 
     def _usable_child(self) -> ChildProcess:
-        """The process, started and without a job."""
+        """Return the process, started and without a job."""
         self._cancel()
         if self._leftover is not None:
             self._await_end(self._leftover)
@@ -227,7 +227,7 @@ class DecodeWorker:
             self.close()
 
     def _next(self, number: int) -> tuple[Reply, Any]:
-        """The next answer to a job; errors are raised."""
+        """Return the next answer to a job; errors are raised."""
         child = self._child
         if self._job != number or child is None or not child.is_own:
             raise TakenOverError

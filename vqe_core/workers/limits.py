@@ -52,7 +52,7 @@ class MemoryLimit:
         self._ceiling = None if in_use is None else _limited(in_use + more)
 
     def was_short(self, margin: int) -> bool:
-        """Whether the process has ever come so close to the limit that an allocation may have failed.
+        """Tell whether the process has ever come so close to the limit that an allocation may have failed.
 
         FFmpeg reports a failed allocation as damage of the file more often than not.
 

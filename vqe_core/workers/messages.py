@@ -18,7 +18,7 @@ MEMORY_EXIT, FAULT_EXIT = 77, 78
 
 
 class Request(IntEnum):
-    """What the parent asks for."""
+    """Message of the parent."""
 
     JOB = 0
     CREDIT = 1
@@ -26,7 +26,7 @@ class Request(IntEnum):
 
 
 class Reply(IntEnum):
-    """What the worker answers; a job ends with END or ERROR."""
+    """Answer of the worker; a job ends with END or ERROR."""
 
     READY = 0
     PIECE = 1
@@ -43,7 +43,7 @@ class Placement(NamedTuple):
 
 
 def packed(message: Any) -> list[bytes]:
-    """A message as the bytes to write, in one part if it is short."""
+    """Return a message as the bytes to write, in one part if it is short."""
     body = pickle.dumps(message, protocol=5)
     head = LENGTH.pack(len(body))
     return [head + body] if len(body) + len(head) <= _ATOMIC_BYTES else [head, body]
@@ -58,7 +58,7 @@ def write_message(descriptor: int, message: Any) -> None:
 
 
 def read_message(stream: BinaryIO) -> Any:
-    """The next message.
+    """Return the next message.
 
     Raises:
         EOFError: the other end is closed.

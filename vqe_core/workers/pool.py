@@ -36,7 +36,7 @@ class WaitingWorkers:
         return len(self._since)
 
     def take(self, limits: WorkerLimits) -> DecodeWorker:
-        """A worker with these limits, running if one waits."""
+        """Return a worker with these limits, running if one waits."""
         with self._lock:
             for i in reversed(range(len(self._since))):
                 if self._since[i][1].limits == limits:
@@ -79,7 +79,7 @@ ISOLATE_FROM = 64  # files to decode; below, starting processes costs more than 
 
 
 def many_files(files: int) -> bool:
-    """Whether so many files are decoded in worker processes where ``isolate`` does not say; never on Windows."""
+    """Tell whether so many files are decoded in worker processes where ``isolate`` does not say; never on Windows."""
     return os.name == "posix" and files >= ISOLATE_FROM
 
 
@@ -106,7 +106,7 @@ class WorkerPool:
 
     @classmethod
     def of(cls, settings: Running, sources: Sequence[MediaSource]) -> WorkerPool:
-        """The pool that the settings name; ``isolate=None`` decides by the number of files, where there can be one.
+        """Make the pool that the settings name; ``isolate=None`` decides by the number of files.
 
         Args:
             settings: of the call.
@@ -132,7 +132,7 @@ class WorkerPool:
 
     @contextmanager
     def worker(self) -> Iterator[DecodeWorker | None]:
-        """A worker for one thread, or None for decoding in this process."""
+        """Return a worker for one thread, or None for decoding in this process."""
         if not self._isolated:
             yield None
             return

@@ -163,12 +163,12 @@ class ChildProcess:
 
     @property
     def is_own(self) -> bool:
-        """Whether it was started by this very process, not by one that this one was forked from."""
+        """True where it was started by this very process, not by one that this one was forked from."""
         return self._own.owner == os.getpid()
 
     @property
     def is_usable(self) -> bool:
-        """Whether it is alive and this process's own."""
+        """True while it is alive and this process's own."""
         return self.is_own and self._own.process is not None and self._own.process.poll() is None
 
     def forget_errors(self) -> None:
@@ -200,7 +200,7 @@ class ChildProcess:
                     raise self._death() from None
 
     def receive(self, deadline: float) -> tuple[int, Reply, Any, bool]:
-        """The next message: number of the job, what kind of answer, its content, whether the worker is worn out.
+        """Return the next message: number of the job, what kind of answer, its content, whether the worker is worn out.
 
         Raises:
             ChildDiedError: there is none, and none will come.
@@ -215,7 +215,7 @@ class ChildProcess:
         return number, reply, payload, worn
 
     def copy(self, placement: Placement) -> np.ndarray:
-        """A copy of an array that the worker has put into the shared memory.
+        """Return a copy of an array that the worker has put into the shared memory.
 
         Raises:
             ChildDiedError: there is nothing at that place.
@@ -256,7 +256,7 @@ class ChildProcess:
         return ChildDiedError(f"the decode worker {_manner(status)}{self._last_words()}")
 
     def _printed(self) -> str:
-        """The end of what the worker has printed for this job."""
+        """Return the end of what the worker has printed for this job."""
         errors = self._own.descriptors.get("errors")
         if errors is None:
             return ""
@@ -272,7 +272,7 @@ class ChildProcess:
 
 
 def cannot_start(reason: str) -> WorkerStartError:
-    """The error that says so, and the way out."""
+    """Return the error that says so, and the way out."""
     return WorkerStartError(
         f"no decode worker can be started with {sys.executable!r}: {reason}; isolate=False decodes in this process"
     )

@@ -41,12 +41,12 @@ Send = Callable[[Any, np.ndarray], None]
 
 
 def probe(send: Send, source: MediaSource, reader: PyAVReader) -> FrameTable:
-    """The frame table."""
+    """Return the frame table."""
     return reader.probe(source)
 
 
 def frames(send: Send, source: MediaSource, reader: PyAVReader, table: FrameTable, positions: np.ndarray) -> None:
-    """Send (position, picture) of each frame."""
+    """Send (position, image) of each frame."""
     for frame in reader.frames(source, table, positions):
         send(frame.position, frame.pixels)
 
@@ -69,7 +69,7 @@ class Answerer:
     """Does jobs and says how they ended.
 
     Attributes:
-        send: takes (remark, array) to the parent.
+        send: takes (warning, array) to the parent.
         memory: the limit that holds here.
     """
 
@@ -121,7 +121,7 @@ class Answerer:
 def _is_doubtful(payload: Any) -> bool:
     if isinstance(payload, VqeError):
         return payload.code in _DOUBTFUL
-    # Damage is a remark where something could be decoded; the remarks are all that a sound answers.
+    # Damage is a warning where something could be decoded; the warnings are all that a sound answers.
     return bool(payload if isinstance(payload, tuple) else getattr(payload, "warnings", ()))
 
 
@@ -186,7 +186,7 @@ def _serve(requests: int, replies: int, memory: int, memory_bytes: int) -> None:
             folder = job.folder
             os.chdir(folder)
         write_message(replies, (job.number, *answerer.answer(job.kind, source, job.arguments)))
-        # Decoders that are part of a cycle would keep their pictures, hundreds of megabytes, for many rows.
+        # Decoders that are part of a cycle would keep their images, hundreds of megabytes, for many rows.
         gc.collect()
 
 

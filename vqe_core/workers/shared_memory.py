@@ -1,4 +1,4 @@
-"""Memory that two processes see, in which pictures and sound travel: a ring of a few slots in a file without a name.
+"""Memory that two processes see, in which images and sound travel: a ring of a few slots in a file without a name.
 
 Not in /dev/shm, which holds 64 MB in containers.
 """
@@ -58,14 +58,14 @@ class Credits:
             self._job, self._free = job, SLOTS
 
     def give(self, job: int) -> None:
-        """The parent has emptied a slot."""
+        """Return the parent has emptied a slot."""
         with self._changed:
             if job == self._job:
                 self._free += 1
                 self._changed.notify_all()
 
     def cancel(self, job: int) -> None:
-        """The parent wants no more of a job, which may not have begun."""
+        """Return the parent wants no more of a job, which may not have begun."""
         with self._changed:
             self._cancelled = max(self._cancelled, job)
             self._changed.notify_all()
@@ -132,7 +132,7 @@ class SlotReader:
         self._memory: mmap.mmap | None = None
 
     def copy(self, placement: Placement) -> np.ndarray:
-        """A copy of the array that lies there.
+        """Return a copy of the array that lies there.
 
         Raises:
             ValueError: the placement is outside the memory.

@@ -105,9 +105,9 @@ def test_an_encoder_gives_the_same_embeddings_from_small_batches(clip_folder):
     images = torch.stack([encoder.prepare_image(picture) for picture in pixels])
     texts = ["a red cat", "the dog runs", "ball", "a big house"]
     whole, written = encoder.embed_images(images), encoder.embed_texts(texts)
-    pictures = SmallMemory(encoder.pictures, room=2)
+    pictures = SmallMemory(encoder.image_tower, room=2)
     windows = SmallMemory(encoder._embed_windows, room=1)
-    object.__setattr__(encoder, "pictures", pictures)
+    object.__setattr__(encoder, "image_tower", pictures)
     object.__setattr__(encoder, "_embed_windows", windows)
     with pytest.warns(UserWarning, match="batches are halved"):
         parts, written_apart = encoder.embed_images(images), encoder.embed_texts(texts)

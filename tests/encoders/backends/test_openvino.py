@@ -1,4 +1,4 @@
-"""Pictures by OpenVINO: near torch's numbers, named in the signature, refused where it cannot run."""
+"""Images by OpenVINO: near torch's numbers, named in the signature, refused where it cannot run."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_forked_process_is_told_and_does_not_hang(openvino, clip_folder):
     child = os.fork()
     if child == 0:
         try:
-            encoder.pictures(images)  # type: ignore[attr-defined]
+            encoder.image_tower(images)  # type: ignore[attr-defined]
         except InputError as error:
             os.write(writing, str(error).encode())
         finally:

@@ -18,7 +18,7 @@ from vqe_core.media.audio.signal import audio_status, to_mono
 from vqe_core.media.audio.source import as_audio_source
 from vqe_core.types import AudioSamples
 
-# file -> FFmpeg encoder, seconds of pictures
+# file -> FFmpeg encoder, seconds of images
 TRACKS = {
     "a.m4a": ("aac", 0.0),
     "a.aac": ("aac", 0.0),

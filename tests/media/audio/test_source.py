@@ -208,12 +208,12 @@ def test_a_decoder_that_fails_is_a_decode_error_and_a_mistake_in_code_is_none():
 
 
 def test_a_video_decoder_has_no_sound():
-    with pytest.raises(MediaError, match="gives pictures only") as caught:
+    with pytest.raises(MediaError, match="gives images only") as caught:
         read_audio(MediaSource(decoder=object()))
     assert caught.value.code == "no_audio"
 
 
 def test_bare_frames_have_no_sound():
-    with pytest.raises(MediaError, match="pictures without sound") as caught:
+    with pytest.raises(MediaError, match="images without sound") as caught:
         read_audio(MediaSource(frames=np.zeros((2, 4, 4, 3), np.uint8)))
     assert caught.value.code == "no_audio"

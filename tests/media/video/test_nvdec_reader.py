@@ -1,4 +1,4 @@
-"""Files by the graphics card: the right frames or those of the CPU, never wrong ones.
+"""Files by the GPU: the right frames or those of the CPU, never wrong ones.
 
 On "cpu" the same code runs with torchcodec's decoder for CPUs; on "cuda" with NVDEC.
 """
@@ -77,7 +77,7 @@ def test_frames_that_are_not_those_of_the_table_are_read_without_the_card(device
         codes(late, [5])
     assert late.read(lambda video: (video.reader.name, video.table.warnings, codes(video, [5]))) == (
         "pyav",
-        ("the graphics card gave other frames than the file's packets promise; read without it",),
+        ("the GPU gave other frames than the file's packets promise; read without it",),
         [5],
     )
 
@@ -106,7 +106,7 @@ def test_a_machine_without_a_card_is_told_before_anything_is_read(scorer, monkey
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     model = {"clip_model_path": "toy"} if scorer is EMScore else {"hf_clip": "toy", "method": "description"}
     columns = {"predictions": ["a"]} if scorer is EMScore else {"audio_descriptions": ["a"]}
-    with pytest.raises(InputError, match="needs an NVIDIA graphics card, and torch finds none; use decoder='pyav'"):
+    with pytest.raises(InputError, match="needs an NVIDIA GPU, and torch finds none; use decoder='pyav'"):
         scorer(**model, decoder="nvdec").compute(**columns, videos=[str(coded_clip("closed.mp4"))])
     with pytest.raises(InputError, match=re.escape("decoder ('cuda') must be one of auto, pyav, nvdec")):
         scorer(decoder="cuda")

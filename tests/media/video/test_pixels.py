@@ -67,7 +67,7 @@ def test_transparent_gif_shows_white(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("codec", "pix_fmt", "options", "remark"),
+    ("codec", "pix_fmt", "options", "warning"),
     [
         ("libx264", "yuv420p10le", {}, ("10-bit colour reduced to 8 bits",)),
         ("ffv1", "gbrp12le", {}, ("12-bit colour reduced to 8 bits",)),
@@ -75,11 +75,11 @@ def test_transparent_gif_shows_white(tmp_path):
         ("libx264", "yuv444p", {}, ()),
     ],
 )
-def test_other_depths_are_reduced_and_said(tmp_path, codec, pix_fmt, options, remark):
+def test_other_depths_are_reduced_and_said(tmp_path, codec, pix_fmt, options, warning):
     frames = coded_frames(4)
     path = write_clip(tmp_path / "deep.mkv", frames, codec=codec, pix_fmt=pix_fmt, options=options)
     table, got = pictures(path)
-    assert table.warnings == remark
+    assert table.warnings == warning
     assert all(pixels.dtype == np.uint8 and pixels.shape == (48, 64, 3) for pixels in got)
     assert np.abs(got[3].astype(int) - frames[3]).mean() < 16
 
@@ -104,4 +104,4 @@ def test_a_change_of_size_is_read_and_said(tmp_path):
     video = open_video(as_media_source(b"".join(part.read_bytes() for part in parts))).decoded()
     shapes = [frame.pixels.shape for frame in video.frames(np.arange(10))]
     assert shapes == [(48, 64, 3)] * 5 + [(64, 96, 3)] * 5
-    assert "the picture changes between 2 sizes" in video.table.warnings
+    assert "the image changes between 2 sizes" in video.table.warnings

@@ -67,8 +67,8 @@ def test_pipes_and_devices_return_at_once(tmp_path, monkeypatch):
         (b"<!DOCTYPE html><html></html>", "HTML page"),
         (b"just some words, nothing more\n", "text file"),
         ("süße Wörter\n".encode(), "text file"),
-        (b"\xff\xd8\xff\xe0" + bytes(200), "JPEG picture"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(200), "PNG picture"),
+        (b"\xff\xd8\xff\xe0" + bytes(200), "JPEG image"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(200), "PNG image"),
         (b"RIFF\x00\x01\x00\x00WEBPVP8 " + bytes(200), "WebP"),
     ],
 )

@@ -55,7 +55,7 @@ def test_a_keyframe_missing_from_the_table_costs_no_target():
 
 @st.composite
 def streams(draw):
-    """Decode-ordered packets: groups of random length, shuffled inside, leading pictures allowed from the second on."""
+    """Decode-ordered packets: groups of random length, shuffled inside, leading images allowed from the second on."""
     packets, time = [], 0
     for number in range(draw(st.integers(1, 6))):
         length = draw(st.integers(1, 7))

@@ -1,4 +1,4 @@
-"""Sound files are decoded by worker processes where that is asked for, also beside pictures that need no decoding."""
+"""Sound files are decoded by worker processes where that is asked for, also beside images that need no decoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a loaded model to the function that encodes its pictures: the fastest that gives the model's own numbers."""
+"""From a loaded model to the function that encodes its images: the fastest that gives the model's own numbers."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from vqe_core.encoders.backends.linear import Kernel, choose_kernel, pack_linears
-from vqe_core.encoders.backends.torch_compile import CompiledPictures
+from vqe_core.encoders.backends.torch_compile import CompiledImages
 from vqe_core.encoders.backends.vit import UnknownStructureError, VisionTower, check_structure
 from vqe_core.encoders.image_processing import Preprocessing
 from vqe_core.options import Backend
 from vqe_core.runtime import own_precision
 
-# A tower must give the model's own unit embeddings on a picture of noise: in float32 to rounding, in half
+# A tower must give the model's own unit embeddings on a image of noise: in float32 to rounding, in half
 # precision near enough to tell rounding from another computation.
 AGREEMENT = {torch.float32: 1e-5, torch.bfloat16: 0.1, torch.float16: 0.1}
 
 
-class PlainPictures(nn.Module):
-    """uint8 pictures (B, 3, h, w) -> pooled (B, D) by the forward of transformers itself."""
+class PlainImages(nn.Module):
+    """uint8 images (B, 3, h, w) -> pooled (B, D) by the forward of transformers itself."""
 
     def __init__(self, model: Any, preprocessing: Preprocessing) -> None:
         super().__init__()
         self.model, self.preprocessing = model, preprocessing
 
     def forward(self, images: Tensor) -> Tensor:
-        """uint8 (B, 3, h, w) -> (B, D) in the model's dtype."""
+        """Return uint8 (B, 3, h, w) -> (B, D) in the model's dtype."""
         pixel_values = self.preprocessing.normalise(images, self.model.dtype)
         pooled: Tensor = self.model.get_image_features(pixel_values=pixel_values).pooler_output
         return pooled
@@ -42,13 +42,13 @@ class Towers:
     """A model ready to encode.
 
     Attributes:
-        model: what encodes texts; its picture tower is gone where ``pictures`` took its weights.
-        pictures: uint8 (B, 3, h, w) on the device -> pooled (B, D).
+        model: what encodes texts; its image tower is gone where ``images`` took its weights.
+        images: uint8 (B, 3, h, w) on the device -> pooled (B, D).
         signature: what of the way of computing can change an embedding by more than float32 rounding.
     """
 
     model: Any = field(repr=False)
-    pictures: Callable[[Tensor], Tensor] = field(repr=False)
+    image_tower: Callable[[Tensor], Tensor] = field(repr=False)
     signature: dict[str, str]
 
 
@@ -62,7 +62,7 @@ def build_towers(
     dtype: torch.dtype,
     backend: Backend,
 ) -> Towers:
-    """The model, made fast.
+    """Return the model, made fast.
 
     A model of unknown build, or one whose rebuilt tower gives other numbers, keeps its own forward.
 
@@ -72,7 +72,7 @@ def build_towers(
         preprocessing: of the checkpoint.
         device: where to encode.
         dtype: to encode in.
-        backend: ``"torch"``; for pictures also ``"compile"`` or ``"openvino"``.
+        backend: ``"torch"``; for images also ``"compile"`` or ``"openvino"``.
 
     Raises:
         MissingPackageError, InputError: the backend is not there, or cannot do this.
@@ -83,29 +83,29 @@ def build_towers(
     signature: dict[str, str] = {} if backend in ("auto", "torch") else {"backend": backend}
     if dtype != torch.float32 and "onednn" in kernels.values():
         signature["linear"] = "onednn"
-    pictures: Callable[[Tensor], Tensor]
+    image_tower: Callable[[Tensor], Tensor]
     if backend == "openvino":
         model, tower, noise = _with_tower(model, load_again, preprocessing, torch.float32, "torch")
-        pictures = _by_openvino(model, tower or PlainPictures(model, preprocessing), noise, dtype)
+        image_tower = _by_openvino(model, tower or PlainImages(model, preprocessing), noise, dtype)
     else:
         model, tower, noise = _with_tower(model, load_again, preprocessing, dtype, kernels["vision"])
-        pictures = tower.to(device) if tower is not None else PlainPictures(model, preprocessing)
+        image_tower = tower.to(device) if tower is not None else PlainImages(model, preprocessing)
     model.to(device=device, dtype=dtype)
-    if backend == "compile" and isinstance(pictures, nn.Module):
-        pictures = CompiledPictures.compile(pictures, noise.to(device))
+    if backend == "compile" and isinstance(image_tower, nn.Module):
+        image_tower = CompiledImages.compile(image_tower, noise.to(device))
     for name, part in model.named_children():
         if kernels["vision" if "vis" in name else "text"] == "onednn":
             pack_linears(part)
-    return Towers(model, pictures, signature)
+    return Towers(model, image_tower, signature)
 
 
 def _by_openvino(model: Any, tower: nn.Module, noise: Tensor, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
-    from vqe_core.encoders.backends.openvino import OpenVinoPictures
+    from vqe_core.encoders.backends.openvino import OpenVinoImages
 
-    pictures = OpenVinoPictures.convert(tower, noise, dtype)
+    image_tower = OpenVinoImages.convert(tower, noise, dtype)
     if hasattr(model, "vision_model"):
         del model.vision_model
-    return pictures
+    return image_tower
 
 
 def _kernel(config: Any, tower: str, dtype: torch.dtype, device: str) -> Kernel:
@@ -117,14 +117,14 @@ def _kernel(config: Any, tower: str, dtype: torch.dtype, device: str) -> Kernel:
 def _with_tower(
     model: Any, load_again: Callable[[], Any], preprocessing: Preprocessing, dtype: torch.dtype, kernel: Kernel
 ) -> tuple[Any, VisionTower | None, Tensor]:
-    """The model and its rebuilt tower, or the whole model and None where the tower would not agree with it."""
+    """Return the model and its rebuilt tower, or the whole model and None where the tower would not agree with it."""
     size = int(model.config.vision_config.image_size)
     pixels = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
     noise = preprocessing.prepare(pixels)[None]
     try:
         check_structure(model)
-        own = normalize(PlainPictures(model, preprocessing)(noise), dim=-1)
-    except (UnknownStructureError, ValueError):  # of transformers: pictures of another size, told when one is encoded
+        own = normalize(PlainImages(model, preprocessing)(noise), dim=-1)
+    except (UnknownStructureError, ValueError):  # of transformers: images of another size, told when one is encoded
         return model, None, noise
     tower = VisionTower(model, preprocessing, dtype, kernel).eval()
     if (normalize(tower(noise).float(), dim=-1) - own).abs().max() <= AGREEMENT[dtype]:

@@ -45,7 +45,7 @@ class TorchLinear(nn.Module):
     bias: Tensor | None
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., in) -> (..., out)."""
+        """Return (..., in) -> (..., out)."""
         return F.linear(x, self.weight, self.bias)
 
     def activated(self, x: Tensor, activation: str) -> Tensor:
@@ -82,7 +82,7 @@ class PackedLinear(nn.Linear):
         return self.offset
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., in) -> (..., out)."""
+        """Return (..., in) -> (..., out)."""
         return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.offset, "none", [], "")
 
     def activated(self, x: Tensor, activation: str) -> Tensor:
@@ -96,7 +96,7 @@ class PackedLinear(nn.Linear):
 
 
 def linear(weight: Tensor, bias: Tensor | None, kernel: Kernel) -> TorchLinear | PackedLinear:
-    """A linear layer by ``kernel``."""
+    """Return a linear layer by ``kernel``."""
     return PackedLinear(weight, bias) if kernel == "onednn" else TorchLinear(weight, bias)
 
 
@@ -110,7 +110,7 @@ def pack_linears(module: nn.Module) -> None:
 
 
 def choose_kernel(sizes: tuple[int, int], dtype: torch.dtype, device: str) -> Kernel:
-    """The kernel for a model whose largest linear layers map ``sizes`` to each other.
+    """Return the kernel for a model whose largest linear layers map ``sizes`` to each other.
 
     Args:
         sizes: hidden and intermediate size of the transformer.
@@ -124,7 +124,7 @@ def choose_kernel(sizes: tuple[int, int], dtype: torch.dtype, device: str) -> Ke
 
 @cache
 def _has_onednn(dtype: torch.dtype) -> bool:
-    """Whether packed layers of ``dtype`` run here and give what torch's give."""
+    """Tell whether packed layers of ``dtype`` run here and give what torch's give."""
     # On other processors torch's own kernels are the makers', and packed layers are untried.
     if platform.machine().lower() not in ("x86_64", "amd64") or not torch.backends.mkldnn.is_available():
         return False
@@ -138,7 +138,7 @@ def _has_onednn(dtype: torch.dtype) -> bool:
 
 
 def _agrees(dtype: torch.dtype) -> bool:
-    """Whether every form of a packed layer does what its name says, on a small layer."""
+    """Tell whether every form of a packed layer does what its name says, on a small layer."""
     generator = torch.Generator().manual_seed(0)
     weight, x, residual = (torch.randn(n, 64, generator=generator).to(dtype) for n in (64, 8, 8))
     bias = weight[0].clone()
@@ -153,7 +153,7 @@ def _agrees(dtype: torch.dtype) -> bool:
 
 @cache
 def _measured(sizes: tuple[int, int]) -> Kernel:
-    """The faster kernel on the two large layers of a block, by one thread's own time: other load cannot sway it."""
+    """Find the faster kernel on the two large layers of a block, by one thread's own time, whatever else runs."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""The picture tower by OpenVINO, an optional package, whose numbers are its own."""
+"""The image tower by OpenVINO, an optional package, whose numbers are its own."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ PRECISIONS = {torch.float32: ("f32", "FP32"), torch.bfloat16: ("bf16", "BF16"), 
 
 
 @dataclass(frozen=True)
-class OpenVinoPictures:
-    """uint8 pictures (B, 3, h, w) -> pooled float32 (B, D), of any batch size."""
+class OpenVinoImages:
+    """uint8 images (B, 3, h, w) -> pooled float32 (B, D), of any batch size."""
 
     request: Any = field(repr=False)
     lock: Any = field(default_factory=threading.Lock, repr=False)
     process: int = field(default_factory=os.getpid, repr=False)
 
     @classmethod
-    def convert(cls, tower: nn.Module, example: Tensor, dtype: torch.dtype) -> OpenVinoPictures:
+    def convert(cls, tower: nn.Module, example: Tensor, dtype: torch.dtype) -> OpenVinoImages:
         """Compile ``tower`` for this CPU.
 
         Args:
-            tower: float32, uint8 pictures to pooled embeddings.
-            example: uint8 (1, 3, h, w), the shape of the pictures.
+            tower: float32, uint8 images to pooled embeddings.
+            example: uint8 (1, 3, h, w), the shape of the images.
             dtype: to compute in.
 
         Raises:
@@ -66,7 +66,7 @@ class OpenVinoPictures:
         return cls(compiled.create_infer_request())
 
     def __call__(self, images: Tensor) -> Tensor:
-        """uint8 (B, 3, h, w) -> float32 (B, D)."""
+        """Return uint8 (B, 3, h, w) -> float32 (B, D)."""
         check_not_forked(self.process, "backend 'openvino'")
         with self.lock:  # a request holds one batch at a time
             outputs = self.request.infer([images.contiguous().numpy()])
@@ -74,7 +74,7 @@ class OpenVinoPictures:
 
 
 def _convert(tower: nn.Module, example: Tensor) -> Any:
-    """The traced tower as an OpenVINO model with a free batch size.
+    """Return the traced tower as an OpenVINO model with a free batch size.
 
     By the front end itself: ``openvino.convert_model`` does the same and reports each conversion to its makers.
     """
@@ -82,7 +82,7 @@ def _convert(tower: nn.Module, example: Tensor) -> Any:
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    # Two pictures: a batch of one would be traced as a size that never changes.
+    # Two images: a batch of one would be traced as a size that never changes.
     with warnings.catch_warnings():  # of sizes that become constants, as is wanted
         warnings.simplefilter("ignore")
         traced = torch.jit.trace(tower, torch.cat([example, example]), check_trace=False)

@@ -1,4 +1,4 @@
-"""The picture tower of CLIP-type models, computing what their own forward does with less work.
+"""The image tower of CLIP-type models, computing what their own forward does with less work.
 
 Pixels are normalised inside the patch embedding, queries, keys and values come from one matrix product, and the
 last layer computes only the class token, which is all that is read of it. Each step is exact but for float rounding.
@@ -31,9 +31,9 @@ class UnknownStructureError(ModelError):
 
 
 class VisionTower(nn.Module):
-    """uint8 pictures (B, 3, h, w) -> projected class token (B, D), as ``get_image_features`` pools it.
+    """uint8 images (B, 3, h, w) -> projected class token (B, D), as ``get_image_features`` pools it.
 
-    Takes the weights out of ``model``, layer by layer, so that they are never held twice: the model's own picture
+    Takes the weights out of ``model``, layer by layer, so that they are never held twice: the model's own image
     tower is gone afterwards.
 
     Args:
@@ -62,7 +62,7 @@ class VisionTower(nn.Module):
     positions: Tensor
 
     def forward(self, images: Tensor) -> Tensor:
-        """uint8 (B, 3, h, w) -> (B, D) in the tower's dtype."""
+        """Return uint8 (B, 3, h, w) -> (B, D) in the tower's dtype."""
         hidden = self.before(self._embedded(images))
         for block in self.blocks[:-1]:
             hidden = block(hidden)
@@ -72,7 +72,7 @@ class VisionTower(nn.Module):
         rows, grid, patch = images.shape[0], self.grid, self.patch
         if not torch.jit.is_tracing() and images.shape[1:] != (3, grid * patch, grid * patch):
             raise ModelError(
-                f"pictures are prepared as {tuple(images.shape[1:])}, but the model takes {grid * patch} x "
+                f"images are prepared as {tuple(images.shape[1:])}, but the model takes {grid * patch} x "
                 f"{grid * patch} pixels; the checkpoint's preprocessor_config.json belongs to another model"
             )
         cut = images.reshape(-1, 3, grid, patch, grid, patch).permute(0, 2, 4, 1, 3, 5)
@@ -103,7 +103,7 @@ class Block(nn.Module):
         self.down = _linear(mlp.fc2.weight / factor, mlp.fc2.bias, dtype, kernel)
 
     def forward(self, hidden: Tensor, only_class: bool = False) -> Tensor:
-        """(B, N, D) -> (B, N, D), or (B, 1, D) of the class token alone; ``hidden`` may be overwritten."""
+        """Return (B, N, D) -> (B, N, D), or (B, 1, D) of the class token alone; ``hidden`` may be overwritten."""
         rows, tokens, width = hidden.shape
         qkv = self.qkv(self.norm1(hidden)).view(rows, tokens, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind()
@@ -124,7 +124,7 @@ def _linear(weight: Tensor, bias: Tensor, dtype: torch.dtype, kernel: Kernel) ->
 def _folded_patches(
     embeddings: Any, preprocessing: Preprocessing, dtype: torch.dtype, kernel: Kernel
 ) -> tuple[TorchLinear | PackedLinear, Tensor]:
-    """The patch embedding as a product with pixels around zero, and what is added to every position after it."""
+    """Return the patch embedding as a product with pixels around zero, and what is added to every position after it."""
     own = embeddings.patch_embedding.weight.detach()
     mean, std = (torch.tensor(values)[:, None, None] for values in (preprocessing.mean, preprocessing.std))
     weight = own * (preprocessing.scale / std)
@@ -146,7 +146,7 @@ def check_structure(model: Any) -> None:
     if not plain or patches.kernel_size != (size, size) or patches.stride != (size, size) or patches.padding != (0, 0):
         raise UnknownStructureError(f"patch_embedding is {patches}")
     if vision.embeddings.image_size % size or not isinstance(vision.embeddings.position_embedding, nn.Embedding):
-        raise UnknownStructureError(f"patches of {size} pixels do not fill the picture, or positions are computed")
+        raise UnknownStructureError(f"patches of {size} pixels do not fill the image, or positions are computed")
     _check_parts("encoder", vision.encoder, {"layers"})
     for layer in vision.encoder.layers:
         _check_parts("layer", layer, LAYER_PARTS)

@@ -66,7 +66,7 @@ class SampleBlocks:
         self.add(np.zeros((self.channels, samples), dtype=np.float32))
 
     def join(self) -> np.ndarray:
-        """All samples, float32 (C, T), contiguous. Gives the parts up one by one, so memory is not needed twice."""
+        """Return all samples, float32 (C, T). Gives the parts up one by one, so memory is not needed twice."""
         joined = np.empty((self.channels, self.length), dtype=np.float32)
         self._parts.reverse()
         for at in range(0, self.length, _PART):

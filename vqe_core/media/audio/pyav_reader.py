@@ -43,7 +43,7 @@ class Timeline:
         begin: seconds, time of the first block.
         counted: samples a channel since then, kept or not.
         last_size: samples of the last block.
-        remarks: holes met.
+        warnings: holes met.
     """
 
     blocks: SampleBlocks
@@ -52,7 +52,7 @@ class Timeline:
     begin: float | None = None
     counted: int = 0
     last_size: int = 0
-    remarks: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def position(self) -> float:
@@ -67,7 +67,7 @@ class Timeline:
     def place(self, time: float | None, block: np.ndarray) -> None:
         """Add a block, float32 (C, T), heard at ``time`` (s), or after the one before if None.
 
-        A hole in the track becomes silence, so that later sound stays with its pictures.
+        A hole in the track becomes silence, so that later sound stays with its images.
         """
         if self.begin is None:
             self.begin = time or 0.0
@@ -79,7 +79,7 @@ class Timeline:
             self.blocks.add(block)
 
     def finish(self, stated_end: float | None, padding_ends_there: bool) -> AudioSamples:
-        """The samples kept.
+        """Return the samples kept.
 
         Args:
             stated_end: seconds, where the track ends as its header has it, or None.
@@ -94,21 +94,21 @@ class Timeline:
             if padding_ends_there and 0 < self.counted - stated <= 2 * self.last_size:
                 length = max(stated - first, 0)
             elif length < 0.95 * (wanted - first):
-                self.remarks.append(f"ends early: at {self.position:.2f} of {stated_end:.2f} s")
+                self.warnings.append(f"ends early: at {self.position:.2f} of {stated_end:.2f} s")
         kept = np.ascontiguousarray(self.blocks.join()[:, :length])
-        return AudioSamples(kept, rate, (self.begin or 0.0) + first / rate, tuple(self.remarks))
+        return AudioSamples(kept, rate, (self.begin or 0.0) + first / rate, tuple(self.warnings))
 
     def _bridge(self, missing: float) -> None:
         if missing > _GAP_SECONDS:
             samples = round(missing * self.blocks.sampling_rate)
             if self.blocks.length:
-                self.remarks.append(
+                self.warnings.append(
                     f"{missing:.2f} s of sound are missing at {self.position:.2f} s; silence is put there"
                 )
                 self.blocks.add_silence(samples)
             self.counted += samples
-        elif missing < -_GAP_SECONDS and _JUMP_BACK not in self.remarks:
-            self.remarks.append(_JUMP_BACK)
+        elif missing < -_GAP_SECONDS and _JUMP_BACK not in self.warnings:
+            self.warnings.append(_JUMP_BACK)
 
 
 # Containers with an index by time, in which a seek lands where it should.
@@ -127,7 +127,7 @@ def read_track(source: MediaSource, limits: AudioLimits) -> AudioSamples:
 
     Args:
         source: with ``path`` or ``data``. Its segment counts on the clock of the video's frames, or from the
-            first sample where there are no pictures.
+            first sample where there are no images.
         limits: what the file may ask for.
 
     Returns:
@@ -156,7 +156,7 @@ class _Track:
     bad_packets: int = 0
 
     @property
-    def has_pictures(self) -> bool:
+    def has_images(self) -> bool:
         """True for a video; cover art is none."""
         return any(not stream.disposition & Disposition.attached_pic for stream in self.container.streams.video)
 
@@ -174,7 +174,7 @@ class _Track:
         seconds = in_seconds(self.stream.duration, self.stream.time_base)
         if seconds is not None:
             return seconds
-        if self.container.duration is not None and not self.has_pictures:
+        if self.container.duration is not None and not self.has_images:
             return self.container.duration / av.time_base
         return None
 
@@ -187,7 +187,7 @@ class _Track:
         if context.channels:
             self.limits.check_channels(context.channels, name)
         seconds = self.stated_seconds
-        if seconds is None and self.has_pictures and self.container.duration is not None:
+        if seconds is None and self.has_images and self.container.duration is not None:
             seconds = self.container.duration / av.time_base
         if seconds is None:
             return
@@ -198,8 +198,8 @@ class _Track:
 
     def read(self) -> AudioSamples:
         """Decode the segment, or all."""
-        # Where there are no pictures to keep in step with, the first sample is at 0 s.
-        origin = 0.0 if self.has_pictures else self.first_time
+        # Where there are no images to keep in step with, the first sample is at 0 s.
+        origin = 0.0 if self.has_images else self.first_time
         self._seek(origin)
         timeline: Timeline | None = None
         for time, frame in self._frames():
@@ -213,7 +213,7 @@ class _Track:
         if timeline is None:
             raise self._nothing()
         if self.bad_packets:
-            timeline.remarks.append(f"packets of sound that cannot be decoded: {self.bad_packets}")
+            timeline.warnings.append(f"packets of sound that cannot be decoded: {self.bad_packets}")
         seconds, base = self.stated_seconds, stated_ratio(self.stream.time_base)
         exact = self.stream.duration is not None and base is not None and base <= Fraction(1, 8000)
         stated_end = None if seconds is None else self.first_time - origin + seconds

@@ -33,7 +33,7 @@ def read_audio(
     """Decode a sound file, or the track that a player would choose of a video, as it was recorded.
 
     Rate and channels stay native; see `to_mono` and `resample`. The clock is that of the video's frames, so a track
-    that starts late has a ``start`` above 0; without pictures the first sample of the file is at 0 s.
+    that starts late has a ``start`` above 0; without images the first sample of the file is at 0 s.
 
     Args:
         source: from `as_audio_source`, or from `as_media_source` for a video's own track. Of its segment ``start``,
@@ -50,7 +50,7 @@ def read_audio(
     if isinstance(source, AudioSamples):
         return _checked(source, f"<array {source.waveform.shape}>", limits)
     if source.frames is not None:
-        raise MediaError(f"{source.name} are pictures without sound; give it in audios", code="no_audio")
+        raise MediaError(f"{source.name} are images without sound; give it in audios", code="no_audio")
     if source.decoder is not None:
         return _checked(read_decoder(source, limits), source.name, limits)
     with sound_wording(source.name), media_errors(source.name):
@@ -58,7 +58,7 @@ def read_audio(
 
 
 def audio_versions() -> dict[str, str]:
-    """Versions of what decodes and resamples sound, for the signature: another one may give other samples."""
+    """Return versions of what decodes and resamples sound, for the signature: another one may give other samples."""
     return {
         "soundfile": f"{soundfile.__version__} (libsndfile {soundfile.__libsndfile_version__})",
         "pyav": f"{av.__version__} (FFmpeg {av.ffmpeg_version_info})",
@@ -92,5 +92,5 @@ def _checked(samples: AudioSamples, name: str, limits: AudioLimits) -> AudioSamp
     peak = max(float(samples.waveform.max()), -float(samples.waveform.min()))
     if peak <= _LOUDEST:
         return samples
-    remark = f"samples reach {peak:g}, and full scale is 1; were integers turned into floats without scaling?"
-    return replace(samples, warnings=(*samples.warnings, remark))
+    warning = f"samples reach {peak:g}, and full scale is 1; were integers turned into floats without scaling?"
+    return replace(samples, warnings=(*samples.warnings, warning))

@@ -29,7 +29,7 @@ _BLOCK = 1 << 20
 
 
 def to_mono(samples: AudioSamples) -> AudioSamples:
-    """The mean of all channels.
+    """Return the mean of all channels.
 
     FFmpeg and torchcodec add them to equal power instead, which is 3 dB more for two channels; the mean makes a
     wav and the same track in an mp4 sound alike.
@@ -46,7 +46,7 @@ def to_mono(samples: AudioSamples) -> AudioSamples:
 
 
 def resample(samples: AudioSamples, sampling_rate: int, *, limits: AudioLimits = DEFAULT_AUDIO_LIMITS) -> AudioSamples:
-    """The same sound at another rate (soxr, quality HQ, as librosa and transformers do).
+    """Return the same sound at another rate (soxr, quality HQ, as librosa and transformers do).
 
     Args:
         samples: float32 (C, T).
@@ -77,7 +77,7 @@ def resample(samples: AudioSamples, sampling_rate: int, *, limits: AudioLimits =
 
 
 def slice_seconds(samples: AudioSamples, start: float | None = None, end: float | None = None) -> AudioSamples:
-    """The part of a sound that is heard within ``[start, end)``.
+    """Return the part of a sound that is heard within ``[start, end)``.
 
     Args:
         samples: float32 (C, T), whose first sample is heard at ``samples.start``.
@@ -96,7 +96,7 @@ def slice_seconds(samples: AudioSamples, start: float | None = None, end: float 
 
 
 def is_silent(waveform: np.ndarray) -> bool:
-    """True if every channel is quieter than -60 dBFS (RMS, a full-scale square wave being 0 dBFS).
+    """Tell whether every channel is quieter than -60 dBFS (RMS, a full-scale square wave being 0 dBFS).
 
     A constant offset is not heard and does not count.
 
@@ -127,7 +127,7 @@ def audio_status(samples: AudioSamples, min_duration: float = MIN_SECONDS) -> tu
     Args:
         samples: float32 (C, T).
         min_duration: seconds; shorter sounds are ``too_short``. Default: 0.05 s, two frames of a usual
-            spectral analysis; a click says nothing about a picture.
+            spectral analysis; a click says nothing about a image.
 
     Returns:
         None, or a code and a message: ``too_short``, ``non_finite_audio`` or ``silent``.
@@ -146,7 +146,7 @@ def audio_status(samples: AudioSamples, min_duration: float = MIN_SECONDS) -> tu
 
 
 def _nearest(position: float) -> int:
-    """The nearest sample. Halves go up, so that ``[a, b)`` and ``[b, c)`` share no sample and lose none."""
+    """Return the nearest sample. Halves go up, so that ``[a, b)`` and ``[b, c)`` share no sample and lose none."""
     return math.floor(position + 0.5)
 
 

@@ -35,12 +35,12 @@ class ForwardSoundFile(soundfile.SoundFile):
     """
 
     def seekable(self) -> bool:
-        """False, so that reading goes forward only."""
+        """Return False, so that reading goes forward only."""
         return False
 
 
 def is_plain_sound(head: bytes) -> bool:
-    """True if a file starts like one that soundfile reads, and not like a video.
+    """Tell whether a file starts like one that soundfile reads, and not like a video.
 
     Args:
         head: its first bytes, about 1 kB.

@@ -47,7 +47,7 @@ def samples_from_mapping(value: Mapping[str, Any]) -> AudioSamples:
 
 
 def waveform_from(value: Any) -> np.ndarray:
-    """Samples as float32 (C, T), full scale 1.
+    """Return samples as float32 (C, T), full scale 1.
 
     Args:
         value: array, tensor or list, (T,) or (C, T); channels come first.
@@ -66,7 +66,7 @@ def waveform_from(value: Any) -> np.ndarray:
 
 
 def full_scale(samples: np.ndarray) -> np.ndarray:
-    """Samples of any type as float32 of the same shape, so that full scale is 1.
+    """Return samples of any type as float32 of the same shape, so that full scale is 1.
 
     Args:
         samples: float16, 32 or 64, int16, int32 (full scale 2**15, 2**31) or uint8 (128 about 128).
@@ -191,7 +191,7 @@ _WORDS = (
     ("as a video", "as a sound"),
     ("not a video", "not a sound"),
     ("not the video itself", "not the sound itself"),
-    ("; pass pictures as a list of PIL images or one uint8 array", ""),
+    ("; pass images as a list of PIL images or one uint8 array", ""),
 )
 
 

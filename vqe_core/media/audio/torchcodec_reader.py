@@ -13,7 +13,7 @@ from vqe_core.types import AudioSamples, MediaSource
 
 
 def read_decoder(source: MediaSource, limits: AudioLimits) -> AudioSamples:
-    """All samples of a decoder, limited to the source's segment. Its clock is that of the file.
+    """Return all samples of a decoder, limited to the source's segment. Its clock is that of the file.
 
     Args:
         source: with ``decoder``.
@@ -28,7 +28,7 @@ def read_decoder(source: MediaSource, limits: AudioLimits) -> AudioSamples:
     decoder, name = source.decoder, source.name
     if not hasattr(decoder, "get_all_samples"):
         raise MediaError(
-            f"{name} gives pictures only; pass the video's path or bytes, or its sound in audios", code="no_audio"
+            f"{name} gives images only; pass the video's path or bytes, or its sound in audios", code="no_audio"
         )
     stated = _check_stated(decoder, source, limits)
     try:
@@ -41,9 +41,9 @@ def read_decoder(source: MediaSource, limits: AudioLimits) -> AudioSamples:
     samples = samples_from_mapping({"array": decoded.data, "sampling_rate": decoded.sample_rate})
     channels = samples.waveform.shape[0]
     mixed = stated is not None and stated != channels
-    remark = f"the decoder mixes {stated} channels to {channels} in its own way; make it without num_channels"
+    warning = f"the decoder mixes {stated} channels to {channels} in its own way; make it without num_channels"
     made = AudioSamples(
-        samples.waveform, samples.sampling_rate, float(decoded.pts_seconds), warnings=(remark,) if mixed else ()
+        samples.waveform, samples.sampling_rate, float(decoded.pts_seconds), warnings=(warning,) if mixed else ()
     )
     return slice_seconds(made, source.start, source.end)
 

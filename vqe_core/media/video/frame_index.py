@@ -23,7 +23,7 @@ from vqe_core.media.container import (
     stated_ratio,
 )
 from vqe_core.media.limits import MediaLimits
-from vqe_core.media.video.pixels import clockwise_rotation, picture_warnings
+from vqe_core.media.video.pixels import clockwise_rotation, image_warnings
 from vqe_core.types import FrameTable
 
 
@@ -68,7 +68,7 @@ def _without_jumps(clock: list[float], interval: float) -> tuple[np.ndarray, int
 
 
 def last_duration(times: np.ndarray, stated: float, interval: float) -> float:
-    """Seconds that the last frame stays on screen.
+    """Return seconds that the last frame stays on screen.
 
     Args:
         times: float64 (N,) seconds, not decreasing.
@@ -125,7 +125,7 @@ class ForwardDecode:
             try:
                 frames = context.decode(packet)
             except av.FFmpegError:
-                # A picture over the limit looks like damage to FFmpeg; its size is known all the same.
+                # A image over the limit looks like damage to FFmpeg; its size is known all the same.
                 width, height = _png_size(packet) or (context.width, context.height)
                 check_size(width, height, self.limits, self.name)
                 self.bad_packets += 1
@@ -140,7 +140,7 @@ class ForwardDecode:
 
 
 def _png_size(packet: av.Packet[VideoStream] | None) -> tuple[int, int] | None:
-    """Size that a PNG picture claims, which FFmpeg forgets when it refuses it."""
+    """Size that a PNG image claims, which FFmpeg forgets when it refuses it."""
     head = bytes(memoryview(packet)[:24]) if packet is not None and packet.size > 24 else b""
     if not head.startswith(b"\x89PNG"):
         return None
@@ -182,7 +182,7 @@ def decoded_table(decode: ForwardDecode, damage: str | None = None) -> FrameTabl
         start=float(times[0]),
         end=float(times[-1]) + last_duration(times, _duration(last, decode.stream), interval),
         rotation=clockwise_rotation(first),
-        warnings=(*picture_warnings(first), *_damage(decode, len(times), len(sizes), jumps)),
+        warnings=(*image_warnings(first), *_damage(decode, len(times), len(sizes), jumps)),
         clock=ticks,
     )
 
@@ -192,13 +192,13 @@ def _duration(frame: VideoFrame, stream: VideoStream) -> float:
 
 
 def _damage(decode: ForwardDecode, frames: int, sizes: int, jumps: int) -> list[str]:
-    remarks = {
+    warnings = {
         f"packets that cannot be decoded: {decode.bad_packets}": decode.bad_packets,
         f"damaged frames: {decode.damaged_frames} of {frames}": decode.damaged_frames,
         f"the clock starts anew {jumps} times": jumps,
-        f"the picture changes between {sizes} sizes": sizes > 1,
+        f"the image changes between {sizes} sizes": sizes > 1,
     }
-    return [text for text, met in remarks.items() if met]
+    return [text for text, met in warnings.items() if met]
 
 
 def _nothing_decoded(decode: ForwardDecode, damage: str | None) -> MediaError:
@@ -219,7 +219,7 @@ def check_length(frames: int, limits: MediaLimits, name: str) -> None:
 
 
 def usual_interval(stream: VideoStream) -> float:
-    """Seconds from one frame to the next that the file states, 1/25 if it states none."""
+    """Return seconds from one frame to the next that the file states, 1/25 if it states none."""
     rate = stated_ratio(stream.average_rate)
     return float(1 / rate) if rate else 0.04
 
@@ -232,7 +232,7 @@ _PLAIN_CODECS = {"h264", "hevc", "vp9", "av1", "mpeg1video", "mpeg2video", "mpeg
 
 @dataclass
 class PacketScan:
-    """What one pass over the packets found."""
+    """Result of one pass over the packets."""
 
     # Arrays, not lists: ten hours of video are a million packets.
     times: array[float] = field(default_factory=lambda: array("d"))
@@ -271,17 +271,17 @@ def scan_packets(container: InputContainer, stream: VideoStream, limits: MediaLi
 
 
 def may_plan(container: InputContainer, stream: VideoStream) -> bool:
-    """True if, in this format and codec, a packet is one frame with its time, and keyframes are entry points."""
+    """Tell whether, in this format and codec, a packet is one frame with its time, and keyframes are entry points."""
     formats = set(container.format.name.split(","))
     return bool(formats & _PLAIN_FORMATS) and stream.codec_context.codec.canonical_name in _PLAIN_CODECS
 
 
 def packet_table(scan: PacketScan, stream: VideoStream) -> FrameTable | None:
-    """The frame table, or None if only decoding can tell."""
+    """Return the frame table, or None if only decoding can tell."""
     all_times, rows = np.array(scan.times), np.flatnonzero(np.frombuffer(scan.shown, dtype=np.uint8))
     if not scan.plain or scan.first is None or not len(rows) or not scan.keyframes[0]:
         return None
-    # Equal times cannot be told apart; pictures before the first keyframe are dropped by decoders; and
+    # Equal times cannot be told apart; images before the first keyframe are dropped by decoders; and
     # the first frame decoded must be the first frame counted.
     doubled = len(np.unique(all_times)) != len(all_times)
     if doubled or all_times.min() < all_times[0] or scan.first_time != all_times[rows].min():
@@ -295,12 +295,12 @@ def packet_table(scan: PacketScan, stream: VideoStream) -> FrameTable | None:
         start=float(times[0]),
         end=float(times[-1]) + last_duration(times, scan.durations[rows[-1]], usual_interval(stream)),
         rotation=clockwise_rotation(scan.first),
-        warnings=tuple(picture_warnings(scan.first)),
+        warnings=tuple(image_warnings(scan.first)),
     )
 
 
 def early_end(scan: PacketScan, container: InputContainer) -> str | None:
-    """A remark if the file stops well before the end that its header states, else None."""
+    """Return a warning if the file stops well before the end that its header states, else None."""
     if not container.duration:
         return None
     stated = container.duration / av.time_base

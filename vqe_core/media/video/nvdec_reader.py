@@ -1,4 +1,4 @@
-"""Read videos on the graphics card: NVDEC by torchcodec, an optional package. Its pixels are its own."""
+"""Read videos on the GPU: NVDEC by torchcodec, an optional package. Its pixels are its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vqe_core.registry import not_an_option
 from vqe_core.types import Frame, FrameTable, MediaSource
 
 # Levels of 255 by which the card's pixels may differ from the CPU's on average: rounding and chroma, no more. A
-# mirrored, turned or wrongly coloured picture differs by more, unless it looks the same.
+# mirrored, turned or wrongly coloured image differs by more, unless it looks the same.
 NEAR = 5.0
 
 
@@ -36,7 +36,7 @@ class OpenNvdecReader:
     """
 
     name: ClassVar[str] = "nvdec"
-    mismatch: ClassVar[str] = "the graphics card gave other frames than the file's packets promise; read without it"
+    mismatch: ClassVar[str] = "the GPU gave other frames than the file's packets promise; read without it"
     files: RescanningReader = field(metadata={"option": False})
     decoder: Any = field(repr=False, compare=False, metadata={"option": False})
     device: str = not_an_option("cuda")  # the version tells it
@@ -51,7 +51,7 @@ class OpenNvdecReader:
         return self.files.probe(source)
 
     def frames(self, source: MediaSource, table: FrameTable, positions: np.ndarray) -> Iterator[Frame]:
-        """Each distinct position once, increasing.
+        """Return each distinct position once, increasing.
 
         Raises:
             TableMismatchError: the card gave a frame with another time, or none. torchcodec loses its way in some
@@ -67,7 +67,7 @@ class OpenNvdecReader:
             raise TableMismatchError.at(float(table.timestamps[wanted[0]]), source.name) from error
 
     def decoding_all(self) -> VideoReader:
-        """A reader that does without the card."""
+        """Return a reader that does without the card."""
         return self.files.decoding_all()
 
 
@@ -109,9 +109,9 @@ class NvdecReader:
 
 
 def on_gpu(video: Video, device: str = "cuda") -> Video:
-    """The same video read by the graphics card, or as it is where the card would not give its frames.
+    """Return the same video read by the GPU, or as it is where the card would not give its frames.
 
-    That is so for frames and open decoders, rotated or mirrored pictures, files whose packets do not tell the
+    That is so for frames and open decoders, rotated or mirrored images, files whose packets do not tell the
     truth, and codecs that the card does not know. One frame is decoded both ways to see that they agree.
 
     Args:
@@ -142,7 +142,7 @@ def on_gpu(video: Video, device: str = "cuda") -> Video:
 
 
 def _agree(video: Video, other: Video) -> bool:
-    """Whether both give the first keyframe alike."""
+    """Tell whether both give the first keyframe alike."""
     position = np.flatnonzero(video.table.is_keyframe)[:1]
     pairs = zip(video.frames(position), other.frames(position), strict=True)
     try:
@@ -158,7 +158,7 @@ def _distance(one: Frame, other: Frame) -> float:
 def _check_memory(error: Exception, source: MediaSource) -> None:
     if "out of memory" in str(error).lower():
         raise MediaError(
-            f"the graphics card has no memory left to decode {source.name!r}; use decoder='pyav'", code="out_of_memory"
+            f"the GPU has no memory left to decode {source.name!r}; use decoder='pyav'", code="out_of_memory"
         ) from error
 
 
@@ -187,7 +187,7 @@ def _load_fault() -> str | None:
 
 
 def check_nvdec(device: str = "cuda") -> None:
-    """Raise unless videos can be decoded on a graphics card here.
+    """Raise unless videos can be decoded on a GPU here.
 
     Raises:
         MissingPackageError: torchcodec is not installed, or does not load.
@@ -202,4 +202,4 @@ def check_nvdec(device: str = "cuda") -> None:
     import torch
 
     if torch.device(device).type == "cuda" and not torch.cuda.is_available():
-        raise InputError("decoder 'nvdec' needs an NVIDIA graphics card, and torch finds none; use decoder='pyav'")
+        raise InputError("decoder 'nvdec' needs an NVIDIA GPU, and torch finds none; use decoder='pyav'")

@@ -13,7 +13,7 @@ _BACKGROUND = 255
 _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 
 
-class UprightPictures:
+class UprightImages:
     """Frames of one video to pixels as a viewer shows them.
 
     Rotation and mirroring from the container are applied; transparency is composited on white; more than 8 bits
@@ -25,7 +25,7 @@ class UprightPictures:
         self._matrix: bytes | None = None
 
     def rgb(self, frame: VideoFrame) -> np.ndarray:
-        """Pixels of a decoded frame, uint8 (H, W, 3) RGB, contiguous."""
+        """Return pixels of a decoded frame, uint8 (H, W, 3) RGB, contiguous."""
         # By default every frame would start, and keep, a thread for each core.
         if _has_alpha(frame):
             pixels = _composite(frame.to_ndarray(format="rgba", threads=1))
@@ -43,12 +43,12 @@ class UprightPictures:
 
 
 def clockwise_rotation(frame: VideoFrame) -> int:
-    """Degrees, clockwise, by which the stored picture is turned for display: 0, 90, 180 or 270."""
+    """Degrees, clockwise, by which the stored image is turned for display: 0, 90, 180 or 270."""
     return -90 * round(frame.rotation / 90) % 360
 
 
-def picture_warnings(frame: VideoFrame) -> list[str]:
-    """Remarks on what `UprightPictures` cannot keep."""
+def image_warnings(frame: VideoFrame) -> list[str]:
+    """Return warnings of what `UprightImages` cannot keep."""
     warnings = []
     bits = max((component.bits for component in frame.format.components), default=8)
     transfer = _HDR_TRANSFERS.get(int(frame.color_trc))

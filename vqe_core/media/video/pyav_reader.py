@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 from vqe_core.media.container import check_size, open_stream, presentation_time
-from vqe_core.media.file_checks import cut_off_remark
+from vqe_core.media.file_checks import truncation_warning
 from vqe_core.media.limits import DEFAULT_LIMITS, MediaLimits
 from vqe_core.media.video.frame_index import (
     DecodedTable,
@@ -22,7 +22,7 @@ from vqe_core.media.video.frame_index import (
     packet_table,
     scan_packets,
 )
-from vqe_core.media.video.pixels import UprightPictures
+from vqe_core.media.video.pixels import UprightImages
 from vqe_core.media.video.reader import TableMismatchError, checked_positions
 from vqe_core.media.video.seek_plan import PacketPlan, PlannedDecode
 from vqe_core.options import check_choice
@@ -59,7 +59,7 @@ class PyAVReader:
         return f"{av.__version__} (FFmpeg {av.ffmpeg_version_info})"
 
     def probe(self, source: MediaSource) -> FrameTable:
-        """The frames of a video, the same as a full decode would give.
+        """Return the frames of a video, the same as a full decode would give.
 
         Args:
             source: with ``path`` or ``data``; its segment is not applied.
@@ -71,7 +71,7 @@ class PyAVReader:
             scan = scan_packets(container, stream, self.limits, source.name)
             table = packet_table(scan, stream) if self.scan == "auto" else None
             early = early_end(scan, container)
-        cut_off = cut_off_remark(source)
+        cut_off = truncation_warning(source)
         if table is None:
             with open_stream(source, self.limits) as (container, stream):
                 table = decoded_table(ForwardDecode(container, stream, self.limits, source.name), cut_off or early)
@@ -87,7 +87,7 @@ class PyAVReader:
             positions: int, positions in ``table``, any order, repeats allowed.
 
         Yields:
-            Each distinct position once, increasing, with its upright picture.
+            Each distinct position once, increasing, with its upright image.
 
         Raises:
             TableMismatchError: a frame of the table cannot be decoded, or is damaged.
@@ -105,44 +105,44 @@ class PyAVReader:
             yield from self._forward(source, table, wanted[done:])
 
     def decoding_all(self) -> PyAVReader:
-        """The same reader with tables made by decoding every frame."""
+        """Return the same reader with tables made by decoding every frame."""
         return replace(self, scan="decode")
 
     def _planned(self, source: MediaSource, table: FrameTable, wanted: np.ndarray) -> Iterator[Frame]:
-        """Frames by the packet plan; stops at the first sign that the plan does not fit the file."""
+        """Return frames by the packet plan; stops at the first sign that the plan does not fit the file."""
         times = table.timestamps[wanted].tolist()
         positions = dict(zip(times, wanted.tolist(), strict=True))
-        upright = UprightPictures()
+        upright = UprightImages()
         plan = PacketPlan(times, table.timestamps[table.is_keyframe].tolist())
         with open_stream(source, self.limits) as (container, stream):
             if not may_plan(container, stream) or len(positions) != len(wanted):
                 return
-            for picture in PlannedDecode(container, stream, plan):
-                check_size(picture.width, picture.height, self.limits, source.name)
-                position = positions.get(presentation_time(picture, stream))
+            for image in PlannedDecode(container, stream, plan):
+                check_size(image.width, image.height, self.limits, source.name)
+                position = positions.get(presentation_time(image, stream))
                 if position is None:
                     continue
-                if picture.is_corrupt:
+                if image.is_corrupt:
                     return
-                yield Frame(position, upright.rgb(picture))
+                yield Frame(position, upright.rgb(image))
 
     def _forward(self, source: MediaSource, table: FrameTable, wanted: np.ndarray) -> Iterator[Frame]:
-        """Frames by decoding from the start."""
+        """Return frames by decoding from the start."""
         clock = table.clock if isinstance(table, DecodedTable) else None
         # Decoded tables number frames, so that equal times are told apart; packet tables know only times.
         column = table.timestamps if clock is None else table.indices
         positions = dict(zip(column[wanted].tolist(), wanted.tolist(), strict=True))
-        expected, upright = iter(positions.values()), UprightPictures()
+        expected, upright = iter(positions.values()), UprightImages()
         due = next(expected)
         with open_stream(source, self.limits) as (container, stream):
-            for number, (time, picture) in enumerate(ForwardDecode(container, stream, self.limits, source.name)):
+            for number, (time, image) in enumerate(ForwardDecode(container, stream, self.limits, source.name)):
                 position = positions.get(time if clock is None else number)
                 if position is None:
                     continue
                 changed = clock is not None and not _same_time(time, float(clock[number]))
-                if position != due or changed or (picture.is_corrupt and clock is None):
+                if position != due or changed or (image.is_corrupt and clock is None):
                     break
-                yield Frame(position, upright.rgb(picture))
+                yield Frame(position, upright.rgb(image))
                 due = next(expected, -1)
                 if due < 0:
                     return

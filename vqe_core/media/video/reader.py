@@ -14,7 +14,7 @@ from vqe_core.types import Frame, FrameTable, MediaSource
 
 @runtime_checkable
 class VideoReader(Protocol):
-    """What turns one kind of source into a frame table and images: a frozen dataclass that can be pickled."""
+    """Reader of one kind of source, to a frame table and images: a frozen dataclass that can be pickled."""
 
     @property
     def name(self) -> str: ...
@@ -24,11 +24,11 @@ class VideoReader(Protocol):
         ...
 
     def probe(self, source: MediaSource) -> FrameTable:
-        """The frames of the whole source; its segment is not applied."""
+        """Return the frames of the whole source; its segment is not applied."""
         ...
 
     def frames(self, source: MediaSource, table: FrameTable, positions: np.ndarray) -> Iterator[Frame]:
-        """The pictures at the distinct ``positions`` of ``table``, increasing, one at a time."""
+        """Return the images at the distinct ``positions`` of ``table``, increasing, one at a time."""
         ...
 
 
@@ -45,14 +45,14 @@ class OpeningReader(VideoReader, Protocol):
 class RescanningReader(VideoReader, Protocol):
     """A reader that can do without the promises of a file's packets.
 
-    ``mismatch`` is the remark on a video whose frames were not those of its table, where nothing else is wrong.
+    ``mismatch`` is the warning on a video whose frames were not those of its table, where nothing else is wrong.
     """
 
     @property
     def mismatch(self) -> str: ...
 
     def decoding_all(self) -> VideoReader:
-        """The same reader with tables made by decoding every frame."""
+        """Return the same reader with tables made by decoding every frame."""
         ...
 
 
@@ -61,12 +61,12 @@ class TableMismatchError(MediaError):
 
     @classmethod
     def at(cls, time: float, name: str) -> TableMismatchError:
-        """The error of the frame at ``time`` (s) of the file ``name``."""
+        """Return the error of the frame at ``time`` (s) of the file ``name``."""
         return cls(f"{name!r}: the frame at {time:.3f} s cannot be decoded undamaged; the file is damaged")
 
 
 def checked_positions(positions: np.ndarray, table: FrameTable) -> np.ndarray:
-    """The distinct positions, increasing, int64.
+    """Return the distinct positions, increasing, int64.
 
     Raises:
         InputError: one is outside the table.
@@ -89,7 +89,7 @@ class FramesReader:
         return "1"
 
     def probe(self, source: MediaSource) -> FrameTable:
-        """One row per frame, none a keyframe; without ``fps`` the times are frame numbers.
+        """Return one row per frame, none a keyframe; without ``fps`` the times are frame numbers.
 
         Raises:
             InputError: the source has a segment in seconds but no clock.
@@ -114,7 +114,7 @@ class FramesReader:
         )
 
     def frames(self, source: MediaSource, table: FrameTable, positions: np.ndarray) -> Iterator[Frame]:
-        """Each distinct position once, increasing; the pixels are views, not copies."""
+        """Return each distinct position once, increasing; the pixels are views, not copies."""
         frames = _frames(source)
         for position in checked_positions(positions, table).tolist():
             yield Frame(position, frames[table.indices[position]])

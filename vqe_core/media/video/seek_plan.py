@@ -1,6 +1,6 @@
 """Which packets of a video must be decoded to get a few of its frames.
 
-Pictures between two keyframes form a group; a decoder can start at any keyframe. So groups that hold no wanted
+Images between two keyframes form a group; a decoder can start at any keyframe. So groups that hold no wanted
 frame are not decoded, and a group is left after its last wanted frame.
 """
 
@@ -21,17 +21,17 @@ from vqe_core.media.container import presentation_time
 
 
 class Feed(Enum):
-    """What to do with a packet."""
+    """Decision about a packet."""
 
     SKIP = "skip"  # no wanted frame needs it
-    REFERENCE = "reference"  # decode it if other pictures refer to it; its own picture is not wanted
-    TARGET = "target"  # its picture is wanted
+    REFERENCE = "reference"  # decode it if other images refer to it; its own image is not wanted
+    TARGET = "target"  # its image is wanted
 
 
 class PacketPlan:
     """Decide packet by packet, in the order of the file, without looking ahead.
 
-    An open group has pictures that are shown before its keyframe but stored after it, and that need the group
+    An open group has images that are shown before its keyframe but stored after it, and that need the group
     before. They are recognised by being still missing when the keyframe comes, and the plan then runs on.
 
     Args:
@@ -52,7 +52,7 @@ class PacketPlan:
         return not self._missing
 
     def step(self, time: float, is_keyframe: bool) -> Feed:
-        """What to do with the next packet.
+        """Decide about the next packet.
 
         Args:
             time: its presentation time (s).
@@ -77,10 +77,10 @@ class PacketPlan:
 
 
 class PlannedDecode:
-    """The pictures that come out of a decoder fed by ``plan``, wanted ones among others.
+    """The images that come out of a decoder fed by ``plan``, wanted ones among others.
 
     Ends early where a packet has no time or cannot be decoded, or where a keyframe is none: some encoders mark
-    the start of a gradual refresh, from where pictures are not exact for a while.
+    the start of a gradual refresh, from where images are not exact for a while.
 
     Args:
         container: freshly opened.
@@ -102,10 +102,10 @@ class PlannedDecode:
                 time = presentation_time(packet, self._stream)
                 if time is None:
                     break
-                for picture in self._feed(packet, time):
-                    if not self._is_exact(picture):
+                for image in self._feed(packet, time):
+                    if not self._is_exact(image):
                         return
-                    yield picture
+                    yield image
                 if self._plan.finished and not self._feeding:
                     return
             yield from filter(self._is_exact, self._context.decode(None))
@@ -115,10 +115,10 @@ class PlannedDecode:
     def _feed(self, packet: av.Packet[Any], time: float) -> list[VideoFrame]:
         feed = self._plan.step(time, packet.is_keyframe)
         if feed is Feed.SKIP:
-            pictures = self._context.decode(None) if self._feeding else []
+            images = self._context.decode(None) if self._feeding else []
             self._context.flush_buffers()
             self._feeding, self._skipped = False, True
-            return pictures
+            return images
         if not self._feeding:
             self._feeding = True
             self._entry = time if self._skipped else None
@@ -126,24 +126,24 @@ class PlannedDecode:
         self._context.skip_frame = "NONREF" if unwanted else "DEFAULT"
         return self._context.decode(packet)
 
-    def _is_exact(self, picture: VideoFrame) -> bool:
-        """False if decoding began at a keyframe whose picture is not whole in itself."""
+    def _is_exact(self, image: VideoFrame) -> bool:
+        """Tell False if decoding began at a keyframe whose image is not whole in itself."""
         if self._entry is None:
             return True
-        time = presentation_time(picture, self._stream)
+        time = presentation_time(image, self._stream)
         if time is not None and time < self._entry:
             # Shown before the keyframe, so it needs what was skipped, and the plan does not want it.
             return True
-        if time != self._entry or picture.pict_type != PictureType.I:
+        if time != self._entry or image.pict_type != PictureType.I:
             return False
         self._entry = None
         return True
 
 
 def _may_skip_unreferenced(stream: VideoStream) -> bool:
-    """Whether the decoder may drop pictures that it knows no other refers to.
+    """Tell whether the decoder may drop images that it knows no other refers to.
 
-    Not in AV1, whose decoder takes the choice once and for all. In HEVC the mark only says that no picture of
+    Not in AV1, whose decoder takes the choice once and for all. In HEVC the mark only says that no image of
     the same temporal layer refers to it.
     """
     codec = stream.codec_context.codec.canonical_name

@@ -45,7 +45,7 @@ class TorchcodecReader:
         return torchcodec_version()
 
     def probe(self, source: MediaSource) -> FrameTable:
-        """The frames that the decoder gives from first to last. No keyframes are known.
+        """Return the frames that the decoder gives from first to last. No keyframes are known.
 
         Raises:
             MediaError: it cannot be decoded; ``code`` says why.
@@ -73,7 +73,7 @@ class TorchcodecReader:
         )
 
     def frames(self, source: MediaSource, table: FrameTable, positions: np.ndarray) -> Iterator[Frame]:
-        """Each distinct position once, increasing.
+        """Return each distinct position once, increasing.
 
         Raises:
             TableMismatchError: the decoder gave a frame with another time.
@@ -105,7 +105,7 @@ def torchcodec_version() -> str:
 
 
 def frames_by_number(decoder: Any, name: str, table: FrameTable, wanted: np.ndarray) -> Iterator[Frame]:
-    """The pictures at ``wanted`` positions of ``table``, distinct and increasing, each with the time it must have.
+    """Return the images at ``wanted`` positions of ``table``, distinct and increasing, each with the time it must have.
 
     Raises:
         TableMismatchError: the decoder gave a frame with another time.

@@ -26,20 +26,20 @@ _GREY = np.array([19595, 38470, 7471], dtype=np.uint32)
 
 
 def grey(pixels: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3) RGB -> uint8 (H, W) grey, rounded."""
+    """Return uint8 (H, W, 3) RGB -> uint8 (H, W) grey, rounded."""
     # numpy 1 would keep a product of uint8 and a scalar in 16 bits, which it does not fit into.
     weighted = sum(np.multiply(pixels[..., i], _GREY[i], dtype=np.uint32) for i in range(3))
     return ((weighted + 32768) >> 16).astype(np.uint8)
 
 
 def frame_differences(frames: Iterable[Frame]) -> np.ndarray:
-    """Mean absolute grey difference of each frame to the one before it.
+    """Return mean absolute grey difference of each frame to the one before it.
 
     Args:
         frames: in order; two are held at a time.
 
     Returns:
-        float64 (N,), 0 to 255. The first is 0; a change of picture size counts as 255.
+        float64 (N,), 0 to 255. The first is 0; a change of image size counts as 255.
     """
     differences: list[float] = []
     previous: np.ndarray | None = None
@@ -85,7 +85,7 @@ class Video:
         return read_by(self.reader)
 
     def frames(self, positions: np.ndarray) -> Iterator[Frame]:
-        """The pictures at the distinct ``positions`` of ``table``, increasing, one at a time.
+        """Return the images at the distinct ``positions`` of ``table``, increasing, one at a time.
 
         Args:
             positions: int, as samplers return them.
@@ -105,7 +105,7 @@ class Video:
             yield Frame(back[frame.position], frame.pixels)
 
     def read(self, use: Callable[[Video], Result]) -> Result:
-        """What ``use`` makes of the video; of a damaged one, what it makes of the frames that really decode.
+        """Call ``use`` with the video; with a damaged one again, with the frames that really decode.
 
         Args:
             use: is called again, with `decoded`, where a frame is not what the table says.
@@ -116,7 +116,7 @@ class Video:
             return use(self.decoded())
 
     def with_differences(self) -> Video:
-        """The same video with ``table.differences`` filled in. Decodes every frame of the segment.
+        """Return the same video with ``table.differences`` filled in. Decodes every frame of the segment.
 
         The first frame of the segment has difference 0.
         """
@@ -124,7 +124,7 @@ class Video:
         return replace(self, table=replace(self.table, differences=differences))
 
     def decoded(self) -> Video:
-        """The same video with a table made by decoding every frame, so that damaged parts are left out.
+        """Return the same video with a table made by decoding every frame, so that damaged parts are left out.
 
         Its warnings say what is damaged. Only files read by PyAV have such a table; others stay as they are.
         """
@@ -204,7 +204,7 @@ def choose_reader(value: Any, *, option: str = "reader") -> VideoReader | None:
 
 
 def reader_versions(sources: Iterable[MediaSource] = ()) -> dict[str, str]:
-    """Versions of what decodes, for the signature: another one may give other pixels.
+    """Return versions of what decodes, for the signature: another one may give other pixels.
 
     Args:
         sources: the videos of the call. torchcodec is named only if one of them is an open decoder.

@@ -62,7 +62,7 @@ class ByJointSpace:
         with (
             pool,
             OrderedPrefetch(
-                len(pairs), lambda i, worker: self._read(pairs[i], worker), lanes=1, worker=pool.worker, waiting=1
+                len(pairs), lambda i, worker: self._read(pairs[i], worker), threads=1, worker=pool.worker, waiting=1
             ) as reading,
         ):
             return [watch.attempt(self._one, pairs[i], reading.items(i)) for i in bar]
