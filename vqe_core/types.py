@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MediaSource:
-    """Where a video comes from: exactly one of a path, encoded bytes, decoded frames or an open decoder.
+    """Origin of a video: exactly one of a path, encoded bytes, decoded frames or an open decoder.
 
     ``start`` and ``end`` (seconds, half-open) limit it to a segment. ``fps`` gives decoded frames a clock.
     """

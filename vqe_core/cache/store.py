@@ -93,7 +93,7 @@ class EmbeddingCache:
 
     @property
     def folder(self) -> Path:
-        """Where the entries lie."""
+        """Folder of the entries."""
         return self.upkeep.folder
 
     def get(self, key: CacheKey) -> Entry | None:

@@ -1,4 +1,4 @@
-"""How sources become embeddings: what a host decides once a call."""
+"""Settings by which sources become embeddings, decided once a call."""
 
 from __future__ import annotations
 

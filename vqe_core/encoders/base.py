@@ -1,4 +1,4 @@
-"""What the parts that compare sound and image need of a model. Imports nothing heavy.
+"""Interfaces of the models that compare audio and images. Imports nothing heavy.
 
 Waveforms are mono float32 (T,) in [-1, 1], already at the model's ``sampling_rate`` and at most ``longest``
 seconds long; ``AudioSamples`` pass too, and are checked for both.

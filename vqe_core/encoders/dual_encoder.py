@@ -1,4 +1,4 @@
-"""What every image-text encoder shares: batches of images and texts to unit embeddings on the CPU."""
+"""Shared base of image-text encoders: batches of images and texts to unit embeddings on the CPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a similarity is worth: the same numbers for pairs that do not belong together.
+"""Calibration of a similarity by pairs that do not belong together.
 
 Task: does the sound of a clip fit its image better than the sounds of the other clips do?
 Conventions: ``matrix[i, j]`` is the similarity of video i and the sound of row j, so the diagonal holds the true

@@ -42,7 +42,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Role:
-    """What a model is asked for: the words of messages and status words.
+    """Purpose that a model is asked for: the words of messages and status words.
 
     Attributes:
         name: ``describer`` or ``judge``; status words and fields of signatures begin with it.
@@ -127,7 +127,7 @@ class ChatEndpoint:
 
     @property
     def url(self) -> str:
-        """Where requests go."""
+        """Address that requests go to."""
         base = self.api_url.rstrip("/")
         return base if base.endswith(CHAT) else f"{base}{CHAT}"
 
@@ -203,7 +203,7 @@ def _missing_openai() -> MissingPackageError:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What came back.
+    """Answer of a server.
 
     Attributes:
         status: HTTP status, 0 where there was no answer.
@@ -434,7 +434,7 @@ class _Sender:
 
 @dataclass(frozen=True)
 class _Transport:
-    """What goes over the network: the headers named here and no others, for one answer bounded in length and time.
+    """Transport over the network: the headers named here and no others, for one answer bounded in length and time.
 
     openai adds headers of the variables OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS, which are meant
     for another server, and headers about this machine. Its time-outs are of each piece of an answer, so that a server

@@ -1,4 +1,4 @@
-"""What a judge is shown and told, and what its answer means: a number from 0 to 1 with a reason.
+"""Prompt of a judge, and the meaning of its answer: a number from 0 to 1 with a reason.
 
 Models are told to answer in JSON, and many do not: words before it, a fence around it, a bare number, ``Score: 8/10``.
 Where the number is not certain there is none: a wrong number is worse than none. Neither ``response_format`` nor

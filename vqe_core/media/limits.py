@@ -1,4 +1,4 @@
-"""What a video file may ask for before it is refused."""
+"""Limits of videos and audio: more is refused."""
 
 from __future__ import annotations
 

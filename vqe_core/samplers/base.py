@@ -1,4 +1,4 @@
-"""What a sampler is, and the rules that all of them share."""
+"""Interface of frame samplers, their choice by option, and the rules that all of them share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every metric shares: columns and their checks, options, errors and statuses, means, signature, map, tables.
+"""Base of every metric: columns and their checks, options, errors and statuses, means, signature, map, tables.
 
 A scorer is a frozen dataclass of options. A metric of its own is a subclass that says which inputs it takes, what its
 scores are called, and how a row is scored; see ``clip_score.py`` for the shortest one.

@@ -1,4 +1,4 @@
-"""What `datasets` takes a scorer for: its options that change a score, the content they name, and the versions.
+"""Fingerprint of a scorer for `datasets`: its options that change a score, the content they name, and the versions.
 
 A pickle carries all options. `datasets` names its cache files by a hash of the same pickle, so that a scorer on another
 device, or with another batch size, would score a data set again. Its hash therefore sees the options as

@@ -38,7 +38,7 @@ DEFAULT_MODEL = "openai/clip-vit-base-patch32"
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingOptions:
-    """Which frames of a video are looked at."""
+    """Options of which frames of a video are looked at."""
 
     default_frame_num: ClassVar[int] = 10  # of uniform sampling
 
@@ -82,7 +82,7 @@ class SamplingOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
-    """How models compute."""
+    """Options of how models compute."""
 
     device: str = option("auto", "auto (cuda, mps or cpu) or a torch device", changes_scores=False)
     dtype: str = option("auto", "auto (float32), float32, bfloat16 or float16")
@@ -100,7 +100,7 @@ class ModelOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RunningOptions:
-    """Where and how files are decoded, and what becomes of rows that cannot be scored."""
+    """Options of where and how files are decoded, and of rows that cannot be scored."""
 
     reader: Any = option(None, "what decodes video files: {readers}, or a reader (default: pyav)", kind="reader")
     decoder: Any = option("auto", "shorthand for reader: auto (pyav), pyav, or nvdec (an NVIDIA GPU, by torchcodec)")

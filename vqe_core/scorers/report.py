@@ -1,4 +1,4 @@
-"""What a call of a metric gives, and the forms in which hosts want it: a dictionary, typed columns, lines of text."""
+"""Report of a call of a metric, and the forms in which hosts want it: a dictionary, typed columns, lines of text."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ResultNames(NamedTuple):
 
 @dataclass(frozen=True)
 class RowOutcome:
-    """What became of one row: scores with warnings, or the error that stopped it.
+    """Outcome of one row: scores with warnings, or the error that stopped it.
 
     Attributes:
         scores: by name; a flag is a bool. What is absent is NaN, or False of a flag.
@@ -94,7 +94,7 @@ class RowOutcome:
 
 
 class HostOptions(Protocol):
-    """What the forms of a report depend on, of a scorer."""
+    """Options of a scorer that the forms of a report depend on."""
 
     @property
     def per_sample(self) -> bool: ...

@@ -1,4 +1,4 @@
-"""What the demo says about each clip: right captions, and wrong ones of every degree."""
+"""Captions of each clip of the demo: right captions, and wrong ones of every degree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What decoding in another process may cost."""
+"""Limits of what decoding in another process may cost."""
 
 from __future__ import annotations
 

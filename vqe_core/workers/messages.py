@@ -1,4 +1,4 @@
-"""What parent and worker say to each other: pickles, each after its length, over two pipes."""
+"""Messages of parent and worker: pickles, each after its length, over two pipes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Reply(IntEnum):
 
 
 class Placement(NamedTuple):
-    """Where in the shared memory an array lies."""
+    """Place of an array in the shared memory."""
 
     offset: int
     shape: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Who decodes: this process, or worker processes that bad files may kill."""
+"""Pool of worker processes that decode, which bad files may kill; or none, and this process decodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a video reader is."""
+"""Interfaces of video readers, and the reader of frame arrays."""
 
 from __future__ import annotations
 

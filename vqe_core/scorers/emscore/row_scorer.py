@@ -55,7 +55,7 @@ class EMScoring(CaptionScoring):
 
 @dataclass(frozen=True)
 class RowScorer:
-    """How rows are scored.
+    """Scoring of one row after the other, with fixed options.
 
     Attributes:
         score_types, metrics: what to report.

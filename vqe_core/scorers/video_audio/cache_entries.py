@@ -1,4 +1,4 @@
-"""What was made of sounds as cache entries: the tags of a sound, the windows of a pair."""
+"""Cache entries of what was made of audio: the tags of a sound, the windows of a pair."""
 
 from __future__ import annotations
 

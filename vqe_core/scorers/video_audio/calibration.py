@@ -1,4 +1,4 @@
-"""What a similarity means: against the mismatches of its call, or against a bank of other sounds."""
+"""Meaning of a similarity: against the mismatches of its call, or against a bank of other sounds."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class FrameComparison:
 
     @cached_property
     def settings(self) -> EmbedSettings:
-        """How frames are embedded."""
+        """Settings by which frames are embedded."""
         return EmbedSettings.of(self.options, self.windowing.views)
 
     def compare(self, pairs: Sequence[SoundPair]) -> list[PairResult | VqeError]:

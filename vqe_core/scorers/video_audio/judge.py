@@ -31,7 +31,7 @@ MOST_FRAMES = 32  # of one clip: each is paid for, by whoever runs the model
 
 @dataclass(frozen=True, eq=False)
 class _Shown:
-    """What a judge is shown of one pair, what read the images, and warnings for the row."""
+    """One pair as a judge is shown it, with what read the images and warnings for the row."""
 
     clip: JudgedClip
     reader: str

@@ -34,13 +34,13 @@ class SoundPair:
 
     @property
     def sources(self) -> list[MediaSource]:
-        """What there is to decode."""
+        """Sources that there are to decode."""
         return [self.video, self.audio] if isinstance(self.audio, MediaSource) else [self.video]
 
 
 @dataclass(frozen=True, eq=False)
 class PairResult:
-    """What came of one pair.
+    """Result of one pair.
 
     Attributes:
         similarities: float (n,), cosine of each sampled frame, or of each window; or a judge's one number.

@@ -25,7 +25,7 @@ _WORDS_OF = {"tags": ("tags",), "description": ("description",), "judge": ("reas
 
 @dataclass(frozen=True, eq=False)
 class SoundOutcome:
-    """What became of one row: the results of its videos, or the error that stopped it."""
+    """Outcome of one row: the results of its videos, or the error that stopped it."""
 
     pairs: tuple[PairResult, ...] = ()
     error: VqeError | None = None

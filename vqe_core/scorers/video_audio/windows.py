@@ -50,7 +50,7 @@ class WindowedEmbeddings:
 
 @dataclass(frozen=True)
 class Windowing:
-    """How a row is cut into windows.
+    """Division of a row into windows.
 
     Attributes:
         window, hop: seconds; None: what the model hears at once, and no overlap.
