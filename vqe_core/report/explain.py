@@ -22,6 +22,7 @@ from vqe_core.functional.idf import IdfTable
 from vqe_core.media import TableMismatchError, Video, as_media_source, shrunk
 from vqe_core.report.word_alignment import Word, WordEvidence, frame_names, read_words, word_evidence
 from vqe_core.runtime import own_precision
+from vqe_core.scorers.caption_scorer import CaptionScorer
 from vqe_core.scorers.emscore.idf import resolve_idf
 from vqe_core.scorers.emscore.scorer import EMScore
 from vqe_core.scorers.report import ScoreReport
@@ -48,14 +49,14 @@ class SeenVideo:
 
 
 def look_at_video(
-    scorer: EMScore, video: Any, captions: Sequence[str], *, longest_side: int | None = None
+    scorer: CaptionScorer, video: Any, captions: Sequence[str] = (), *, longest_side: int | None = None
 ) -> SeenVideo:
     """Sample a video as ``scorer`` does, and match its frames with the words of ``captions``.
 
     Args:
         scorer: says which model and which frames.
         video: anything ``EMScore`` takes; not an open decoder, as the video is read twice.
-        captions: those to explain.
+        captions: those to explain. Default: none.
         longest_side: shrink the frames to this many pixels as they are read. Default: as they are.
 
     Raises:
