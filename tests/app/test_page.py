@@ -38,6 +38,12 @@ def files(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def clip_score(tmp_path_factory):
+    with serve_space("clip_score", tmp_path_factory.mktemp("clip_score")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
 def emscore(tmp_path_factory):
     with serve_space("emscore", tmp_path_factory.mktemp("emscore")) as address:
         yield address
@@ -56,11 +62,13 @@ def quiet(at):
     return True
 
 
-@pytest.mark.parametrize("title", ["EMScore", "Video-audio similarity"])
-def test_the_commands_of_the_readme_serve_their_pages(title, tmp_path):
+@pytest.mark.parametrize(
+    ("metric", "title"),
+    [("clip_score", "CLIPScore"), ("emscore", "EMScore"), ("video_audio_similarity", "Video-audio similarity")],
+)
+def test_the_commands_of_the_readme_serve_their_pages(metric, title, tmp_path):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    own, other = re.findall(r"python (metrics/\w+/app\.py)", readme)
-    script = own if title == "EMScore" else other
+    (script,) = [path for path in re.findall(r"python (metrics/\w+/app\.py)", readme) if f"/{metric}/" in path]
     with serve(script, ROOT, tmp_path, PYTHONPATH=str(ROOT)) as address:
         assert title in urllib.request.urlopen(address).read().decode()
 
@@ -135,6 +143,28 @@ def test_a_narrow_page_does_not_scroll_sideways(browser, emscore, files, dark):
         assert at.page.evaluate("document.documentElement.scrollWidth") <= 390
         widths = "[...document.querySelectorAll('.vqe-scores td')].map(cell => cell.getBoundingClientRect().right)"
         assert max(at.page.evaluate(widths)) <= 390
+        assert quiet(at)
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_captions_are_ranked_by_clip_score(browser, clip_score, files, width, dark):
+    with visit(browser, clip_score, width=width, dark=dark) as at:
+        at.upload(files / "clip.mp4")
+        right = CLIP.captions(1)[0]
+        at.page.fill("#captions textarea", f"two red stars\n{HOSTILE}\n{right}")
+        at.page.fill("#references textarea", CLIP.captions(2)[1])
+        text = at.score(".vqe-scores")
+        assert HOSTILE in text
+        rows = at.page.locator(".vqe-scores tbody tr").all_inner_texts()
+        assert len(rows) == 3 and right in rows[0]
+        both = [[float(value) for value in re.findall(r"\d\.\d{3}", row)] for row in rows]
+        ranked = [ref_clip_score for ref_clip_score, _ in both]
+        assert ranked == sorted(ranked, reverse=True) and ranked[0] > ranked[-1]
+        assert at.page.locator(".vqe-scores .vqe-track i").count() == 6
+        assert at.page.locator(".vqe-strip li").all_inner_texts()[:2] == ["0.00 s", "0.25 s"]
+        assert at.page.locator(".vqe-strip li").count() == 10
+        assert at.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert at.page.title() == "CLIPScore"
         assert quiet(at)
 
 

@@ -36,7 +36,7 @@ def clip_score_page(card: Path) -> Blocks:
     return caption_page(
         card,
         title="CLIPScore",
-        question="Does a caption as a whole fit a video as a whole? Upload a clip, type captions, and see which fits best.",
+        question="Does a caption as a whole fit a video? Upload a clip, type captions, and see which fits best.",
         score=score_captions,
     )
 

@@ -31,9 +31,7 @@ def emscore_page(card: Path) -> Blocks:
 
 def _score(request: CaptionRequest) -> str:
     scorer = EMScore(**request.options)
-    return render_explanations(
-        explain_captions(scorer, request.captions, request.video, references=request.references)
-    )
+    return render_explanations(explain_captions(scorer, request.captions, request.video, references=request.references))
 
 
 def render_explanations(explanations: list[Explanation]) -> str:
