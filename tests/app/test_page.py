@@ -128,7 +128,7 @@ def test_a_file_that_is_no_video_is_named_without_its_folder(browser, emscore, f
         at.page.fill("#captions textarea", "a star")
         text = at.score("[role=alert]")
         assert name in text
-        assert "This file" in text or "no video or sound file" in text
+        assert "This file" in text or "no video or audio file" in text
         assert str(files) not in text and "/tmp" not in text and "uploads" not in text
         assert at.other_hosts() == set()
 
@@ -168,7 +168,7 @@ def test_captions_are_ranked_by_clip_score(browser, clip_score, files, width, da
         assert quiet(at)
 
 
-def test_sound_is_compared_with_the_picture(browser, video_audio, files):
+def test_audio_is_compared_with_the_video(browser, video_audio, files):
     with visit(browser, video_audio) as at:
         started = time.monotonic()
         at.upload(files / "clip.mp4")
@@ -183,15 +183,15 @@ def test_sound_is_compared_with_the_picture(browser, video_audio, files):
         assert quiet(at)
 
 
-def test_another_sound_and_a_description_can_be_given(browser, video_audio, files, tmp_path):
+def test_another_audio_and_a_description_can_be_given(browser, video_audio, files, tmp_path):
     soundfile.write(tmp_path / "silence.wav", np.zeros(16000, np.float32), 16000)
     with visit(browser, video_audio, width=390) as at:
         at.upload(files / "clip.mp4")
-        at.page.set_input_files("#sound input[type=file]", str(tmp_path / "silence.wav"))
-        at.page.wait_for_selector("#sound >> text=silence", timeout=60_000)
+        at.page.set_input_files("#audio input[type=file]", str(tmp_path / "silence.wav"))
+        at.page.wait_for_selector("#audio >> text=silence", timeout=60_000)
         text = at.score("[role=alert]")
-        assert "The sound is silent" in text and str(tmp_path) not in text
-        at.page.locator("#sound button[aria-label='Remove this file'], #sound button[aria-label=Clear]").first.click()
+        assert "The audio is silent" in text and str(tmp_path) not in text
+        at.page.locator("#audio button[aria-label='Remove this file'], #audio button[aria-label=Clear]").first.click()
         at.page.fill("#description textarea, #description input", CLIP.sound_caption())
         assert "by description" in at.score(".vqe-tiles")
         assert at.page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -200,7 +200,7 @@ def test_another_sound_and_a_description_can_be_given(browser, video_audio, file
 
 def test_an_example_has_tags(browser, video_audio):
     with visit(browser, video_audio) as at:
-        at.page.get_by_text("clip 1 with the sound of clip 2").click()
+        at.page.get_by_text("clip 1 with the audio of clip 2").click()
         at.page.wait_for_selector("#video video", timeout=60_000)
         at.score(".vqe-tags")
         assert at.page.locator(".vqe-tags .vqe-track").count() >= 1

@@ -162,7 +162,7 @@ def _figure(width: float, height: float) -> Figure:
 
 @cache
 def _shown_figure() -> type[Figure]:
-    """Return a class of figures that notebooks show; a plain ``Figure`` shows only once pyplot is imported, a global."""
+    """Return a class of figures that notebooks show; a plain ``Figure`` they show only after importing pyplot."""
     from matplotlib.figure import Figure
 
     class ShownFigure(Figure):
