@@ -41,7 +41,7 @@ HEADLINES = {
     "decode_error": "This file cannot be read.",
     "format_not_allowed": "This is no video or audio file that can be read here.",
     "no_video_stream": "This file has no video stream.",
-    "no_frames": "This file has no video stream.",
+    "no_frames": "This file has no frames.",
     "empty_file": "This file is empty.",
     "no_audio": "This video has no audio.",
     "silent": "The audio is silent.",
@@ -250,7 +250,7 @@ def plain_words(error: VqeError) -> tuple[str, str]:
     Example:
         >>> from vqe_core.errors import MediaError
         >>> plain_words(MediaError("'/srv/uploads/1f/a.mp4' has no frame", code="no_frames"))
-        ('This file has no video stream.', "'a.mp4' has no frame")
+        ('This file has no frames.', "'a.mp4' has no frame")
     """
     inner = error.__cause__ if isinstance(error.__cause__, VqeError) else error
     detail = without_folders(str(inner))
