@@ -123,7 +123,7 @@ class VideoCaptioningEvaluator(Evaluator):
         return model_or_pipeline
 
     def predictions_processor(self, predictions: Any, label_mapping: Any = None) -> dict[str, list[Any]]:
-        """Read captions from what pipelines give: strings, ``{"generated_text"}``, or a list with one of these a row."""
+        """Read captions from what pipelines give: strings, ``{"generated_text"}``, or lists of one of these."""
         return {"predictions": [_caption(entry) for entry in predictions]}
 
     def compute_metric(
