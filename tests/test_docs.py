@@ -39,7 +39,7 @@ ELSEWHERE = {
     ("docs/dataflow.md", "from dataflow.utils.registry import"): DATAFLOW,
     ("docs/dataflow.md", "from vqe_core.describers.endpoint import"): DATAFLOW,
     ("docs/dataflow.md", 'VideoAudioSimilarity(method="judge", llm_serving=serving, min_score=0.5)'): (
-        "tests/integrations/dataflow/inside_servings.py::test_the_api_serving_judges_pictures_and_sounds"
+        "tests/integrations/dataflow/inside_servings.py::test_the_api_serving_judges_images_and_audio"
     ),
     ("docs/datasets.md", "# score.py import"): (
         "tests/scorers/test_base_map_processes.py::test_the_recipe_for_spawn_in_the_documentation_ends"

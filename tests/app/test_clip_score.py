@@ -35,9 +35,3 @@ def test_a_request_becomes_a_page_with_every_score(tmp_path, references):
     assert shown.index(clip.captions(1)[0]) < shown.index("two &lt;b&gt; stars")
     assert ("RefCLIPScore" in shown) == (references is not None)
     assert shown.count("Frame 4 of 4") == 1
-
-
-def test_what_is_missing_is_said_before_the_clip_is_read():
-    models = {"Toy": "toy"}
-    assert "There is no video yet" in str(read_request(models, None, "a star", None, "toy", 4))
-    assert "There is no caption yet" in str(read_request(models, "no/clip.mp4", " \n", None, "toy", 4))

@@ -56,7 +56,7 @@ def video_audio(tmp_path_factory):
 
 
 def quiet(at):
-    """The page has complained about nothing and asked nobody else."""
+    """Check that the page logged no error and asked no other host."""
     assert at.errors == []
     assert at.other_hosts() == set()
     return True
