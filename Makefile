@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo spaces docs test test-slow lint types format strip-notebooks train evaluate-toy bench bench-quick clean help
+.PHONY: demo spaces docs test test-slow lint types format cards strip-notebooks train evaluate-toy bench bench-quick clean help
 
 help:
 	@echo "make demo             score toy clips and write demo_out/report.html"
@@ -13,6 +13,7 @@ help:
 	@echo "make test             lint, types, tests, docstring and README examples"
 	@echo "make test-slow        the tests that take minutes"
 	@echo "make format           format the code"
+	@echo "make cards            write the option tables of the metric cards"
 	@echo "make strip-notebooks  take outputs out of the notebooks"
 	@echo "make train            train the toy model again (about 20 minutes), into build/toy"
 	@echo "make evaluate-toy     measure the shipped toy model and rewrite its card"
@@ -45,6 +46,9 @@ types: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+cards: $(VENV)/.installed
+	$(BIN)/python metrics/cards.py
 
 strip-notebooks: $(VENV)/.installed-dev
 	$(BIN)/nbstripout notebooks/*.ipynb

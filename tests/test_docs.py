@@ -57,7 +57,7 @@ ELSEWHERE = {
     ("docs/guides/dataflow.md", "from dataflow.utils.registry import"): DATAFLOW,
     ("docs/guides/dataflow.md", "from vqe_core.llm import"): DATAFLOW,
     ("docs/guides/dataflow.md", 'VideoAudioSimilarity(method="judge", llm_serving=serving, min_score=0.5)'): (
-        "tests/integrations/dataflow/inside_servings.py::test_the_api_serving_judges_pictures_and_sounds"
+        "tests/integrations/dataflow/inside_servings.py::test_the_api_serving_judges_images_and_audio"
     ),
     ("docs/guides/datasets.md", "# score.py import"): (
         "tests/scorers/test_base_map_processes.py::test_the_recipe_for_spawn_in_the_documentation_ends"
@@ -65,6 +65,7 @@ ELSEWHERE = {
     ("docs/speed.md", "python -m benchmarks.tables build/benchmarks/*.json"): (
         "tests/test_benchmarks.py::test_the_line_of_the_documentation_prints_the_tables"
     ),
+    ("metrics/clip_score/README.md", "@inproceedings{hessel2021clipscore, title ="): PICTURE,
     ("metrics/emscore/README.md", "@inproceedings{shi2022emscore, title ="): PICTURE,
 }
 

@@ -68,7 +68,7 @@ TESTED_BY = {
     "vqe_core/scorers/video_audio/windows.py": METRIC,
     "vqe_core/toy/foils.py": "tests/toy/test_captions.py",
     "vqe_core/toy/judge.py": "tests/metrics/test_judged.py",
-    "vqe_core/toy/image.py": "tests/toy/test_clips.py",
+    "vqe_core/toy/picture.py": "tests/toy/test_clips.py",
     "vqe_core/toy/sound.py": "tests/toy/test_clips.py",
     "vqe_core/toy/wordings.py": "tests/toy/test_demo.py",
     "vqe_core/workers/limits.py": "tests/workers/test_client_faults.py",

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from vqe_core.app.emscore import emscore_page, warm_up
+from vqe_core.app.captions import warm_up
+from vqe_core.app.emscore import emscore_page
 from vqe_core.app.page import launch
 
 if __name__ == "__main__":

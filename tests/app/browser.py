@@ -26,7 +26,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 @contextmanager
 def serve_space(metric: str, folder: Path, **environment: str) -> Iterator[str]:
-    """Run a copy of ``metrics/<metric>`` from a folder called ``app``; the address of its page.
+    """Run a copy of ``metrics/<metric>`` from a folder called ``app``; yield the URL of its page.
 
     Args:
         metric: folder in metrics/.
@@ -43,7 +43,7 @@ def serve_space(metric: str, folder: Path, **environment: str) -> Iterator[str]:
 
 @contextmanager
 def serve(script: str, start: Path, folder: Path, **environment: str) -> Iterator[str]:
-    """Run ``python script`` in the folder ``start``; the address of its page.
+    """Run ``python script`` in the folder ``start``; yield the URL of its page.
 
     Args:
         script: path from ``start``.
@@ -94,7 +94,7 @@ class Visit:
     errors: list[str] = field(default_factory=list)
 
     def other_hosts(self) -> set[str]:
-        """Hosts that were asked for anything, the page's own left out."""
+        """Return the hosts that were asked for anything, but the page's own."""
         hosts = {urlsplit(url).netloc for url in self.requests if not url.startswith(("data:", "blob:"))}
         return hosts - {urlsplit(self.address).netloc}
 
@@ -104,7 +104,7 @@ class Visit:
         self.page.wait_for_selector("#video video", timeout=60_000)
 
     def score(self, shown: str) -> str:
-        """Press the button; the text of the results once ``shown`` (a selector) is among them."""
+        """Press the button; return the text of the results once ``shown`` (a selector) is among them."""
         self.page.click("#go")
         self.page.wait_for_selector(f"#results {shown}", timeout=120_000)
         text: str = self.page.inner_text("#results")
@@ -113,7 +113,7 @@ class Visit:
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """A browser that asks nobody anything by itself."""
+    """Start a browser that makes no request of its own."""
     playwright = required_package("playwright.sync_api")
     program = required_program("chromium", "chromium-browser", "google-chrome")
     with playwright.sync_playwright() as driver:

@@ -15,7 +15,7 @@ from tests.app.browser import ROOT, chromium, serve, visit
 from tests.required import required_package
 from vqe_core.toy.clips import make_clip, write_clip
 
-METRICS = ("emscore", "video_audio_similarity")
+METRICS = ("clip_score", "emscore", "video_audio_similarity")
 OWN = "the package of this Space\n"
 
 
@@ -29,6 +29,12 @@ def assembled(metric: str, folder: Path) -> Path:
 
 def files_of(folder: Path) -> set[Path]:
     return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and "__pycache__" not in str(path)}
+
+
+def test_every_metric_has_a_space():
+    scripts = [path.stem for path in ROOT.glob("metrics/*/*.py") if path.stem == path.parent.name]
+    pages = [path.parent.name for path in ROOT.glob("metrics/*/app.py")]
+    assert tuple(sorted(scripts)) == tuple(sorted(pages)) == METRICS
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -78,7 +84,10 @@ def test_what_lies_in_the_checkout_asks_no_index_for_the_package(metric):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("metric", "shown"), [("emscore", ".vqe-scores"), ("video_audio_similarity", ".vqe-tiles")])
+@pytest.mark.parametrize(
+    ("metric", "shown"),
+    [("clip_score", ".vqe-scores"), ("emscore", ".vqe-scores"), ("video_audio_similarity", ".vqe-tiles")],
+)
 def test_an_assembled_space_scores_with_its_own_package_and_nothing_else_on_the_path(metric, shown, tmp_path):
     required_package("gradio")
     space = assembled(metric, tmp_path / "space")
@@ -92,7 +101,7 @@ def test_an_assembled_space_scores_with_its_own_package_and_nothing_else_on_the_
         visit(browser, address) as at,
     ):
         at.upload(tmp_path / "clip.mp4")
-        if metric == "emscore":
+        if metric != "video_audio_similarity":
             at.page.fill("#captions textarea", clip.captions(1)[0])
         assert re.search(r"\d\.\d", at.score(shown))
         assert at.errors == [] and at.other_hosts() == set()

@@ -38,6 +38,12 @@ def files(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def clip_score(tmp_path_factory):
+    with serve_space("clip_score", tmp_path_factory.mktemp("clip_score")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
 def emscore(tmp_path_factory):
     with serve_space("emscore", tmp_path_factory.mktemp("emscore")) as address:
         yield address
@@ -50,17 +56,19 @@ def video_audio(tmp_path_factory):
 
 
 def quiet(at):
-    """The page has complained about nothing and asked nobody else."""
+    """Check that the page logged no error and asked no other host."""
     assert at.errors == []
     assert at.other_hosts() == set()
     return True
 
 
-@pytest.mark.parametrize("title", ["EMScore", "Video-audio similarity"])
-def test_the_commands_of_the_guide_serve_their_pages(title, tmp_path):
+@pytest.mark.parametrize(
+    ("metric", "title"),
+    [("clip_score", "CLIPScore"), ("emscore", "EMScore"), ("video_audio_similarity", "Video-audio similarity")],
+)
+def test_the_commands_of_the_guide_serve_their_pages(metric, title, tmp_path):
     guide = (ROOT / "docs" / "guides" / "spaces.md").read_text(encoding="utf-8")
-    own, other = re.findall(r"python (metrics/\w+/app\.py)", guide)
-    script = own if title == "EMScore" else other
+    (script,) = [path for path in re.findall(r"python (metrics/\w+/app\.py)", guide) if f"/{metric}/" in path]
     with serve(script, ROOT, tmp_path, PYTHONPATH=str(ROOT)) as address:
         assert title in urllib.request.urlopen(address).read().decode()
 
@@ -120,7 +128,7 @@ def test_a_file_that_is_no_video_is_named_without_its_folder(browser, emscore, f
         at.page.fill("#captions textarea", "a star")
         text = at.score("[role=alert]")
         assert name in text
-        assert "This file" in text or "no video or sound file" in text
+        assert "This file" in text or "no video or audio file" in text
         assert str(files) not in text and "/tmp" not in text and "uploads" not in text
         assert at.other_hosts() == set()
 
@@ -138,7 +146,29 @@ def test_a_narrow_page_does_not_scroll_sideways(browser, emscore, files, dark):
         assert quiet(at)
 
 
-def test_sound_is_compared_with_the_picture(browser, video_audio, files):
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_captions_are_ranked_by_clip_score(browser, clip_score, files, width, dark):
+    with visit(browser, clip_score, width=width, dark=dark) as at:
+        at.upload(files / "clip.mp4")
+        right = CLIP.captions(1)[0]
+        at.page.fill("#captions textarea", f"two red stars\n{HOSTILE}\n{right}")
+        at.page.fill("#references textarea", CLIP.captions(2)[1])
+        text = at.score(".vqe-scores")
+        assert HOSTILE in text
+        rows = at.page.locator(".vqe-scores tbody tr").all_inner_texts()
+        assert len(rows) == 3 and right in rows[0]
+        both = [[float(value) for value in re.findall(r"\d\.\d{3}", row)] for row in rows]
+        ranked = [ref_clip_score for ref_clip_score, _ in both]
+        assert ranked == sorted(ranked, reverse=True) and ranked[0] > ranked[-1]
+        assert at.page.locator(".vqe-scores .vqe-track i").count() == 6
+        assert at.page.locator(".vqe-strip li").all_inner_texts()[:2] == ["0.00 s", "0.25 s"]
+        assert at.page.locator(".vqe-strip li").count() == 10
+        assert at.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert at.page.title() == "CLIPScore"
+        assert quiet(at)
+
+
+def test_audio_is_compared_with_the_video(browser, video_audio, files):
     with visit(browser, video_audio) as at:
         started = time.monotonic()
         at.upload(files / "clip.mp4")
@@ -153,15 +183,15 @@ def test_sound_is_compared_with_the_picture(browser, video_audio, files):
         assert quiet(at)
 
 
-def test_another_sound_and_a_description_can_be_given(browser, video_audio, files, tmp_path):
+def test_another_audio_and_a_description_can_be_given(browser, video_audio, files, tmp_path):
     soundfile.write(tmp_path / "silence.wav", np.zeros(16000, np.float32), 16000)
     with visit(browser, video_audio, width=390) as at:
         at.upload(files / "clip.mp4")
-        at.page.set_input_files("#sound input[type=file]", str(tmp_path / "silence.wav"))
-        at.page.wait_for_selector("#sound >> text=silence", timeout=60_000)
+        at.page.set_input_files("#audio input[type=file]", str(tmp_path / "silence.wav"))
+        at.page.wait_for_selector("#audio >> text=silence", timeout=60_000)
         text = at.score("[role=alert]")
-        assert "The sound is silent" in text and str(tmp_path) not in text
-        at.page.locator("#sound button[aria-label='Remove this file'], #sound button[aria-label=Clear]").first.click()
+        assert "The audio is silent" in text and str(tmp_path) not in text
+        at.page.locator("#audio button[aria-label='Remove this file'], #audio button[aria-label=Clear]").first.click()
         at.page.fill("#description textarea, #description input", CLIP.sound_caption())
         assert "by description" in at.score(".vqe-tiles")
         assert at.page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -170,7 +200,7 @@ def test_another_sound_and_a_description_can_be_given(browser, video_audio, file
 
 def test_an_example_has_tags(browser, video_audio):
     with visit(browser, video_audio) as at:
-        at.page.get_by_text("clip 1 with the sound of clip 2").click()
+        at.page.get_by_text("clip 1 with the audio of clip 2").click()
         at.page.wait_for_selector("#video video", timeout=60_000)
         at.score(".vqe-tags")
         assert at.page.locator(".vqe-tags .vqe-track").count() >= 1

@@ -27,10 +27,10 @@ def test_folders_are_cut_off(text, plain):
 
 
 def test_the_row_s_own_error_is_told():
-    inner = MediaError("'/srv/x/clip.mp4' holds no picture", code="no_video_stream")
+    inner = MediaError("'/srv/x/clip.mp4' holds no frame", code="no_video_stream")
     outer = MediaError("1 of 1 rows cannot be scored:\n  row 0: ...", code="no_video_stream")
     outer.__cause__ = inner
-    assert plain_words(outer) == ("This file has no picture.", "'clip.mp4' holds no picture")
+    assert plain_words(outer) == ("This file has no video stream.", "'clip.mp4' holds no frame")
 
 
 def test_known_errors_are_told_and_others_are_logged(caplog):

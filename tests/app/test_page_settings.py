@@ -1,4 +1,4 @@
-"""What a page allows."""
+"""Limits of a page: models, texts and clips."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ CALL = """
 
 
 def load_in_a_fresh_process(folder: Path, what: str, endpoint: str = "", **arguments: Any) -> Any:
-    """What ``CALL`` prints, or the last line of its error, with the caches of ``folder``."""
+    """Return what ``CALL`` prints, or the last line of its error, with the caches of ``folder``."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     environment |= {"HF_HOME": str(folder / "home"), "HF_UPDATE_DOWNLOAD_COUNTS": "0", "PYTHONPATH": str(ROOT)}
     if endpoint:

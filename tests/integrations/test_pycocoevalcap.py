@@ -22,7 +22,7 @@ RES = {key: [caption] for key, caption in zip(reversed(CLIPS), PREDICTED, strict
 
 
 def evaluate_captions(scorers: list[tuple[Any, Any]], gts: Any, res: Any) -> tuple[dict[str, float], dict[Any, Any]]:
-    """The loop of COCOEvalCap.evaluate."""
+    """Run the loop of COCOEvalCap.evaluate."""
     means: dict[str, float] = {}
     by_id: dict[Any, Any] = {key: {} for key in gts}
     for scorer, method in scorers:

@@ -36,7 +36,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Any, clips: list[str]) -> str:
-    """A database with a table of four clips, of which one is not there."""
+    """Make a database with a table of four clips, of which one is not there."""
     url = f"sqlite:///{tmp_path / 'rows.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres")
     ask(url, 'DROP TABLE IF EXISTS "clips"', 'DROP TABLE IF EXISTS "scores"')
     ask(url, "CREATE TABLE clips (id INTEGER PRIMARY KEY, video_path TEXT, candidate TEXT)")

@@ -38,7 +38,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[datasets.Dataset, An
 
 
 def generated(tokenizer: Any, captions: list[str], labels: Any = None) -> EvalPrediction:
-    """What a Seq2SeqTrainer hands over: start token, words, end token, padding, and -100 where batches differ."""
+    """Make what a Seq2SeqTrainer hands over: start token, words, end token, padding, and -100 where batches differ."""
     ids = [tokenizer(caption)["input_ids"] for caption in captions]
     width = max(map(len, ids)) + 2
     padded = [[*row, 0, *[-100] * (width - len(row) - 1)] for row in ids]
@@ -181,7 +181,7 @@ def test_rows_that_are_not_those_of_the_data_set_are_told(data):
 
 @pytest.fixture
 def first_of_two(monkeypatch):
-    """The first process of a distributed run, as the module sees it; the other hears nothing."""
+    """Pose as the first process of a distributed run; the other gets nothing."""
     two = SimpleNamespace(
         is_available=lambda: True,
         is_initialized=lambda: True,

@@ -35,7 +35,7 @@ def own_cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def rows(clips: list[str]) -> datasets.Dataset:
-    """The caption of one row is empty, the video of another is not there."""
+    """Make rows; the caption of one is empty, the video of another is not there."""
     videos: Any = {"video_path": [*clips, "none.mp4"], "candidate": ["a red circle", "", "a cat"]}
     return datasets.Dataset.from_dict(videos)
 

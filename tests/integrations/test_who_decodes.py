@@ -1,4 +1,4 @@
-"""Whether worker processes decode is decided for a data set, not for a batch of it."""
+"""The choice to decode in worker processes is made for a data set, not for a batch of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def asked(tmp_path, monkeypatch) -> list[bool | None]:
-    """What each batch said about worker processes; none is started."""
+    """Collect what each batch says about worker processes; none is started."""
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     found: list[bool | None] = []
 

@@ -20,7 +20,7 @@ def path(tmp_path_factory):
 
 
 def precision_and_recall(explained):
-    """From the matrix alone, by loops, as the paper writes them."""
+    """Compute both from the matrix alone, by loops, as the paper writes them."""
     matrix, weights = explained.similarity.tolist(), explained.token_weights.tolist()
     precision = sum(weight * max(row) for weight, row in zip(weights, matrix, strict=True))
     recall = sum(max(row[n] for row in matrix) for n in range(len(matrix[0]))) / len(matrix[0])

@@ -100,20 +100,20 @@ def test_the_page_needs_no_script_and_no_request():
     assert addresses == ["data:image/jpeg;base64"]
 
 
-@pytest.mark.parametrize("place", ["text", "title", "remark", "signature", "notice", "intro", "wrong", "word"])
+@pytest.mark.parametrize("place", ["text", "title", "note", "signature", "notice", "intro", "wrong", "word"])
 def test_a_hostile_text_stays_text(place):
     if place == "text":
         report = small_report(text=HOSTILE)
     elif place == "title":
         report = small_report(title=HOSTILE)
-    elif place == "remark":
-        report = small_report(remark=HOSTILE)
+    elif place == "note":
+        report = small_report(note=HOSTILE)
     elif place == "signature":
         report = replace(small_report(), signature={HOSTILE: HOSTILE})
     elif place in ("notice", "intro"):
         report = replace(small_report(), **{place: HOSTILE})
     else:
-        caption = ReportCaption("x", "foil", (HOSTILE,), scores(0.1), evidence(HOSTILE), remark=HOSTILE)
+        caption = ReportCaption("x", "foil", (HOSTILE,), scores(0.1), evidence(HOSTILE), note=HOSTILE)
         report = small_report()
         video = report.videos[0]
         report = replace(report, videos=(replace(video, captions=(*video.captions, caption)),))
@@ -126,10 +126,10 @@ def test_a_hostile_text_stays_text(place):
 
 def test_frames_and_tables_have_names_for_those_who_do_not_see_them():
     tags = Page(render_report(small_report())).tags
-    pictures = [attributes for _, attributes in tags if attributes.get("role") == "img"]
-    assert len(pictures) == 1 + 3 + 2 * 3  # the chart, the frames, and the frames above each of two tables
-    assert all(attributes.get("aria-label") for attributes in pictures)
-    assert any(attributes.get("aria-label") == "Frame 2 of 3, 0.50 s" for attributes in pictures)
+    images = [attributes for _, attributes in tags if attributes.get("role") == "img"]
+    assert len(images) == 1 + 3 + 2 * 3  # the chart, the frames, and the frames above each of two tables
+    assert all(attributes.get("aria-label") for attributes in images)
+    assert any(attributes.get("aria-label") == "Frame 2 of 3, 0.50 s" for attributes in images)
     assert all(attributes.get("scope") in ("row", "col") for tag, attributes in tags if tag == "th")
 
 
@@ -139,7 +139,7 @@ def test_the_same_report_gives_the_same_page():
 
 def test_rows_without_a_score_and_videos_without_a_clock_are_shown():
     frames = np.zeros((1, 8, 8, 3), np.uint8)
-    video = ReportVideo("x", frames, None, (ReportCaption("a", "right", remark="caption too long"),), soundless=True)
+    video = ReportVideo("x", frames, None, (ReportCaption("a", "right", note="caption too long"),), soundless=True)
     page = render_report(Report("t", "i", (video,), {}))
     assert "caption too long" in page and "#1" in page and "no sound track" in page and "–" in page
     assert "In short" not in page
@@ -241,7 +241,7 @@ def test_scales_and_chart_place_scores_in_order():
     assert len(severity_chart(summarise_severity(CAPTIONS[:1])).ticks) >= 2
 
 
-def test_the_strip_is_one_picture_of_all_frames():
+def test_the_strip_is_one_image_of_all_frames():
     frames = np.zeros((2, 20, 40, 3), np.uint8)
     frames[1] = 255
     assert frame_strip(frames).startswith("data:image/jpeg;base64,/9j/")

@@ -26,7 +26,7 @@ PROFILE = {
 }
 
 
-def test_a_profile_becomes_a_picture():
+def test_a_profile_becomes_a_figure():
     figure = plot_profile(PROFILE)
     matrix, over_time = figure.axes[0], figure.axes[1]
     assert np.array_equal(
@@ -35,7 +35,7 @@ def test_a_profile_becomes_a_picture():
     line = over_time.lines[0]
     assert line.get_xdata().tolist() == [0.5, 1.5, 2.5]
     assert np.array_equal(line.get_ydata(), [0.5, np.nan, 0.2], equal_nan=True)
-    assert over_time.get_title() == "picture and sound of the same time (best lag +1.00 s)"
+    assert over_time.get_title() == "video and audio of the same time (best lag +1.00 s)"
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     assert buffer.getvalue().startswith(b"\x89PNG")

@@ -1,4 +1,7 @@
-"""Geometry of a chart over time, in percent of its area, so that it fits any width without shrinking its texts."""
+"""Charts over time, and the templates of the pages.
+
+Conventions: places in percent of the area, so that a chart fits any width without shrinking its texts.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,22 @@ from typing import Any
 from vqe_core.report.html import HEAT_STEPS, html_environment
 
 NUM_COLOURS = 8  # of the stylesheet; further lines begin again
+STRONG_HEAT = (16, 12)  # on light, on dark: from this step of the tints of app.css on, inverted text is clearer
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values to draw at increasing times, None where nothing was measured, and the value of the whole clip."""
+
+    name: str
+    times: Sequence[float]
+    values: Sequence[float | None]
+    whole: float | None = None
 
 
 @dataclass(frozen=True)
 class Point:
-    """A measured moment: place in percent from the left and the top, time in seconds, and value."""
+    """Measured moment: place in percent from the left and the top, time in seconds, and value."""
 
     x: float
     y: float
@@ -24,7 +38,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the chart.
+    """Line of the chart.
 
     Attributes:
         name: for the legend.
@@ -40,13 +54,13 @@ class Line:
 
     @staticmethod
     def path(piece: Sequence[Point]) -> str:
-        """Points of an SVG polyline in a drawing of 100 by 100."""
+        """Return the points of an SVG polyline in a drawing of 100 by 100."""
         return " ".join(f"{point.x:.2f},{point.y:.2f}" for point in piece)
 
 
 @dataclass(frozen=True)
 class TimeChart:
-    """A chart over time.
+    """Chart over time.
 
     Attributes:
         lines: in order.
@@ -60,16 +74,6 @@ class TimeChart:
     times: tuple[tuple[float, str], ...]
     unit: str
     span: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True)
-class Series:
-    """What to draw: times in seconds, increasing; values, None where nothing was measured; the whole clip's value."""
-
-    name: str
-    times: Sequence[float]
-    values: Sequence[float | None]
-    whole: float | None = None
 
 
 def time_chart(
@@ -124,7 +128,7 @@ def time_chart(
 
 
 def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
-    """Round values that enclose a range, at a step of 1, 2 or 5 times a power of ten.
+    """Return round values that enclose a range, at a step of 1, 2 or 5 times a power of ten.
 
     Example:
         >>> nice_ticks(0.213, 0.287)
@@ -150,20 +154,17 @@ def _nice_step(span: float, count: int) -> float:
 
 
 def _labels(ticks: Sequence[float]) -> list[str]:
-    """All with as many digits as the longest needs, and a true minus sign."""
+    """Format ticks with as many digits as the longest needs, and a true minus sign."""
     digits = max((len(f"{tick:.10f}".rstrip("0").partition(".")[2]) for tick in ticks), default=0)
     return [f"{tick:.{digits}f}".replace("-", "−") for tick in ticks]
 
 
-STRONG_HEAT = (16, 12)  # on light, on dark: from this step of the tints of app.css on, inverted text is clearer
-
-
 def render(template: str, **values: Any) -> str:
-    """HTML of the template ``app_<template>.html``."""
+    """Render the template ``app_<template>.html``."""
     return html_environment().get_template(f"app_{template}.html").render(**values)
 
 
 def stylesheet() -> str:
-    """The look of the pages."""
+    """Return the stylesheet of the pages."""
     template = html_environment().get_template("app.css")
     return template.render(heat_steps=HEAT_STEPS, strong_heat=STRONG_HEAT)

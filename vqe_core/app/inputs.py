@@ -1,4 +1,4 @@
-"""What visitors type, checked."""
+"""Inputs of visitors, checked: clips, texts and models. Clips are decoded by a worker process."""
 
 from __future__ import annotations
 
@@ -19,70 +19,12 @@ from vqe_core.report.explain import THUMBNAIL
 from vqe_core.toy.clips import ToyClip, make_clip, write_clip
 from vqe_core.workers import DecodeWorker, WorkerLimits, open_video_in
 
-# Chosen for movement and for a sound that goes with it.
-SEEDS = (7, 1, 4)
-
-
-@lru_cache(maxsize=1)
-def example_clips() -> tuple[tuple[str, ToyClip], ...]:
-    """Paths of toy clips with sound, in a folder of this process, with what they show."""
-    folder = Path(tempfile.mkdtemp(prefix="vqe-examples-"))
-    clips = [make_clip(seed, size=256, num_frames=24) for seed in SEEDS]
-    return tuple((str(write_clip(clip, folder / f"toy_clip_{i + 1}.mp4")), clip) for i, clip in enumerate(clips))
-
-
-def write_sound(clip: ToyClip, beside: str) -> str:
-    """Write the sound of a clip as a WAV file into the folder of another one; its path."""
-    path = Path(beside).with_name("another_sound.wav")
-    soundfile.write(path, clip.waveform, clip.sampling_rate)
-    return str(path)
-
-
+SEEDS = (7, 1, 4)  # chosen for movement and for audio that goes with it
 _ONE_AT_A_TIME = threading.Lock()
 
 
-@contextmanager
-def open_upload(path: str) -> Iterator[Video]:
-    """The clip, decoded by a worker process that lives as long as the page.
-
-    Raises:
-        MediaError: it cannot be read.
-    """
-    with _ONE_AT_A_TIME:
-        yield open_video_in(_worker(), as_media_source(path))
-
-
-def frames_at(path: str, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The frames on display at ``times``, each once, as thumbnails.
-
-    Args:
-        path: of the video.
-        times: float (N,), seconds, increasing.
-
-    Returns:
-        uint8 (M, H, W, 3) RGB with M <= N, and float64 (M,), when each begins, in seconds.
-
-    Raises:
-        MediaError: it cannot be read.
-    """
-    with open_upload(path) as video:
-        return video.read(lambda video: _thumbnails(video, times))
-
-
-def _thumbnails(video: Video, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    known = video.table.timestamps
-    positions = np.unique(np.clip(np.searchsorted(known, times, side="right") - 1, 0, None))
-    frames = [shrunk(frame.pixels, THUMBNAIL) for frame in video.frames(positions)]
-    return np.stack(frames), known[positions]
-
-
-@lru_cache(maxsize=1)
-def _worker() -> DecodeWorker:
-    return DecodeWorker(WorkerLimits(row_seconds=MAX_DECODING))
-
-
 def read_lines(text: str | None, name: str, *, most: int) -> list[str]:
-    """The lines of a text box that hold something, each once.
+    """Split the text of a box into lines that hold something, each once.
 
     Args:
         text: as typed.
@@ -109,18 +51,14 @@ def read_lines(text: str | None, name: str, *, most: int) -> list[str]:
 
 
 def chosen_model(model: str | None, models: Mapping[str, str]) -> str:
-    """The model if it is on the list; a request made by hand may name any.
-
-    Raises:
-        InputError: it is not.
-    """
+    """Return the model, or raise InputError if it is not on the list: a request made by hand may name any."""
     if model is None or model not in models.values():
         raise InputError(f"The model must be one of {', '.join(models)}.")
     return model
 
 
 def check_clip(path: str) -> float:
-    """See that a clip is a video, and not too long, before anything is scored; its length in seconds.
+    """Check that a clip is a video and not too long, before anything is scored; return its duration in seconds.
 
     Raises:
         MediaError: it cannot be read, code ``too_long`` where it is longer than ``MAX_SECONDS``.
@@ -132,3 +70,54 @@ def check_clip(path: str) -> float:
             f"it lasts {seconds:.0f} s, and at most {MAX_SECONDS} s are scored here. Cut it shorter.", code="too_long"
         )
     return seconds
+
+
+def frames_at(path: str, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Read the frames on display at ``times``, each once, as thumbnails.
+
+    Args:
+        path: of the video.
+        times: float (N,), seconds, increasing.
+
+    Returns:
+        uint8 (M, H, W, 3) RGB with M <= N, and float64 (M,), when each begins, in seconds.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    with open_upload(path) as video:
+        return video.read(lambda video: _thumbnails(video, times))
+
+
+def _thumbnails(video: Video, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    known = video.table.timestamps
+    positions = np.unique(np.clip(np.searchsorted(known, times, side="right") - 1, 0, None))
+    frames = [shrunk(frame.pixels, THUMBNAIL) for frame in video.frames(positions)]
+    return np.stack(frames), known[positions]
+
+
+@contextmanager
+def open_upload(path: str) -> Iterator[Video]:
+    """Open the clip in a worker process that lives as long as the page; raise MediaError if it cannot be read."""
+    with _ONE_AT_A_TIME:
+        yield open_video_in(_worker(), as_media_source(path))
+
+
+@lru_cache(maxsize=1)
+def _worker() -> DecodeWorker:
+    return DecodeWorker(WorkerLimits(row_seconds=MAX_DECODING))
+
+
+@lru_cache(maxsize=1)
+def example_clips() -> tuple[tuple[str, ToyClip], ...]:
+    """Return paths of toy clips with audio, in a folder of this process, and the clips."""
+    folder = Path(tempfile.mkdtemp(prefix="vqe-examples-"))
+    clips = [make_clip(seed, size=256, num_frames=24) for seed in SEEDS]
+    return tuple((str(write_clip(clip, folder / f"toy_clip_{i + 1}.mp4")), clip) for i, clip in enumerate(clips))
+
+
+def write_audio(clip: ToyClip, beside: str) -> str:
+    """Write the audio of a clip as a WAV file into the folder of another one; return its path."""
+    path = Path(beside).with_name("another_audio.wav")
+    soundfile.write(path, clip.waveform, clip.sampling_rate)
+    return str(path)

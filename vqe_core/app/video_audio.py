@@ -1,4 +1,4 @@
-"""The page of video-audio similarity: a video in; how well its sound fits its picture, moment by moment, out."""
+"""Page of video-audio similarity: a video in; how well its audio fits, moment by moment, out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vqe_core.app.charts import Series, TimeChart, render, time_chart
-from vqe_core.app.inputs import check_clip, chosen_model, example_clips, frames_at, read_lines, write_sound
+from vqe_core.app.inputs import check_clip, chosen_model, example_clips, frames_at, read_lines, write_audio
 from vqe_core.app.page import SCORER_LIMITS, TOY, alert, allowed_models, scoring_page
 from vqe_core.errors import InputError
 from vqe_core.report.html import frame_strip, heat_scale
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 DEFAULT_MODELS = ("openai/clip-vit-base-patch32", TOY)
 METHODS = {
     "the first that fits": "auto",
-    "description of the sound": "description",
-    "tags of the sound": "tags",
+    "description of the audio": "description",
+    "tags of the audio": "tags",
     "joint space": "joint",
 }
 WINDOW = (0.5, 10.0, 1.0)  # seconds: shortest, longest, default
@@ -32,20 +32,16 @@ MOST_SHOWN = 12  # frames of the strip
 
 
 def video_audio_page(card: Path) -> Blocks:
-    """Build the page.
-
-    Args:
-        card: README.md of the Space, shown under the form.
-    """
+    """Build the page; ``card`` is the README.md of the Space, shown under the form."""
     models = allowed_models(DEFAULT_MODELS)
     return scoring_page(
         card,
         title="Video-audio similarity",
-        question="Does the sound fit the picture? Upload a clip, and see where it does and where not.",
+        question="Does the audio fit the video? Upload a clip, and see where it does and where not.",
         waits_for="clip",
         form=lambda gr: _form(gr, models),
         examples=lambda gr, inputs: _examples(gr, models, inputs),
-        score=lambda *values: score_sound(models, *values),
+        score=lambda *values: score_audio(models, *values),
     )
 
 
@@ -56,16 +52,25 @@ def warm_up() -> None:
     VideoAudioSimilarity(hf_clip=model, method="tags", **SCORER_LIMITS).compute(videos=[path])
 
 
-def score_sound(
+def score_audio(
     models: Mapping[str, str],
     video: str | None,
-    sound: str | None,
+    audio: str | None,
     description: str | None,
     method: str | None,
     model: str | None,
     window: float,
 ) -> str:
-    """What the button does.
+    """Score one clip.
+
+    Args:
+        models: that may be chosen, by the name shown.
+        video: path of the upload.
+        audio: path of another audio file, or None for the video's own audio track.
+        description: as typed.
+        method: one of ``METHODS``.
+        model: one of ``models``.
+        window: seconds.
 
     Returns:
         HTML: the results, or what is missing.
@@ -91,9 +96,9 @@ def score_sound(
         **SCORER_LIMITS,
     )
     report = scorer.score(
-        videos=[video], audios=[sound] if sound else None, audio_descriptions=[words] if words else None
+        videos=[video], audios=[audio] if audio else None, audio_descriptions=[words] if words else None
     )
-    return render_sound(
+    return render_audio(
         report.signature,
         {name: column[0] for name, column in {**report.rows, **report.details}.items()},
         report.messages[0],
@@ -101,13 +106,13 @@ def score_sound(
     )
 
 
-def render_sound(signature: Mapping[str, Any], row: Mapping[str, Any], notes: str, video: str) -> str:
-    """The result of one clip as HTML.
+def render_audio(signature: Mapping[str, Any], row: Mapping[str, Any], notes: str, video: str) -> str:
+    """Render the result of one clip as HTML.
 
     Args:
         signature: of the report.
         row: its scores and details by name, ``profile`` among them.
-        notes: remarks of the row.
+        notes: warnings of the row.
         video: path of the clip.
     """
     profile = row["profile"]
@@ -117,7 +122,7 @@ def render_sound(signature: Mapping[str, Any], row: Mapping[str, Any], notes: st
     matrix = np.array(profile["matrix"], float)
     known = matrix[np.isfinite(matrix)]
     return render(
-        "sound",
+        "video_audio",
         row=row,
         method=signature["method"],
         notes=notes,
@@ -143,8 +148,8 @@ def _chart(profile: Mapping[str, Any], times: np.ndarray) -> TimeChart:
 
 def _form(gr: Any, models: Mapping[str, str]) -> list[Any]:
     video = gr.Video(label="Video", sources=["upload"], include_audio=True, elem_id="video", height=260)
-    sound = gr.File(
-        label="Sound (optional; else the video's own)", type="filepath", elem_id="sound", height=140,
+    audio = gr.File(
+        label="Audio (optional; else the video's own)", type="filepath", elem_id="audio", height=140,
         file_types=["audio", "video"],
     )  # fmt: skip
     description = gr.Textbox(label="What is to be heard, in words (optional)", lines=1, elem_id="description")
@@ -152,7 +157,7 @@ def _form(gr: Any, models: Mapping[str, str]) -> list[Any]:
     model = gr.Dropdown(list(models.items()), value=next(iter(models.values())), label="Model", elem_id="model")
     low, high, default = WINDOW
     window = gr.Slider(low, high, value=default, step=0.5, label="Window, seconds", elem_id="window")
-    return [video, sound, description, method, model, window]
+    return [video, audio, description, method, model, window]
 
 
 def _examples(gr: Any, models: Mapping[str, str], form: list[Any]) -> None:
@@ -162,6 +167,6 @@ def _examples(gr: Any, models: Mapping[str, str], form: list[Any]) -> None:
     names = [f"clip {i + 1}: {clip.sound_caption()}" for i, (_, clip) in enumerate(clips)]
     rows: list[list[Any]] = [[path, None, "", "tags", TOY, 1.0] for path, _ in clips]
     (path, _), (_, other) = clips[0], clips[1]
-    rows.append([path, write_sound(other, path), "", "tags", TOY, 1.0])
-    names.append("clip 1 with the sound of clip 2")
+    rows.append([path, write_audio(other, path), "", "tags", TOY, 1.0])
+    names.append("clip 1 with the audio of clip 2")
     gr.Examples(rows, form, label="Examples, for the toy model", example_labels=names, api_visibility="private")

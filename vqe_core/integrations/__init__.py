@@ -1,1 +1,1 @@
-"""Where scorers meet other packages. Nothing here computes a score."""
+"""Meeting points of scorers and other packages. Nothing here computes a score."""

@@ -1,5 +1,7 @@
-"""Inputs of an ``evaluate`` metric that may be left out, mixed freely, and hold media.
+"""Metrics of ``evaluate`` whose inputs may be left out, mixed freely, and hold media.
 
+Conventions: cells are stored as strings. What is no plain string is JSON behind a mark; large content lies in files
+beside the table, named by its hash.
 The mixin is no ``EvaluationModule``, because ``evaluate.load`` takes the first of those it finds in a script.
 """
 
@@ -26,144 +28,16 @@ from vqe_core.scorers.rows import as_columns, is_missing, is_several_videos
 from vqe_core.types import AudioSamples, MediaSource
 
 MARK = "\0json:"  # no path and no sensible caption starts with NUL
-
 Spill = Callable[[bytes, str], str]
 
 
-def encode_text(value: Any, spill: Spill | None = None) -> str | None:
-    """One text cell: strings as they are, anything else marked so that the row check can name it."""
-    if is_missing(value):
-        return None
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, str) and not value.startswith(MARK) and value.isprintable():
-        return value
-    return MARK + json.dumps({"value": value}, default=_described)
-
-
-def encode_texts(value: Any, spill: Spill | None = None) -> list[str | None] | None:
-    """One cell of a string or a list of strings."""
-    if is_missing(value):
-        return None
-    if isinstance(value, list | tuple | np.ndarray):
-        return [encode_text(item) if not is_missing(item) else MARK + '{"value": null}' for item in value]
-    return [encode_text(value)]
-
-
-def decode_text(cell: str | None) -> Any:
-    """The value that ``encode_text`` was given; for types JSON lacks, an object with the same name and repr."""
-    if cell is None or not cell.startswith(MARK):
-        return cell
-    content = json.loads(cell[len(MARK) :])
-    if "value" in content and isinstance(content["value"], dict) and "__type__" in content["value"]:
-        described = content["value"]
-        return type(described["__type__"], (), {"__repr__": lambda self: described["repr"]})()
-    return content["value"]
-
-
-def decode_texts(cells: Sequence[str | None] | None) -> list[Any] | None:
-    """The list that ``encode_texts`` was given."""
-    return None if cells is None else [decode_text(cell) for cell in cells]
-
-
-def _described(value: Any) -> dict[str, str]:
-    return {"__type__": type(value).__name__, "repr": repr(value)[:80]}
-
-
-def encode_media(value: Any, spill: Spill) -> str | None:
-    """One cell of a video, or a list of videos: a path as it is; bytes and frames spilled to files."""
-    if is_several_videos(value):
-        return MARK + json.dumps({"several": [encode_media(item, spill) for item in value]})
-    return _encode(value, as_media_source, spill)
-
-
-def encode_audio(value: Any, spill: Spill) -> str | None:
-    """One cell of a sound: a path as it is; bytes and samples spilled to files."""
-    return _encode(value, as_audio_source, spill)
-
-
-def _encode(value: Any, as_source: Callable[[Any], Any], spill: Spill) -> str | None:
-    """What cannot be a source is kept as its error, for the row check to raise."""
-    if is_missing(value):
-        return None
-    if isinstance(value, str | os.PathLike):
-        return os.fspath(value)
-    try:
-        source = as_source(value)
-        spilled = _spilled_sound(source, spill) if isinstance(source, AudioSamples) else _spilled(source, spill)
-    except VqeError as error:
-        return MARK + json.dumps({"error": {"kind": type(error).__name__, "message": str(error), "code": error.code}})
-    return MARK + json.dumps({"media": spilled})
-
-
-def _spilled_sound(samples: AudioSamples, spill: Spill) -> dict[str, Any]:
-    content = {"waveform": spill(np.ascontiguousarray(samples.waveform).tobytes(), ".samples")}
-    return {**content, "shape": samples.waveform.shape, "rate": samples.sampling_rate, "start": samples.start}
-
-
-def _spilled(source: MediaSource, spill: Spill) -> dict[str, Any]:
-    content: dict[str, Any] = {"start": source.start, "end": source.end, "fps": source.fps}
-    if source.path is not None:
-        content["path"] = source.path
-    elif source.data is not None:
-        content["path"] = spill(source.data, ".media")
-    elif source.frames is not None:
-        content["frames"] = spill(np.ascontiguousarray(source.frames).tobytes(), ".frames")
-        content["shape"] = source.frames.shape
-    else:
-        raise InputTypeError(
-            f"{source.name} is an open decoder, which evaluate cannot store; "
-            "give its path or bytes, or use the compute method of vqe_core's own class, which takes decoders"
-        )
-    return content
-
-
-def decode_media(cell: str | None) -> Any:
-    """A path, a source, samples, a list of them, None, or the error of what can be none of these."""
-    if cell is None or not cell.startswith(MARK):
-        return cell
-    content = json.loads(cell[len(MARK) :])
-    if "error" in content:
-        error = content["error"]
-        return getattr(errors, error["kind"])(error["message"], code=error["code"])
-    if "several" in content:
-        return [decode_media(item) for item in content["several"]]
-    if "media" not in content:
-        return decode_text(cell)
-    media = content["media"]
-    if "waveform" in media:
-        waveform = np.fromfile(media["waveform"], dtype=np.float32).reshape(media["shape"])
-        return AudioSamples(waveform, media["rate"], media["start"])
-    times = {name: media[name] for name in ("start", "end", "fps")}
-    if "frames" not in media:
-        return MediaSource(path=media["path"], **times)
-    frames = np.fromfile(media["frames"], dtype=np.uint8).reshape(media["shape"])
-    return MediaSource(frames=frames, **times)
-
-
-class Cell(NamedTuple):
-    """How one input is written to the table and read back."""
-
-    encode: Callable[[Any, Spill], Any]
-    decode: Callable[[Any], Any]
-
-
-TEXT = Cell(encode_text, decode_text)
-TEXTS = Cell(encode_texts, decode_texts)
-MEDIA = Cell(encode_media, decode_media)
-AUDIO = Cell(encode_audio, decode_media)
-
-
-# How the kinds of inputs are stored, see ``vqe_core.scorers.base.Input``.
-CELLS = {"text": TEXT, "texts": TEXTS, "video": MEDIA, "audio": AUDIO, "value": TEXT}
-
-
 class OptionalInputs:
-    """Put it before ``evaluate.Metric`` among the bases.
+    """Mixin that goes before ``evaluate.Metric`` among the bases. ``evaluate`` appends to its docstrings.
 
-    ``scorer`` is what computes, and says which inputs there are; ``shared`` are the options that mean the same to it
-    and to ``evaluate``; at load, what else both know is of ``evaluate``.
-    The docstrings below are needed: ``evaluate`` appends to them.
+    Attributes:
+        scorer: computes the scores and says which inputs there are.
+        shared: options that mean the same to it and to ``evaluate``; any other that both know is, at load, of
+            ``evaluate``.
     """
 
     scorer: ClassVar[Any]
@@ -171,7 +45,7 @@ class OptionalInputs:
 
     @property
     def columns(self) -> dict[str, Cell]:
-        """How each input is stored."""
+        """Cell of each input."""
         return {entry.name: CELLS[entry.kind] for entry in self.scorer.inputs}
 
     @property
@@ -188,7 +62,7 @@ class OptionalInputs:
         return Features({entry.name: [text] if entry.kind == "texts" else text for entry in cls.scorer.inputs})
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Options of the scorer may be given here too, so to ``evaluate.load``; ``compute`` may overrule them.
+        """Take options of the scorer too, as ``evaluate.load`` passes them on; ``compute`` may overrule them.
 
         ``cache_dir`` is the folder of ``evaluate`` here, and that of embeddings in ``compute``.
         """
@@ -222,16 +96,16 @@ class OptionalInputs:
         return outcome
 
     def _nothing_added(self) -> None:
-        """A process of a distributed run may have no rows, but must still say so, or the others wait for it."""
+        """Add no row: a process of a distributed run may have none, but must say so, or the others wait for it."""
         if self.num_process == 1:  # type: ignore[attr-defined]
             raise InputError(f"no rows to score; give {', '.join(self.required)}, or call add or add_batch first")
         super().add_batch(**{name: [] for name in self.columns})  # type: ignore[misc]
 
     def _compute(self, **inputs_and_options: Any) -> dict[str, Any] | BaseException:
-        """Score the stored rows. Unknown options raise: the scorer's constructor does not know them.
+        """Score the stored rows; unknown options raise in the constructor of the scorer.
 
-        An error is returned, not raised: ``evaluate`` cleans up after a result only, and would leave its files
-        and locks behind, so that the next ``compute`` waits for them. Ctrl-C too.
+        An error, Ctrl-C too, is returned, not raised: ``evaluate`` cleans up after a result only, and would leave its
+        files and locks behind, so that the next ``compute`` waits for them.
         """
         options = {name: value for name, value in inputs_and_options.items() if name not in self.columns}
         try:
@@ -272,9 +146,9 @@ class OptionalInputs:
         return self.add_batch(**{name: None if value is None else [value] for name, value in row.items()})
 
     def _next_round(self) -> None:
-        """Files and locks of a distributed run are named anew for each ``compute``.
+        """Rename files and locks of a distributed run, so that a process that goes on at once waits for the others.
 
-        A process that goes on at once then waits for the others, instead of taking their old locks for new ones.
+        It would take their old locks for new ones.
         """
         if self.num_process > 1:  # type: ignore[attr-defined]
             self._round += 1
@@ -284,7 +158,7 @@ class OptionalInputs:
         return getattr(self, "writer", None) is not None
 
     def _spill_folder(self) -> Path:
-        """A folder of this object alone; the ranks of one distributed run share theirs, as rank 0 reads them all."""
+        """Return the folder of this object; the ranks of a distributed run share one, as rank 0 reads them all."""
         data_dir, experiment = Path(self.data_dir), self.experiment_id  # type: ignore[attr-defined]
         if self.num_process > 1:  # type: ignore[attr-defined]
             return data_dir / f"spill-{experiment}"
@@ -308,7 +182,7 @@ class OptionalInputs:
         return str(path)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Picklable after ``compute`` too: ``evaluate`` leaves used file locks behind."""
+        """Leave out the file locks that ``evaluate`` leaves behind after ``compute``, which cannot be pickled."""
         state = dict(self.__dict__)
         if state.get("writer") is not None:
             raise TypeError("rows were added; call compute before pickling this metric")
@@ -319,3 +193,130 @@ class OptionalInputs:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _one_at_a_time=threading.RLock())
+
+
+class Cell(NamedTuple):
+    """Encoding and decoding of the cells of one input."""
+
+    encode: Callable[[Any, Spill], Any]
+    decode: Callable[[Any], Any]
+
+
+def encode_text(value: Any, spill: Spill | None = None) -> str | None:
+    """Encode one text: a string as it is, anything else marked so that the row check can name it."""
+    if is_missing(value):
+        return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, str) and not value.startswith(MARK) and value.isprintable():
+        return value
+    return MARK + json.dumps({"value": value}, default=_described)
+
+
+def encode_texts(value: Any, spill: Spill | None = None) -> list[str | None] | None:
+    """Encode a string or a list of strings."""
+    if is_missing(value):
+        return None
+    if isinstance(value, list | tuple | np.ndarray):
+        return [encode_text(item) if not is_missing(item) else MARK + '{"value": null}' for item in value]
+    return [encode_text(value)]
+
+
+def decode_text(cell: str | None) -> Any:
+    """Return what ``encode_text`` was given; for types JSON lacks, an object with the same type name and repr."""
+    if cell is None or not cell.startswith(MARK):
+        return cell
+    content = json.loads(cell[len(MARK) :])
+    if "value" in content and isinstance(content["value"], dict) and "__type__" in content["value"]:
+        described = content["value"]
+        return type(described["__type__"], (), {"__repr__": lambda self: described["repr"]})()
+    return content["value"]
+
+
+def decode_texts(cells: Sequence[str | None] | None) -> list[Any] | None:
+    """Return the list that ``encode_texts`` was given."""
+    return None if cells is None else [decode_text(cell) for cell in cells]
+
+
+def _described(value: Any) -> dict[str, str]:
+    return {"__type__": type(value).__name__, "repr": repr(value)[:80]}
+
+
+def encode_media(value: Any, spill: Spill) -> str | None:
+    """Encode a video or a list of videos: a path as it is; bytes and frames spilled to files."""
+    if is_several_videos(value):
+        return MARK + json.dumps({"several": [encode_media(item, spill) for item in value]})
+    return _encode(value, as_media_source, spill)
+
+
+def encode_audio(value: Any, spill: Spill) -> str | None:
+    """Encode audio: a path as it is; bytes and samples spilled to files."""
+    return _encode(value, as_audio_source, spill)
+
+
+def _encode(value: Any, as_source: Callable[[Any], Any], spill: Spill) -> str | None:
+    """Encode a source; what cannot be one is kept as its error, for the row check to raise."""
+    if is_missing(value):
+        return None
+    if isinstance(value, str | os.PathLike):
+        return os.fspath(value)
+    try:
+        source = as_source(value)
+        spilled = _spilled_audio(source, spill) if isinstance(source, AudioSamples) else _spilled(source, spill)
+    except VqeError as error:
+        return MARK + json.dumps({"error": {"kind": type(error).__name__, "message": str(error), "code": error.code}})
+    return MARK + json.dumps({"media": spilled})
+
+
+def _spilled_audio(samples: AudioSamples, spill: Spill) -> dict[str, Any]:
+    content = {"waveform": spill(np.ascontiguousarray(samples.waveform).tobytes(), ".samples")}
+    return {**content, "shape": samples.waveform.shape, "rate": samples.sampling_rate, "start": samples.start}
+
+
+def _spilled(source: MediaSource, spill: Spill) -> dict[str, Any]:
+    content: dict[str, Any] = {"start": source.start, "end": source.end, "fps": source.fps}
+    if source.path is not None:
+        content["path"] = source.path
+    elif source.data is not None:
+        content["path"] = spill(source.data, ".media")
+    elif source.frames is not None:
+        content["frames"] = spill(np.ascontiguousarray(source.frames).tobytes(), ".frames")
+        content["shape"] = source.frames.shape
+    else:
+        raise InputTypeError(
+            f"{source.name} is an open decoder, which evaluate cannot store; "
+            "give its path or bytes, or use the compute method of vqe_core's own class, which takes decoders"
+        )
+    return content
+
+
+def decode_media(cell: str | None) -> Any:
+    """Return a path, a source, samples, a list of them, None, or the error of what can be none of these."""
+    if cell is None or not cell.startswith(MARK):
+        return cell
+    content = json.loads(cell[len(MARK) :])
+    if "error" in content:
+        error = content["error"]
+        return getattr(errors, error["kind"])(error["message"], code=error["code"])
+    if "several" in content:
+        return [decode_media(item) for item in content["several"]]
+    if "media" not in content:
+        return decode_text(cell)
+    media = content["media"]
+    if "waveform" in media:
+        waveform = np.fromfile(media["waveform"], dtype=np.float32).reshape(media["shape"])
+        return AudioSamples(waveform, media["rate"], media["start"])
+    times = {name: media[name] for name in ("start", "end", "fps")}
+    if "frames" not in media:
+        return MediaSource(path=media["path"], **times)
+    frames = np.fromfile(media["frames"], dtype=np.uint8).reshape(media["shape"])
+    return MediaSource(frames=frames, **times)
+
+
+CELLS = {  # by kind of ``vqe_core.scorers.base.Input``
+    "text": Cell(encode_text, decode_text),
+    "texts": Cell(encode_texts, decode_texts),
+    "video": Cell(encode_media, decode_media),
+    "audio": Cell(encode_audio, decode_media),
+    "value": Cell(encode_text, decode_text),
+}

@@ -1,7 +1,7 @@
-"""``evaluate``'s Evaluator for video captions: a model or a function, a data set, a metric; scores and times out.
+"""Evaluator of ``evaluate`` for video captions: a model or a function, a data set, a metric; scores and times out.
 
-``evaluate`` has no such task, and its own way to make a pipeline asks transformers for a class that version 5 has
-not; the subclass makes its own.
+``evaluate`` has no such task, and makes its pipelines with a class that transformers 5 no longer has, so this one makes
+its own.
 """
 
 from __future__ import annotations
@@ -23,77 +23,12 @@ from vqe_core.media import Video, as_media_source, open_video
 from vqe_core.options import check_count
 from vqe_core.scorers.emscore.scorer import EMScore
 
-
-@dataclass(frozen=True)
-class FrameCaptioner:
-    """Sample frames, make pixel values, generate, decode.
-
-    Args:
-        model: takes ``pixel_values`` and generates: VisionEncoderDecoder and its kin see one frame, (B, C, H, W);
-            GIT with ``num_image_with_embedding`` sees so many, (B, N, C, H, W).
-        tokenizer: decodes what it generates.
-        image_processor: of the model.
-        device: where it runs. Default: where the model is.
-        batch_size: videos a forward pass.
-        generate_kwargs: for ``model.generate``, as ``{"max_new_tokens": 20}``.
-    """
-
-    model: Any
-    tokenizer: Any
-    image_processor: Any
-    device: Any = None
-    batch_size: int = 8
-    generate_kwargs: dict[str, Any] = field(default_factory=dict)
-
-    task = "video-captioning"
-
-    def __post_init__(self) -> None:
-        check_count("batch_size", self.batch_size)
-        missing = [name for name in ("tokenizer", "image_processor") if getattr(self, name) is None]
-        if missing:
-            raise InputError(f"a model alone makes no caption; give {' and '.join(missing)} too, or a function")
-
-    def __call__(self, videos: Iterable[Any]) -> list[str]:
-        """One caption a video; a video is anything that the metrics take."""
-        if self.device is not None:
-            self.model.to(self.device)
-        captions: list[str] = []
-        batch: list[list[np.ndarray]] = []
-        for video in videos:
-            batch.append(self._frames(video))
-            if len(batch) == self.batch_size:
-                captions += self._captions(batch)
-                batch = []
-        return captions + (self._captions(batch) if batch else [])
-
-    def _frames(self, video: Any) -> list[np.ndarray]:
-        opened = open_video(as_media_source(video))
-        count = getattr(self.model.config, "num_image_with_embedding", None) or 1
-        return opened.read(lambda video: _spread_frames(video, count))
-
-    def _captions(self, videos: Sequence[list[np.ndarray]]) -> list[str]:
-        frames = [frame for video in videos for frame in video]
-        pixels = self.image_processor(images=frames, return_tensors="pt")["pixel_values"]
-        if len(videos[0]) > 1:  # (B * N, C, H, W) to (B, N, C, H, W)
-            pixels = pixels.unflatten(0, (len(videos), -1))
-        with torch.inference_mode():
-            ids = self.model.generate(pixel_values=pixels.to(self.model.device), **self.generate_kwargs)
-        return [text.strip() for text in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
-
-
-def _spread_frames(video: Video, count: int) -> list[np.ndarray]:
-    """The middle of each of ``count`` equal parts: of one frame, the middle of the video."""
-    positions = ((np.arange(count) + 0.5) / count * len(video.table)).astype(np.int64)
-    pixels = {frame.position: frame.pixels for frame in video.frames(np.unique(positions))}
-    return [pixels[position] for position in positions.tolist()]
-
-
 TASK = "video-captioning"
 MOST_RESAMPLED = 10_000_000  # numbers in memory at a time
 
 
 class VideoCaptioningEvaluator(Evaluator):
-    """Caption the videos of a data set and judge the captions.
+    """Evaluator that captions the videos of a data set and scores the captions.
 
     Args:
         generate_kwargs: for the ``generate`` of a model that is given bare.
@@ -127,7 +62,7 @@ class VideoCaptioningEvaluator(Evaluator):
         strategy: str = "simple",
         **host_options: Any,
     ) -> dict[str, Any]:
-        """Caption and judge.
+        """Caption and score.
 
         Args:
             model_or_pipeline: a function (or pipeline) from a list of videos to a caption each, as strings or as
@@ -164,7 +99,7 @@ class VideoCaptioningEvaluator(Evaluator):
     def prepare_data(
         self, data: Any, input_column: str, label_column: str | None, *args: Any, **kwargs: Any
     ) -> tuple[dict[str, Any], Any]:
-        """Videos for the captioner and, with the references, for the metric."""
+        """Return the inputs of the metric, and the videos for the captioner."""
         columns = {"input_column": input_column, **({"label_column": label_column} if label_column else {})}
         self.check_required_columns(data, columns)
         references = {"references": list(data[label_column])} if label_column else {}
@@ -174,7 +109,7 @@ class VideoCaptioningEvaluator(Evaluator):
     def prepare_pipeline(
         self, model_or_pipeline: Any, tokenizer: Any = None, feature_extractor: Any = None, device: Any = None
     ) -> Any:
-        """A model with its tokenizer and image processor as a function; anything that can be called as it is."""
+        """Make a function of a model with its tokenizer and image processor; return anything callable as it is."""
         if isinstance(model_or_pipeline, PreTrainedModel):
             device = None if device is None else "cpu" if device == -1 else device
             return FrameCaptioner(
@@ -188,7 +123,7 @@ class VideoCaptioningEvaluator(Evaluator):
         return model_or_pipeline
 
     def predictions_processor(self, predictions: Any, label_mapping: Any = None) -> dict[str, list[Any]]:
-        """Captions from what pipelines give: strings, ``{"generated_text"}``, or a list with one of these a row."""
+        """Read captions from what pipelines give: strings, ``{"generated_text"}``, or lists of one of these."""
         return {"predictions": [_caption(entry) for entry in predictions]}
 
     def compute_metric(
@@ -200,7 +135,7 @@ class VideoCaptioningEvaluator(Evaluator):
         n_resamples: int = 9999,
         random_state: int | None = None,
     ) -> dict[str, Any]:
-        """The result; with ``"bootstrap"``, intervals from the rows' scores: nothing is scored a second time."""
+        """Score; with ``"bootstrap"``, intervals come from the scores of the rows: nothing is scored twice."""
         if len(metric_inputs["predictions"]) != len(metric_inputs["videos"]):
             raise InputError(
                 f"the captioner gave {len(metric_inputs['predictions'])} captions for {len(metric_inputs['videos'])} "
@@ -232,7 +167,7 @@ def _caption(entry: Any) -> Any:
 
 
 def _interval(column: Sequence[Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """Where the mean of the rows lies: resampled rows, as ``evaluate`` words it."""
+    """Return the confidence interval of the mean over resampled rows, in the words of ``evaluate``."""
     from scipy.stats import bootstrap
 
     known = np.asarray([value for value in column if not math.isnan(value)], dtype=np.float64)
@@ -243,3 +178,67 @@ def _interval(column: Sequence[Any], settings: dict[str, Any]) -> dict[str, Any]
     drawn = bootstrap((known,), np.mean, batch=batch, **settings)
     low, high = (float(bound) for bound in drawn.confidence_interval)
     return {"confidence_interval": (low, high), "standard_error": float(drawn.standard_error)}
+
+
+@dataclass(frozen=True)
+class FrameCaptioner:
+    """Pipeline from videos to captions: sample frames, make pixel values, generate, decode.
+
+    Args:
+        model: takes ``pixel_values`` and generates: VisionEncoderDecoder and its kin see one frame, (B, C, H, W);
+            GIT with ``num_image_with_embedding`` sees so many, (B, N, C, H, W).
+        tokenizer: decodes what it generates.
+        image_processor: of the model.
+        device: where it runs. Default: where the model is.
+        batch_size: videos a forward pass.
+        generate_kwargs: for ``model.generate``, as ``{"max_new_tokens": 20}``.
+    """
+
+    model: Any
+    tokenizer: Any
+    image_processor: Any
+    device: Any = None
+    batch_size: int = 8
+    generate_kwargs: dict[str, Any] = field(default_factory=dict)
+
+    task = "video-captioning"
+
+    def __post_init__(self) -> None:
+        check_count("batch_size", self.batch_size)
+        missing = [name for name in ("tokenizer", "image_processor") if getattr(self, name) is None]
+        if missing:
+            raise InputError(f"a model alone makes no caption; give {' and '.join(missing)} too, or a function")
+
+    def __call__(self, videos: Iterable[Any]) -> list[str]:
+        """Caption each video; a video is anything that the metrics take."""
+        if self.device is not None:
+            self.model.to(self.device)
+        captions: list[str] = []
+        batch: list[list[np.ndarray]] = []
+        for video in videos:
+            batch.append(self._frames(video))
+            if len(batch) == self.batch_size:
+                captions += self._captions(batch)
+                batch = []
+        return captions + (self._captions(batch) if batch else [])
+
+    def _frames(self, video: Any) -> list[np.ndarray]:
+        opened = open_video(as_media_source(video))
+        count = getattr(self.model.config, "num_image_with_embedding", None) or 1
+        return opened.read(lambda video: _spread_frames(video, count))
+
+    def _captions(self, videos: Sequence[list[np.ndarray]]) -> list[str]:
+        frames = [frame for video in videos for frame in video]
+        pixels = self.image_processor(images=frames, return_tensors="pt")["pixel_values"]
+        if len(videos[0]) > 1:  # (B * N, C, H, W) to (B, N, C, H, W)
+            pixels = pixels.unflatten(0, (len(videos), -1))
+        with torch.inference_mode():
+            ids = self.model.generate(pixel_values=pixels.to(self.model.device), **self.generate_kwargs)
+        return [text.strip() for text in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
+
+
+def _spread_frames(video: Video, count: int) -> list[np.ndarray]:
+    """Read the middle frame of each of ``count`` equal parts of the video."""
+    positions = ((np.arange(count) + 0.5) / count * len(video.table)).astype(np.int64)
+    pixels = {frame.position: frame.pixels for frame in video.frames(np.unique(positions))}
+    return [pixels[position] for position in positions.tolist()]

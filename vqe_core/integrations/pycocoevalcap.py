@@ -16,7 +16,7 @@ SHOWN_IDS = 5  # in one message
 
 
 class EMScoreCoco:
-    """One more scorer for a loop that already runs Bleu, Rouge and Cider.
+    """Scorer for a loop that already runs Bleu, Rouge and Cider.
 
     Args:
         videos: video by id, in any form that ``vqe_core.EMScore`` takes. Default: none, and captions are compared
@@ -47,11 +47,11 @@ class EMScoreCoco:
         self.scorer = EMScore(**{**options, "score_types": score_types, "metrics": metrics})
 
     def method(self) -> str:
-        """The name that the loop prints."""
+        """Return the name that the loop prints."""
         return self.names if isinstance(self.names, str) else "EMScore"
 
     def compute_score(self, gts: Mapping[Any, Sequence[Any]], res: Mapping[Any, Sequence[Any]]) -> tuple[Any, Any]:
-        """Score one caption an id.
+        """Score one caption for each id.
 
         Args:
             gts: reference captions by id, each a string or ``{"caption": string}``; may be empty lists where only
@@ -104,7 +104,7 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _text(caption: Any) -> Any:
-    """COCO keeps captions as ``{"caption": ...}``; what is no string is told by the row check."""
+    """Return the text of a caption, which COCO keeps as ``{"caption": ...}``; the row check tells what is no string."""
     return caption["caption"] if isinstance(caption, Mapping) else caption
 
 

@@ -70,7 +70,7 @@ def score_sql(
     check_choice("if_exists", if_exists, IfExists)
     if if_exists == "append" and key is None:
         raise InputError("if_exists='append' needs key; name the column that tells rows apart")
-    with _told_without_secrets(url):
+    with _without_secrets(url):
         rows = _read(query, url)
         if key is not None and (key not in rows.features or len(set(rows[key])) < len(rows)):
             raise InputError(f"key ({key!r}) must be a column with a value of its own in every row of the query")
@@ -85,13 +85,13 @@ def score_sql(
             rows = rows.select([i for i, value in enumerate(rows[key]) if value not in done]) if done else rows
     scored = score_dataset(rows, scorer, num_proc=num_proc, base_dir=base_dir)
     if out_table is not None:
-        with _told_without_secrets(url):
+        with _without_secrets(url):
             _write(_to_write(scored, scorer, key, signature), out_table, url, if_exists, key)
     return scored
 
 
 def _read(query: str, url: str) -> Any:
-    """The rows of a query, in memory; also of one that has none, which ``Dataset.from_sql`` cannot read."""
+    """Read the rows of a query into memory, also where there are none, which ``Dataset.from_sql`` cannot."""
     import pandas
 
     with _connected(url) as connection:
@@ -101,7 +101,7 @@ def _read(query: str, url: str) -> Any:
 def _keys_done(
     url: str, table: str, columns: tuple[str | None, str, str], signature: str, if_exists: IfExists
 ) -> set[Any]:
-    """Keys of the rows that need no score; an error now, not after hours, where the table must not be there."""
+    """Return the keys of rows that need no score; raise now, not after hours, where the table must not be there."""
     import sqlalchemy
 
     key, _, status = columns
@@ -129,7 +129,7 @@ def _to_write(scored: Any, scorer: Any, key: str | None, signature: str) -> Any:
 
 
 def _write(rows: Any, table: str, url: str, if_exists: IfExists, key: str | None) -> None:
-    """All in one transaction; rows of the same key and signature, which had failed, give way."""
+    """Write all rows in one transaction; rows of the same key and signature, which had failed, give way."""
     import sqlalchemy
 
     with _connected(url) as connection, connection.begin():
@@ -157,8 +157,8 @@ def _connected(url: str) -> Iterator[Any]:
 
 
 @contextmanager
-def _told_without_secrets(url: str) -> Iterator[None]:
-    """Errors of the database as errors of ours, in one line, the address without its secrets."""
+def _without_secrets(url: str) -> Iterator[None]:
+    """Turn errors of the database into errors of ours, in one line, the URL without its secrets."""
     try:
         from sqlalchemy import make_url
         from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -180,12 +180,12 @@ def _told_without_secrets(url: str) -> Iterator[None]:
         words = _reason(error)
         for secret in sorted(secrets, key=len, reverse=True):
             words = words.replace(secret, "***")
-        # Without the chain: what libraries raise may hold the whole address.
+        # Without the chain: what libraries raise may hold the whole URL.
         raise InputError(f"database {shown}: {words}") from None
 
 
 def _reason(error: BaseException) -> str:
-    """First line of the innermost error: `datasets` wraps what the database said."""
+    """Return the first line of the innermost error: `datasets` wraps what the database said."""
     while error.__cause__ is not None:
         error = error.__cause__
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}"

@@ -28,7 +28,7 @@ def make_compute_metrics(
     scorer: EMScore | None = None,
     **scorer_options: Any,
 ) -> Callable[[Any], dict[str, float]]:
-    """A ``compute_metrics`` that judges generated captions by the videos of ``eval_dataset``.
+    """Make a ``compute_metrics`` that scores generated captions against the videos of ``eval_dataset``.
 
     It gives every mean of EMScore under its name, as ``"EMScore(X,V)_full_F"``, and the headline ``"emscore"``, for
     ``metric_for_best_model``: ``full_F`` (``cogr`` where the model has no other) of the most that is compared,
@@ -82,7 +82,7 @@ def make_compute_metrics(
 
 
 class _Rows:
-    """The columns of the evaluation rows, read when they are needed."""
+    """Columns of the evaluation rows, read when they are needed."""
 
     def __init__(self, data: Any, video_key: str, reference_key: str | None) -> None:
         self.data, self.video_key, self.reference_key = data, video_key, reference_key
@@ -100,7 +100,7 @@ class _Rows:
         return len(self.data[self.video_key]) if isinstance(self.data, Mapping) else len(self.data)
 
     def column(self, key: str) -> list[Any]:
-        """Values as they are stored: a transform of the data set may need columns that are not asked for."""
+        """Read values as they are stored: a transform of the data set may need columns that are not asked for."""
         data = self.data
         if isinstance(data, datasets.Dataset):
             return list(stored_media(data.with_format(None).select_columns([key]))[key])
@@ -123,7 +123,7 @@ def _judge(prediction: Any, tokenizer: Any, rows: _Rows, scorer: EMScore) -> dic
 
 
 def _check_count(evaluated: int, label_ids: Any, expected: int) -> None:
-    """Rows that fill up the last batch of a distributed run repeat the first rows in their order; others are wrong."""
+    """Check the number of rows; those that fill up the last batch of a distributed run repeat the first in order."""
     wrong = f"the trainer evaluated {evaluated} rows and eval_dataset has {expected}"
     if evaluated < expected or (evaluated > expected and not (expected and _distributed())):
         raise InputError(f"{wrong}; give both the same rows")
@@ -143,7 +143,7 @@ def _pad_id(tokenizer: Any) -> int:
 
 
 def _check_order(label_ids: Any, rows: _Rows, tokenizer: Any) -> None:
-    """Rows in another order would be judged by other rows' videos, without any sign of it."""
+    """Check the order by the labels: else rows would be scored against the videos of others, without any sign of it."""
     if "labels" not in rows.names or label_ids is None:
         return
     padding = (IGNORED, _pad_id(tokenizer))
@@ -190,7 +190,7 @@ def _distributed() -> bool:
 
 
 def _once(judge: Callable[[], dict[str, float]]) -> dict[str, float]:
-    """What the first process computes, in every process; also its error, or the others would wait for ever."""
+    """Compute in the first process, and return or raise in every one, or the others would wait for ever."""
     if not _distributed():
         return judge()
     answer: list[Any] = [None, None]

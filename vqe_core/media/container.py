@@ -121,6 +121,7 @@ def stated_ratio(ratio: Any) -> Fraction | None:
 
 
 def open_container(source: MediaSource, limits: MediaLimits) -> InputContainer:
+    """Open the container of a source with FFmpeg, which may read that source alone, within the limits."""
     protocols = limits.protocols if source.data is None else "none"
     options = {
         "max_pixels": str(limits.max_pixels),

@@ -1,4 +1,4 @@
-"""Why a caption has its score: every word against every sampled frame.
+"""Explanation of one EMScore: every word against every sampled frame.
 
 Task: hand a notebook or an app all that ``EMScore`` computed a score from.
 Conventions: times in seconds; similarities are cosines; axes L tokens, W words, N frames.
@@ -22,6 +22,7 @@ from vqe_core.functional.idf import IdfTable
 from vqe_core.media import TableMismatchError, Video, as_media_source, shrunk
 from vqe_core.report.word_alignment import Word, WordEvidence, frame_names, read_words, word_evidence
 from vqe_core.runtime import own_precision
+from vqe_core.scorers.caption_scorer import CaptionScorer
 from vqe_core.scorers.emscore.idf import resolve_idf
 from vqe_core.scorers.emscore.scorer import EMScore
 from vqe_core.scorers.report import ScoreReport
@@ -29,78 +30,12 @@ from vqe_core.scorers.rows import check_references, read_row
 from vqe_core.types import TimedEmbeddings
 from vqe_core.workers import WorkerPool, open_video_in
 
-
-@dataclass(frozen=True, eq=False)
-class SeenVideo:
-    """A video as a scorer saw it.
-
-    Attributes:
-        frames: uint8 (N, H, W, 3) RGB, the sampled frames in the order sampled.
-        timestamps: float64 (N,) seconds, or None without a clock.
-        indices: int64 (N,), frame numbers in the stream.
-        evidence: by caption. Empty where the model has no token-level space.
-    """
-
-    frames: np.ndarray = field(repr=False)
-    timestamps: np.ndarray | None
-    indices: np.ndarray
-    evidence: dict[str, WordEvidence] = field(repr=False)
-
-
-def look_at_video(
-    scorer: EMScore, video: Any, captions: Sequence[str], *, longest_side: int | None = None
-) -> SeenVideo:
-    """Sample a video as ``scorer`` does, and match its frames with the words of ``captions``.
-
-    Args:
-        scorer: says which model and which frames.
-        video: anything ``EMScore`` takes; not an open decoder, as the video is read twice.
-        captions: those to explain.
-        longest_side: shrink the frames to this many pixels as they are read. Default: as they are.
-
-    Raises:
-        MediaError, InputError: the video or a caption cannot be used.
-        ModelNotFoundError, ModelError: the model cannot be used.
-    """
-    source = as_media_source(video)
-    encoder = scorer.load_encoder()
-    settings = EmbedSettings.of(scorer)
-    seen = embed_videos({0: source}, scorer.frame_sampler, encoder, settings)[0]
-    if isinstance(seen, VqeError):
-        raise seen
-    with WorkerPool.of(settings, [source]) as pool, pool.worker() as worker:
-        frames = open_video_in(worker, source, reader=settings.reader).read(
-            lambda video: _read_frames(video, seen, longest_side)
-        )
-    evidence = {}
-    for text, embedded in embed_texts(captions, encoder, settings, long_text=scorer.long_text).items():
-        if isinstance(embedded, VqeError):
-            raise embedded
-        if embedded.tokens is not None:
-            words = read_words(embedded.token_ids, encoder.tokenizer.inner)
-            evidence[text] = word_evidence(words, embedded.tokens, seen.values)
-    return SeenVideo(frames, seen.timestamps, seen.indices, evidence)
-
-
-def _read_frames(video: Video, seen: TimedEmbeddings, longest_side: int | None) -> np.ndarray:
-    """The pictures that were embedded, in the order sampled.
-
-    Raises:
-        TableMismatchError: the video was sampled from another table, that of the frames that really decode.
-    """
-    numbers, first, where = np.unique(seen.indices, return_index=True, return_inverse=True)
-    positions = np.searchsorted(video.table.indices, numbers).clip(max=len(video.table) - 1)
-    if seen.timestamps is not None and not np.array_equal(video.table.timestamps[positions], seen.timestamps[first]):
-        raise TableMismatchError.at(float(seen.timestamps[0]), video.source.name)
-    return np.stack([shrunk(frame.pixels, longest_side) for frame in video.frames(positions)])[where]
-
-
 THUMBNAIL = 320  # pixels of the longer side: enough to see what a frame shows, and 256 of them stay small
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What one EMScore was computed from.
+    """All that one EMScore was computed from.
 
     Attributes:
         caption: as scored.
@@ -135,7 +70,7 @@ class Explanation:
 
     @property
     def words(self) -> tuple[Word, ...]:
-        """The W words, each with the positions of its tokens."""
+        """W words, each with the positions of its tokens."""
         return self.evidence.words
 
     @property
@@ -145,11 +80,11 @@ class Explanation:
 
     @property
     def frame_names(self) -> list[str]:
-        """A short name a frame: its time, ``"0.75 s"``, or its number, ``"#3"``, where there is no clock."""
+        """Short name of each frame: its time, ``"0.75 s"``, or its number, ``"#3"``, where there is no clock."""
         return frame_names(self.timestamps, len(self.frames))
 
     def over_time(self, score: str = "EMScore(X,V)_full_F") -> tuple[np.ndarray, np.ndarray]:
-        """Score of each sampled frame as a video of its own: times (s, or numbers from 1) and values, (N,) each.
+        """Return the score of each sampled frame as a video of its own: times (s, or numbers from 1) and values, (N,).
 
         Args:
             score: ``"<score type>_<metric>"``.
@@ -269,6 +204,71 @@ def _token_texts(ids: Sequence[int], words: Sequence[Word], tokenizer: Any) -> t
 
 
 def _shares(weights: np.ndarray) -> np.ndarray:
-    """Weights that sum to 1; equal ones where they sum to 0, as in the score."""
+    """Scale weights to a sum of 1; where they sum to 0 they become equal, as in the score."""
     total = weights.sum()
     return weights / total if total > 0 else np.full(len(weights), 1 / len(weights), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class SeenVideo:
+    """Video as a scorer saw it.
+
+    Attributes:
+        frames: uint8 (N, H, W, 3) RGB, the sampled frames in the order sampled.
+        timestamps: float64 (N,) seconds, or None without a clock.
+        indices: int64 (N,), frame numbers in the stream.
+        evidence: by caption. Empty where the model has no token-level space.
+    """
+
+    frames: np.ndarray = field(repr=False)
+    timestamps: np.ndarray | None
+    indices: np.ndarray
+    evidence: dict[str, WordEvidence] = field(repr=False)
+
+
+def look_at_video(
+    scorer: CaptionScorer, video: Any, captions: Sequence[str] = (), *, longest_side: int | None = None
+) -> SeenVideo:
+    """Sample a video as ``scorer`` does, and match its frames with the words of ``captions``.
+
+    Args:
+        scorer: says which model and which frames.
+        video: anything ``EMScore`` takes; not an open decoder, as the video is read twice.
+        captions: those to explain. Default: none.
+        longest_side: shrink the frames to this many pixels as they are read. Default: as they are.
+
+    Raises:
+        MediaError, InputError: the video or a caption cannot be used.
+        ModelNotFoundError, ModelError: the model cannot be used.
+    """
+    source = as_media_source(video)
+    encoder = scorer.load_encoder()
+    settings = EmbedSettings.of(scorer)
+    seen = embed_videos({0: source}, scorer.frame_sampler, encoder, settings)[0]
+    if isinstance(seen, VqeError):
+        raise seen
+    with WorkerPool.of(settings, [source]) as pool, pool.worker() as worker:
+        frames = open_video_in(worker, source, reader=settings.reader).read(
+            lambda video: _read_frames(video, seen, longest_side)
+        )
+    evidence = {}
+    for text, embedded in embed_texts(captions, encoder, settings, long_text=scorer.long_text).items():
+        if isinstance(embedded, VqeError):
+            raise embedded
+        if embedded.tokens is not None:
+            words = read_words(embedded.token_ids, encoder.tokenizer.inner)
+            evidence[text] = word_evidence(words, embedded.tokens, seen.values)
+    return SeenVideo(frames, seen.timestamps, seen.indices, evidence)
+
+
+def _read_frames(video: Video, seen: TimedEmbeddings, longest_side: int | None) -> np.ndarray:
+    """Read the frames that were embedded, in the order sampled.
+
+    Raises:
+        TableMismatchError: the video was sampled from another table, that of the frames that really decode.
+    """
+    numbers, first, where = np.unique(seen.indices, return_index=True, return_inverse=True)
+    positions = np.searchsorted(video.table.indices, numbers).clip(max=len(video.table) - 1)
+    if seen.timestamps is not None and not np.array_equal(video.table.timestamps[positions], seen.timestamps[first]):
+        raise TableMismatchError.at(float(seen.timestamps[0]), video.source.name)
+    return np.stack([shrunk(frame.pixels, longest_side) for frame in video.frames(positions)])[where]

@@ -1,4 +1,4 @@
-"""A page that shows scores with what they were computed from: frames, captions, words.
+"""Report of scores with what they were computed from: frames, captions, words.
 
 Task: one HTML file that needs nothing else: no script, no request, light and dark, wide and narrow.
 Conventions: times in seconds; scores are cosines; every text is escaped, whoever wrote it.
@@ -22,217 +22,6 @@ from PIL import Image
 from vqe_core.errors import InputError
 from vqe_core.report.word_alignment import WordEvidence, changed_words, changes, frame_names
 
-
-@dataclass(frozen=True)
-class ScoredCaption:
-    """One caption of one video, as the summary sees it.
-
-    Attributes:
-        video: which video it was scored against.
-        kind: ``"right"`` (the plain wording), ``"paraphrase"``, ``"foil"`` or ``"unrelated"``.
-        wrong: names of what the caption says wrongly.
-        score: a cosine, or None where the row has no score.
-    """
-
-    video: str
-    kind: str
-    wrong: tuple[str, ...]
-    score: float | None
-
-
-@dataclass(frozen=True)
-class SeverityRow:
-    """Captions with equally many wrong attributes.
-
-    Attributes:
-        num_wrong: 0 for right captions.
-        values: their scores.
-        wins, pairs: of the pairs of a right caption and one of these, on one video, how many the right one won.
-    """
-
-    num_wrong: int
-    values: tuple[float, ...]
-    wins: int
-    pairs: int
-
-    @property
-    def mean(self) -> float:
-        """Mean score."""
-        return math.fsum(self.values) / len(self.values)
-
-    @property
-    def share(self) -> float | None:
-        """Share of pairs won by the right caption; None without pairs. Chance is 0.5."""
-        return self.wins / self.pairs if self.pairs else None
-
-
-@dataclass(frozen=True)
-class AttributeRow:
-    """Pairs of a right caption and a foil in which only ``attribute`` is wrong."""
-
-    attribute: str
-    wins: int
-    pairs: int
-
-    @property
-    def share(self) -> float:
-        """Share of pairs won by the right caption. Chance is 0.5."""
-        return self.wins / self.pairs
-
-
-def summarise_severity(captions: Sequence[ScoredCaption]) -> tuple[SeverityRow, ...]:
-    """One row for each number of wrong attributes, fewest first. Captions without a score are left out.
-
-    A pair holds the plain right caption, so that both are worded alike and only the facts differ.
-    """
-    scored = [c for c in captions if c.score is not None]
-    rows = []
-    for num_wrong in sorted({len(c.wrong) for c in scored}):
-        group = [c for c in scored if len(c.wrong) == num_wrong]
-        wins, pairs = _won([c for c in group if c.wrong], scored)
-        rows.append(SeverityRow(num_wrong, tuple(c.score for c in group if c.score is not None), wins, pairs))
-    return tuple(rows)
-
-
-def summarise_attributes(captions: Sequence[ScoredCaption]) -> tuple[AttributeRow, ...]:
-    """One row for each attribute that is the only wrong one of some caption, in the order met."""
-    scored = [c for c in captions if c.score is not None]
-    singles = [c for c in scored if len(c.wrong) == 1]
-    names = dict.fromkeys(c.wrong[0] for c in singles)
-    return tuple(AttributeRow(name, *_won([c for c in singles if c.wrong[0] == name], scored)) for name in names)
-
-
-def _won(foils: Sequence[ScoredCaption], scored: Sequence[ScoredCaption]) -> tuple[int, int]:
-    right = {c.video: c.score for c in scored if c.kind == "right"}
-    pairs = [(right[foil.video], foil.score) for foil in foils if foil.video in right]
-    # A tie is no win: the metric could not tell the two apart.
-    return sum(ours > theirs for ours, theirs in pairs if ours is not None and theirs is not None), len(pairs)
-
-
-HEAT_STEPS = 20
-STRONG_HEAT = (17, 12)  # on light, on dark: from this step on, inverted text has the better contrast
-LEFT, RIGHT, TOP, BOTTOM = 44.0, 14.0, 14.0, 58.0  # room for the labels, in units of the drawing
-
-
-@dataclass(frozen=True)
-class Scale:
-    """A range of scores, so that equal lengths and colours mean equal scores all over the report."""
-
-    low: float
-    high: float
-
-    def share(self, value: float) -> float:
-        """Where ``value`` lies, 0 at ``low`` and 1 at ``high``."""
-        return min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
-
-    def heat(self, value: float) -> int:
-        """The same as a whole step, 0 to ``HEAT_STEPS``."""
-        return round(HEAT_STEPS * self.share(value))
-
-    def bar(self, value: float) -> tuple[float, float]:
-        """Where a bar from 0 to ``value`` starts and how long it is, in percent of the track."""
-        start, end = sorted((self.share(0.0), self.share(value)))
-        return round(100 * start, 1), round(100 * (end - start), 1)
-
-
-@dataclass(frozen=True)
-class Dot:
-    """A point of the chart, with its score."""
-
-    x: float
-    y: float
-    score: float
-    num_wrong: int
-
-
-@dataclass(frozen=True)
-class SeverityChart:
-    """Score against number of wrong attributes. All places in units of the drawing, y downwards.
-
-    Attributes:
-        width, height: of the drawing.
-        dots: one a caption.
-        means: one a number of wrong attributes.
-        ticks: (y, label) of the score axis.
-    """
-
-    width: float
-    height: float
-    dots: tuple[Dot, ...]
-    means: tuple[Dot, ...]
-    ticks: tuple[tuple[float, str], ...]
-
-    @property
-    def line(self) -> str:
-        """The means as points of an SVG polyline."""
-        return " ".join(f"{dot.x:.1f},{dot.y:.1f}" for dot in self.means)
-
-    @property
-    def left(self) -> float:
-        """Where the plotted area starts."""
-        return LEFT
-
-    @property
-    def right(self) -> float:
-        """Where the plotted area ends."""
-        return self.width - RIGHT
-
-
-def bar_scale(values: Sequence[float]) -> Scale:
-    """A scale for bars: it holds 0, and ends at a tenth."""
-    return Scale(_floor(min([0.0, *values])), max(0.1, _ceil(max([0.0, *values]))))
-
-
-def heat_scale(matrices: Sequence[np.ndarray]) -> Scale:
-    """A scale for colours, over all cosines of ``matrices``."""
-    if not matrices:
-        return Scale(0.0, 1.0)
-    low, high = min(float(m.min()) for m in matrices), max(float(m.max()) for m in matrices)
-    return Scale(low, high if high > low else low + 1.0)
-
-
-def severity_chart(rows: Sequence[SeverityRow], *, width: float = 640.0, height: float = 310.0) -> SeverityChart:
-    """Lay out the chart of ``rows``, at least one."""
-    values = [value for row in rows for value in row.values]
-    low, high = _floor(min(values)), _ceil(max(values))
-    high = max(high, low + 0.1)
-    step = (width - LEFT - RIGHT) / len(rows)
-
-    def place(score: float) -> float:
-        return TOP + (height - TOP - BOTTOM) * (high - score) / (high - low)
-
-    dots, means = [], []
-    for i, row in enumerate(rows):
-        centre = LEFT + step * (i + 0.5)
-        means.append(Dot(centre, place(row.mean), row.mean, row.num_wrong))
-        for j, value in enumerate(row.values):
-            # spread evenly by position, not at random, so that a report of the same scores is the same file
-            shift = ((j + 0.5) / len(row.values) - 0.5) * min(step * 0.6, 3.0 * len(row.values))
-            dots.append(Dot(centre + shift, place(value), value, row.num_wrong))
-    every = 1 if high - low <= 0.6 else 2
-    tenths = range(round(low * 10), round(high * 10) + 1, every)
-    ticks = tuple((place(tenth / 10), f"{tenth / 10:.1f}") for tenth in tenths)
-    return SeverityChart(width, height, tuple(dots), tuple(means), ticks)
-
-
-def frame_strip(frames: np.ndarray, *, height: int = 112) -> str:
-    """Frames, uint8 (N, H, W, 3), side by side as one JPEG in a ``data:`` address: stored once, shown at any size."""
-    width = max(1, round(frames.shape[2] * height / frames.shape[1]))
-    small = [np.asarray(Image.fromarray(f).resize((width, height), Image.Resampling.LANCZOS)) for f in frames]
-    buffer = io.BytesIO()
-    # no colour subsampling: the shapes are small and their colours are what captions speak of
-    Image.fromarray(np.concatenate(small, axis=1)).save(buffer, "JPEG", quality=82, subsampling=0)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def _floor(value: float) -> float:
-    return math.floor(round(value * 10, 6)) / 10
-
-
-def _ceil(value: float) -> float:
-    return math.ceil(round(value * 10, 6)) / 10
-
-
 SHOWN_METRICS = ("full_F", "figr_P", "figr_R", "figr_F", "cogr")
 KIND_NAMES = {
     "right": "right",
@@ -240,13 +29,14 @@ KIND_NAMES = {
     "foil": "wrong",
     "unrelated": "of another clip",
 }
+SOUND_METHODS = ("joint space", "tags")
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 _OPEN_CARDS = 2  # how many videos show their words at once; the others on a click
 
 
 @dataclass(frozen=True, eq=False)
 class ReportCaption:
-    """A caption with its scores.
+    """Caption with its scores.
 
     Attributes:
         text: as scored.
@@ -254,7 +44,7 @@ class ReportCaption:
         wrong: names of what it says wrongly.
         scores: by metric (``SHOWN_METRICS``), None or absent where the row has no score.
         evidence: its words against the frames, or None. Shown for the captions that have it.
-        remark: why there is no score, or what was done to the text.
+        note: why there is no score, or what was done to the text.
     """
 
     text: str
@@ -262,7 +52,7 @@ class ReportCaption:
     wrong: tuple[str, ...] = ()
     scores: Mapping[str, float | None] = field(default_factory=dict)
     evidence: WordEvidence | None = None
-    remark: str = ""
+    note: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KIND_NAMES:
@@ -270,21 +60,21 @@ class ReportCaption:
 
     @property
     def kind_name(self) -> str:
-        """The kind in words."""
+        """Kind in words."""
         return KIND_NAMES[self.kind]
 
 
 @dataclass(frozen=True, eq=False)
 class ReportVideo:
-    """A video as the metric saw it.
+    """Video as the metric saw it.
 
     Attributes:
         title: for example its file name. Names the video in the summary too, so titles differ.
         frames: uint8 (N, H, W, 3) RGB, the sampled frames in order.
         timestamps: float64 (N,) seconds, or None without a clock.
         captions: what it was scored against; the first of kind ``"right"`` is what the others are compared with.
-        soundless: whether it has no sound track.
-        remark: a line beside the title.
+        soundless: True where it has no audio track.
+        note: a line beside the title.
     """
 
     title: str
@@ -292,7 +82,7 @@ class ReportVideo:
     timestamps: np.ndarray | None
     captions: tuple[ReportCaption, ...]
     soundless: bool = False
-    remark: str = ""
+    note: str = ""
 
     def __post_init__(self) -> None:
         if self.frames.dtype != np.uint8 or self.frames.ndim != 4 or self.frames.shape[-1] != 3 or not len(self.frames):
@@ -306,23 +96,23 @@ class ReportVideo:
 
     @property
     def frame_names(self) -> list[str]:
-        """A short name a frame: its time, or its number."""
+        """Short name of each frame: its time, or its number."""
         return frame_names(self.timestamps, len(self.frames))
 
     @property
     def right(self) -> ReportCaption | None:
-        """The plain right caption."""
+        """Plain right caption, None where there is none."""
         return next((caption for caption in self.captions if caption.kind == "right"), None)
 
 
 @dataclass(frozen=True)
 class ReportSound:
-    """A video with its own sound and with another one.
+    """Video with its own audio and with another one.
 
     Attributes:
         title: of the video.
-        heard: what a tagger heard in its sound.
-        right, shuffled: similarity with its own sound and with another one, by each method of ``SOUND_METHODS``.
+        heard: what a tagger heard in its audio.
+        right, shuffled: similarity with its own audio and with another one, by each method of ``SOUND_METHODS``.
     """
 
     title: str
@@ -331,19 +121,16 @@ class ReportSound:
     shuffled: Sequence[float]
 
 
-SOUND_METHODS = ("joint space", "tags")
-
-
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What the page says.
+    """Content of the page.
 
     Attributes:
-        title, intro: the head of the page: what was compared.
-        videos: one card each.
+        title, intro: head of the page: what was compared.
+        videos: shown one below the other.
         signature: everything that can change a score.
-        notice: a warning under the head, for example about a teaching model; empty for none.
-        sounds: how the sounds fit; empty for none.
+        notice: warning under the head, for example about a teaching model; empty for none.
+        sounds: how well each audio fits; empty for none.
     """
 
     title: str
@@ -354,7 +141,7 @@ class Report:
     sounds: tuple[ReportSound, ...] = ()
 
     def scored_captions(self) -> list[ScoredCaption]:
-        """Every caption with its full_F, for the summary."""
+        """Return every caption with its full_F, for the summary."""
         return [
             ScoredCaption(video.title, caption.kind, caption.wrong, caption.scores.get("full_F"))
             for video in self.videos
@@ -396,7 +183,7 @@ def render_report(report: Report) -> str:
 
 
 def _card(video: ReportVideo, is_open: bool) -> dict[str, Any]:
-    """What the template needs of a video beside its fields."""
+    """Return what the template needs of a video beside its fields."""
     right = video.right
     return {
         "video": video,
@@ -413,14 +200,14 @@ def _card(video: ReportVideo, is_open: bool) -> dict[str, Any]:
 
 
 def _marked(caption: ReportCaption, right: ReportCaption | None) -> list[tuple[str, bool]]:
-    """Words of a caption, marked where a foil departs from the right caption."""
+    """Mark the words in which a foil departs from the right caption."""
     if caption.kind != "foil" or right is None:
         return [(caption.text, False)]
     return changed_words(caption.text, right.text)
 
 
 def _marked_words(caption: ReportCaption, right: ReportCaption | None) -> list[bool]:
-    """For each word of the evidence, whether it departs from the right caption."""
+    """Mark the words of the evidence in which a foil departs from the right caption."""
     words = caption.evidence.words if caption.evidence is not None else ()
     if caption.kind != "foil" or right is None or right.evidence is None:
         return [False] * len(words)
@@ -428,9 +215,220 @@ def _marked_words(caption: ReportCaption, right: ReportCaption | None) -> list[b
     return [changed for _, changed in changed_words(ours, theirs)]
 
 
+@dataclass(frozen=True)
+class ScoredCaption:
+    """Caption of a video, as the summary sees it.
+
+    Attributes:
+        video: title of the video that it was scored against.
+        kind: ``"right"`` (the plain wording), ``"paraphrase"``, ``"foil"`` or ``"unrelated"``.
+        wrong: names of what the caption says wrongly.
+        score: a cosine, or None where the row has no score.
+    """
+
+    video: str
+    kind: str
+    wrong: tuple[str, ...]
+    score: float | None
+
+
+@dataclass(frozen=True)
+class SeverityRow:
+    """Captions with equally many wrong attributes.
+
+    Attributes:
+        num_wrong: 0 for right captions.
+        values: their scores.
+        pairs: pairs of a right caption and one of these, on one video.
+        wins: pairs that the right caption won.
+    """
+
+    num_wrong: int
+    values: tuple[float, ...]
+    wins: int
+    pairs: int
+
+    @property
+    def mean(self) -> float:
+        """Mean score."""
+        return math.fsum(self.values) / len(self.values)
+
+    @property
+    def share(self) -> float | None:
+        """Share of pairs won by the right caption; None without pairs. Chance is 0.5."""
+        return self.wins / self.pairs if self.pairs else None
+
+
+@dataclass(frozen=True)
+class AttributeRow:
+    """Pairs of a right caption and a foil in which only ``attribute`` is wrong."""
+
+    attribute: str
+    wins: int
+    pairs: int
+
+    @property
+    def share(self) -> float:
+        """Share of pairs won by the right caption. Chance is 0.5."""
+        return self.wins / self.pairs
+
+
+def summarise_severity(captions: Sequence[ScoredCaption]) -> tuple[SeverityRow, ...]:
+    """Group captions by their number of wrong attributes, fewest first; those without a score are left out.
+
+    A pair holds the plain right caption, so that both are worded alike and only the facts differ.
+    """
+    scored = [c for c in captions if c.score is not None]
+    rows = []
+    for num_wrong in sorted({len(c.wrong) for c in scored}):
+        group = [c for c in scored if len(c.wrong) == num_wrong]
+        wins, pairs = _won([c for c in group if c.wrong], scored)
+        rows.append(SeverityRow(num_wrong, tuple(c.score for c in group if c.score is not None), wins, pairs))
+    return tuple(rows)
+
+
+def summarise_attributes(captions: Sequence[ScoredCaption]) -> tuple[AttributeRow, ...]:
+    """Group captions by the one attribute that is wrong, in the order met."""
+    scored = [c for c in captions if c.score is not None]
+    singles = [c for c in scored if len(c.wrong) == 1]
+    names = dict.fromkeys(c.wrong[0] for c in singles)
+    return tuple(AttributeRow(name, *_won([c for c in singles if c.wrong[0] == name], scored)) for name in names)
+
+
+def _won(foils: Sequence[ScoredCaption], scored: Sequence[ScoredCaption]) -> tuple[int, int]:
+    right = {c.video: c.score for c in scored if c.kind == "right"}
+    pairs = [(right[foil.video], foil.score) for foil in foils if foil.video in right]
+    # A tie is no win: the metric could not tell the two apart.
+    return sum(ours > theirs for ours, theirs in pairs if ours is not None and theirs is not None), len(pairs)
+
+
+HEAT_STEPS = 20
+STRONG_HEAT = (17, 12)  # on light, on dark: from this step on, inverted text has the better contrast
+LEFT, RIGHT, TOP, BOTTOM = 44.0, 14.0, 14.0, 58.0  # room for the labels, in units of the drawing
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Range of scores, so that equal lengths and colours mean equal scores all over the report."""
+
+    low: float
+    high: float
+
+    def share(self, value: float) -> float:
+        """Return the place of ``value``, 0 at ``low`` and 1 at ``high``."""
+        return min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
+
+    def heat(self, value: float) -> int:
+        """Return the place of ``value`` as a whole step, 0 to ``HEAT_STEPS``."""
+        return round(HEAT_STEPS * self.share(value))
+
+    def bar(self, value: float) -> tuple[float, float]:
+        """Return start and length of a bar from 0 to ``value``, in percent of the track."""
+        start, end = sorted((self.share(0.0), self.share(value)))
+        return round(100 * start, 1), round(100 * (end - start), 1)
+
+
+def bar_scale(values: Sequence[float]) -> Scale:
+    """Make a scale for bars: it holds 0, and ends at a tenth."""
+    return Scale(_floor(min([0.0, *values])), max(0.1, _ceil(max([0.0, *values]))))
+
+
+def heat_scale(matrices: Sequence[np.ndarray]) -> Scale:
+    """Make a scale for colours, over all cosines of ``matrices``."""
+    if not matrices:
+        return Scale(0.0, 1.0)
+    low, high = min(float(m.min()) for m in matrices), max(float(m.max()) for m in matrices)
+    return Scale(low, high if high > low else low + 1.0)
+
+
+@dataclass(frozen=True)
+class Dot:
+    """Point of the chart, with its score."""
+
+    x: float
+    y: float
+    score: float
+    num_wrong: int
+
+
+@dataclass(frozen=True)
+class SeverityChart:
+    """Chart of scores against number of wrong attributes. All places in units of the drawing, y downwards.
+
+    Attributes:
+        width, height: of the drawing.
+        dots: one a caption.
+        means: one a number of wrong attributes.
+        ticks: (y, label) of the score axis.
+    """
+
+    width: float
+    height: float
+    dots: tuple[Dot, ...]
+    means: tuple[Dot, ...]
+    ticks: tuple[tuple[float, str], ...]
+
+    @property
+    def line(self) -> str:
+        """Points of the means, for an SVG polyline."""
+        return " ".join(f"{dot.x:.1f},{dot.y:.1f}" for dot in self.means)
+
+    @property
+    def left(self) -> float:
+        """Left edge of the plotted area."""
+        return LEFT
+
+    @property
+    def right(self) -> float:
+        """Right edge of the plotted area."""
+        return self.width - RIGHT
+
+
+def severity_chart(rows: Sequence[SeverityRow], *, width: float = 640.0, height: float = 310.0) -> SeverityChart:
+    """Lay out the chart of ``rows``, at least one."""
+    values = [value for row in rows for value in row.values]
+    low, high = _floor(min(values)), _ceil(max(values))
+    high = max(high, low + 0.1)
+    step = (width - LEFT - RIGHT) / len(rows)
+
+    def place(score: float) -> float:
+        return TOP + (height - TOP - BOTTOM) * (high - score) / (high - low)
+
+    dots, means = [], []
+    for i, row in enumerate(rows):
+        centre = LEFT + step * (i + 0.5)
+        means.append(Dot(centre, place(row.mean), row.mean, row.num_wrong))
+        for j, value in enumerate(row.values):
+            # spread evenly by position, not at random, so that a report of the same scores is the same file
+            shift = ((j + 0.5) / len(row.values) - 0.5) * min(step * 0.6, 3.0 * len(row.values))
+            dots.append(Dot(centre + shift, place(value), value, row.num_wrong))
+    every = 1 if high - low <= 0.6 else 2
+    tenths = range(round(low * 10), round(high * 10) + 1, every)
+    ticks = tuple((place(tenth / 10), f"{tenth / 10:.1f}") for tenth in tenths)
+    return SeverityChart(width, height, tuple(dots), tuple(means), ticks)
+
+
+def _floor(value: float) -> float:
+    return math.floor(round(value * 10, 6)) / 10
+
+
+def _ceil(value: float) -> float:
+    return math.ceil(round(value * 10, 6)) / 10
+
+
+def frame_strip(frames: np.ndarray, *, height: int = 112) -> str:
+    """Join frames, uint8 (N, H, W, 3), side by side into one JPEG ``data:`` URL: stored once, shown at any size."""
+    width = max(1, round(frames.shape[2] * height / frames.shape[1]))
+    small = [np.asarray(Image.fromarray(f).resize((width, height), Image.Resampling.LANCZOS)) for f in frames]
+    buffer = io.BytesIO()
+    # no colour subsampling: the shapes are small and their colours are what captions speak of
+    Image.fromarray(np.concatenate(small, axis=1)).save(buffer, "JPEG", quality=82, subsampling=0)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
 @lru_cache(maxsize=1)
 def html_environment() -> jinja2.Environment:
-    """Templates of reports and pages, with every text from outside escaped."""
+    """Load the templates of reports and pages, with every text from outside escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,  # captions and paths come from anywhere
@@ -444,7 +442,7 @@ def html_environment() -> jinja2.Environment:
 
 
 def format_score(value: float | None, digits: int = 2) -> str:
-    """A score for people: ``0.71``, with a true minus sign, an en dash where there is none.
+    """Format a score for people: ``0.71``, with a true minus sign, an en dash where there is none.
 
     Example:
         >>> format_score(0.7149), format_score(-0.031), format_score(None)

@@ -1,4 +1,7 @@
-"""Pictures of results, for notebooks and apps. Needs matplotlib: pip install vqe-core[plots]."""
+"""Plots of results, for notebooks and apps. Needs matplotlib: pip install vqe-core[plots].
+
+Conventions: a figure belongs to no window and no global state, so that threads may draw side by side.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,15 @@ if TYPE_CHECKING:
     from vqe_core.report.explain import Explanation
 
 
-def plot_profile(
-    profile: Mapping[str, Any], title: str = "Does the sound fit the picture, moment by moment?"
-) -> Figure:
+def plot_profile(profile: Mapping[str, Any], title: str = "Does the audio fit the video, moment by moment?") -> Figure:
     """Draw a profile of video-audio similarity: the matrix of windows, and its diagonal over time.
 
     Args:
         profile: one entry of ``profile`` from ``return_profile=True``; for a row of several videos, one of its list.
-        title: above the picture.
+        title: above the plot.
 
     Returns:
-        A figure that belongs to no window and no global state, so that threads may draw side by side.
+        The figure.
 
     Raises:
         InputError: the row failed and has no profile.
@@ -44,6 +45,36 @@ def plot_profile(
     return figure
 
 
+def _draw_matrix(axes: Any, matrix: np.ndarray, times: np.ndarray) -> None:
+    start, end = float(times[0, 0]), float(times[-1, 1])
+    drawn = axes.imshow(matrix, origin="lower", extent=(start, end, start, end), cmap="viridis", aspect="equal")
+    axes.set_xlabel("audio, s")
+    axes.set_ylabel("video, s")
+    axes.set_title("every window with every other", fontsize=9)
+    axes.figure.colorbar(drawn, ax=axes, label="cosine", shrink=0.8)
+
+
+def _draw_diagonal(axes: Any, similarity: np.ndarray, times: np.ndarray, profile: Mapping[str, Any]) -> None:
+    centres = times.mean(axis=1)
+    axes.plot(centres, similarity, marker="o", markersize=4, color="#1f6286")
+    if profile["mean"] is not None:
+        axes.axhline(profile["mean"], color="#8a939b", linewidth=1, linestyle="--", label="mean")
+    worst = profile["worst"]
+    if worst is not None:
+        axes.axvspan(worst["start"], worst["end"], color="#b5501b", alpha=0.15, label="worst window")
+    lag = profile["best_lag"]
+    known = "" if lag is None else f" (best lag {lag:+.2f} s)"
+    axes.set_title(f"video and audio of the same time{known}", fontsize=9)
+    axes.set_xlabel("time, s")
+    axes.set_ylabel("cosine")
+    axes.legend(fontsize=8, loc="best")
+
+
+def _numbers(values: Any) -> np.ndarray:
+    """Return lists as a float array; None, what was not measured, becomes NaN."""
+    return np.array(values, dtype=float)
+
+
 def plot_words(explanation: Explanation, title: str | None = None) -> Figure:
     """Draw how well each word of a caption finds each sampled frame, with the frames and their times on top.
 
@@ -51,10 +82,10 @@ def plot_words(explanation: Explanation, title: str | None = None) -> Figure:
 
     Args:
         explanation: from ``explain_emscore``.
-        title: above the picture. Default: the caption.
+        title: above the plot. Default: the caption.
 
     Returns:
-        A figure of no window and no global state.
+        The figure.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
@@ -82,6 +113,12 @@ def plot_words(explanation: Explanation, title: str | None = None) -> Figure:
     return figure
 
 
+def _rectangle(*args: Any, **options: Any) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle(*args, **options)
+
+
 def plot_over_time(
     explanations: Sequence[Explanation], score: str = "EMScore(X,V)_full_F", title: str | None = None
 ) -> Figure:
@@ -90,10 +127,10 @@ def plot_over_time(
     Args:
         explanations: of one video, from ``explain_emscore`` or ``explain_captions``.
         score: ``"<score type>_<metric>"``.
-        title: above the picture. Default: the name of the score.
+        title: above the plot. Default: the name of the score.
 
     Returns:
-        A figure of no window and no global state.
+        The figure.
 
     Raises:
         InputError: no explanation, or one without this score.
@@ -115,12 +152,6 @@ def plot_over_time(
     return figure
 
 
-def _rectangle(*args: Any, **options: Any) -> Any:
-    from matplotlib.patches import Rectangle
-
-    return Rectangle(*args, **options)
-
-
 def _figure(width: float, height: float) -> Figure:
     try:
         shown = _shown_figure()
@@ -131,7 +162,7 @@ def _figure(width: float, height: float) -> Figure:
 
 @cache
 def _shown_figure() -> type[Figure]:
-    """Figures that notebooks show as an image: a plain ``Figure`` they show only once pyplot, a global, is imported."""
+    """Return a class of figures that notebooks show; a plain ``Figure`` they show only after importing pyplot."""
     from matplotlib.figure import Figure
 
     class ShownFigure(Figure):
@@ -141,33 +172,3 @@ def _shown_figure() -> type[Figure]:
             return buffer.getvalue()
 
     return ShownFigure
-
-
-def _numbers(values: Any) -> np.ndarray:
-    """Float array of lists in which None stands for what was not measured."""
-    return np.array(values, dtype=float)
-
-
-def _draw_matrix(axes: Any, matrix: np.ndarray, times: np.ndarray) -> None:
-    start, end = float(times[0, 0]), float(times[-1, 1])
-    drawn = axes.imshow(matrix, origin="lower", extent=(start, end, start, end), cmap="viridis", aspect="equal")
-    axes.set_xlabel("sound, s")
-    axes.set_ylabel("picture, s")
-    axes.set_title("every window with every other", fontsize=9)
-    axes.figure.colorbar(drawn, ax=axes, label="cosine", shrink=0.8)
-
-
-def _draw_diagonal(axes: Any, similarity: np.ndarray, times: np.ndarray, profile: Mapping[str, Any]) -> None:
-    centres = times.mean(axis=1)
-    axes.plot(centres, similarity, marker="o", markersize=4, color="#1f6286")
-    if profile["mean"] is not None:
-        axes.axhline(profile["mean"], color="#8a939b", linewidth=1, linestyle="--", label="mean")
-    worst = profile["worst"]
-    if worst is not None:
-        axes.axvspan(worst["start"], worst["end"], color="#b5501b", alpha=0.15, label="worst window")
-    lag = profile["best_lag"]
-    known = "" if lag is None else f" (best lag {lag:+.2f} s)"
-    axes.set_title(f"picture and sound of the same time{known}", fontsize=9)
-    axes.set_xlabel("time, s")
-    axes.set_ylabel("cosine")
-    axes.legend(fontsize=8, loc="best")

@@ -1,4 +1,4 @@
-"""Why a caption has its score: each of its words against each sampled frame.
+"""Alignment of the words of a caption with the sampled frames.
 
 Task: turn token and frame embeddings into a table a reader can follow word by word.
 Conventions: embeddings are unit vectors of one space; axes L tokens, W words, N frames, D embedding size.
@@ -23,7 +23,7 @@ ALIKE = 0.02  # cosines of one word that differ less look alike in the table, so
 
 @dataclass(frozen=True)
 class Word:
-    """A word as a reader sees it, and the ``positions`` of its tokens. ``special``: a start or end token."""
+    """Word as a reader sees it, and the ``positions`` of its tokens. ``special``: a start or end token."""
 
     text: str
     positions: tuple[int, ...]
@@ -32,7 +32,7 @@ class Word:
 
 @dataclass(frozen=True, eq=False)
 class WordEvidence:
-    """How well each word of a caption finds a frame, and each frame a word.
+    """Cosines of each word of a caption with each frame, and the best of both.
 
     Attributes:
         words: W words, the start and end tokens among them.
@@ -89,7 +89,7 @@ def word_evidence(words: Sequence[Word], tokens: Any, frames: Any) -> WordEviden
 
 
 def read_words(token_ids: Sequence[int], tokenizer: Any) -> list[Word]:
-    """Words of an embedded text.
+    """Read the words of an embedded text.
 
     Args:
         token_ids: the ids of ``TextEmbedding.token_ids``.
@@ -111,7 +111,7 @@ def read_words(token_ids: Sequence[int], tokenizer: Any) -> list[Word]:
 
 
 def word_positions(pieces: Sequence[str], special: Sequence[bool]) -> list[tuple[int, ...]]:
-    """Which tokens make up each word.
+    """Group tokens into words.
 
     Args:
         pieces: tokens as the vocabulary spells them, of CLIP, SentencePiece, byte-level BPE or WordPiece.
@@ -143,7 +143,7 @@ def word_positions(pieces: Sequence[str], special: Sequence[bool]) -> list[tuple
 
 
 def frame_names(timestamps: np.ndarray | None, count: int) -> list[str]:
-    """Names of ``count`` frames for people: times in seconds, or numbers from 1 without a clock.
+    """Name ``count`` frames for people: times in seconds, or numbers from 1 without a clock.
 
     Example:
         >>> frame_names(np.array([0.0, 0.5]), 2), frame_names(None, 2)
@@ -155,7 +155,7 @@ def frame_names(timestamps: np.ndarray | None, count: int) -> list[str]:
 
 
 def changed_words(text: str, other: str) -> list[tuple[str, bool]]:
-    """The words of ``text``, and whether each differs from ``other`` at its place.
+    """Split ``text`` into words, each with whether it differs from ``other`` at its place.
 
     Example:
         >>> changed_words("two blue stars spin", "two red stars spin")
@@ -179,7 +179,7 @@ class Change:
 
 
 def changes(right: WordEvidence, foil: WordEvidence) -> list[Change]:
-    """Where ``foil`` replaces words of ``right``; words only left out or added are not told."""
+    """Find the words of ``right`` that ``foil`` replaces; words only left out or added are not told."""
     ours, theirs = _text_words(right), _text_words(foil)
     matcher = SequenceMatcher(a=[text for text, _ in ours], b=[text for text, _ in theirs], autojunk=False)
     found = []

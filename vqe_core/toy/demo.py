@@ -287,10 +287,10 @@ def _make_report(run: _Run) -> Report:
         captions = []
         for row, entry in ((row, run.captions[row]) for row in rows):
             scores = {metric: values[row] for metric, values in by_metric.items()}
-            evidence, remark = seen.evidence.get(entry.text), run.scores.messages[row]
-            captions.append(ReportCaption(entry.text, entry.kind, entry.wrong, scores, evidence, remark))
+            evidence, note = seen.evidence.get(entry.text), run.scores.messages[row]
+            captions.append(ReportCaption(entry.text, entry.kind, entry.wrong, scores, evidence, note))
         heard = f"its sound, which EMScore does not hear: {run.clips[i].sound_caption()}"
-        videos.append(ReportVideo(name, seen.frames, seen.timestamps, tuple(captions), remark=heard))
+        videos.append(ReportVideo(name, seen.frames, seen.timestamps, tuple(captions), note=heard))
     intro = INTRO.format(captions=len(run.captions), clips=len(run.clips))
     return Report(
         "Does the caption fit the video?",

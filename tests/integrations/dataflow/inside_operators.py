@@ -113,7 +113,7 @@ def test_without_a_reference_column_the_video_alone_judges(clips, tmp_path):
 
 @pytest.fixture(params=["FileStorage", "BatchedFileStorage"])
 def kind(request):
-    """A storage whose rows are read at once, and one that gives them in batches."""
+    """Name a storage whose rows are read at once, and one that gives them in batches."""
     return {"kind": request.param, **({"batch_size": 2} if request.param == "BatchedFileStorage" else {})}
 
 
@@ -331,7 +331,7 @@ def test_operators_are_real_pickle_small_and_describe_themselves():
 
 @pytest.fixture
 def log():
-    """What the operators write to DataFlow's log, as (level, words)."""
+    """Collect what the operators write to the log of DataFlow, as (level, words)."""
     from dataflow import get_logger
 
     lines = []

@@ -19,7 +19,7 @@ def clips(tmp_path_factory):
 
 @pytest.fixture
 def registry():
-    """The registry, put back afterwards."""
+    """Return the registry, restored afterwards."""
     from dataflow.utils.registry import OPERATOR_REGISTRY
 
     entries = OPERATOR_REGISTRY.get_obj_map()

@@ -20,7 +20,7 @@ def clips(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def serving_class():
-    """A class of a module of dataflow.serving, whose own import wants the client of every vendor."""
+    """Load a class of a module of dataflow.serving, whose own import wants the client of every vendor."""
     import dataflow
 
     parent = types.ModuleType("dataflow.serving")
@@ -76,7 +76,7 @@ def test_the_local_vllm_server_is_asked_as_an_endpoint(serving_class, clips, tmp
     assert {request["model"] for request in chat.requests} == {"Qwen/Qwen2-Audio-7B-Instruct"}
 
 
-def test_the_api_serving_judges_pictures_and_sounds(serving_class, clips, tmp_path):
+def test_the_api_serving_judges_images_and_audio(serving_class, clips, tmp_path):
     made = serving_class("api_llm_serving_request", "APILLMServing_request")
     with chat_server(lambda number, request: completion('{"score": 7, "reason": "a bell"}')) as chat:
         serving = made(api_url=f"{chat.url}/chat/completions", model_name="sees", max_workers=2)

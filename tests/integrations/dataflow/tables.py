@@ -12,7 +12,7 @@ FORMATS = ("jsonl", "json", "csv", "parquet")
 
 
 def write_clips(folder: Path, count: int = 3) -> list[Path]:
-    """``clip_0.mp4`` and so on, with sound."""
+    """Write ``clip_0.mp4`` and so on, with audio."""
     paths = [folder / f"clip_{seed}.mp4" for seed in range(count)]
     for seed, path in enumerate(paths):
         write_clip(make_clip(seed), path)
@@ -20,7 +20,7 @@ def write_clips(folder: Path, count: int = 3) -> list[Path]:
 
 
 def caption_rows(clips: list[Path]) -> list[dict[str, Any]]:
-    """A row a clip with references (a list, of one or of two), after a row whose file is missing."""
+    """Make a row a clip with references (a list, of one or of two), after a row whose file is missing."""
     rows = [
         {
             "video_path": str(path),
@@ -33,7 +33,7 @@ def caption_rows(clips: list[Path]) -> list[dict[str, Any]]:
 
 
 def storage_of(rows: list[dict[str, Any]], form: str, folder: Path, kind: str = "FileStorage", **options: Any) -> Any:
-    """A storage of DataFlow over rows written as ``form``, which is also the form of what it writes."""
+    """Make a storage of DataFlow over rows written as ``form``, which is also the form of what it writes."""
     import pandas
     from dataflow.utils import storage
 
@@ -52,13 +52,13 @@ def storage_of(rows: list[dict[str, Any]], form: str, folder: Path, kind: str = 
 
 
 def written(storage: Any, step: int = 1) -> Any:
-    """The data frame that a storage holds on disk after a step, read as the next operator reads it."""
+    """Read the data frame that a storage holds on disk after a step, read as the next operator reads it."""
     storage.operator_step = step
     return storage.read("dataframe")
 
 
 def in_memory(frame: Any) -> Any:
-    """A storage that hands out its own data frame and keeps what is written."""
+    """Make a storage that hands out its own data frame and keeps what is written."""
     from dataflow.utils.storage import DataFlowStorage
 
     class InMemory(DataFlowStorage):

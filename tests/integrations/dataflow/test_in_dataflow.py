@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Python with open-dataflow and all that this one has."""
+    """Make a Python with open-dataflow and all that this one has."""
     folder = tmp_path_factory.mktemp("dataflow")
     venv.create(folder, with_pip=False)
     name = "Scripts/python.exe" if os.name == "nt" else "bin/python"

@@ -35,7 +35,7 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def table(clips: list[str]) -> dict[str, list[Any]]:
-    """Three rows to score, and one in the middle that cannot be."""
+    """Make three rows to score, and one in the middle that cannot be."""
     captions = [make_clip(seed).captions(1)[0] for seed in range(3)]
     return {
         "video_path": [clips[0], "none.mp4", *clips[1:]],

@@ -1,4 +1,4 @@
-"""What ``get_desc`` of the operators says, in Chinese and English."""
+"""Descriptions of the operators in Chinese and English, for ``get_desc``."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ VIDEO_AUDIO = {
         "video_audio_status、video_audio_message 等\n"
     ),
     "en": (
-        "Video-audio similarity: does the sound fit the picture? Needs no GPU, and listens to the sound.\n\n"
+        "Video-audio similarity: does the audio fit the video? Needs no GPU, and listens to the audio.\n\n"
         "Initialization Parameters:\n"
-        "- hf_clip: image-text model, or joint model of sound and picture\n"
+        "- hf_clip: image-text model, or joint model of audio and video\n"
         "- min_score / max_score: range of similarities that pass the filter, default 0.0 and 1.0, None for no bound\n"
         "- frame_sampling_method / frame_num: which frames and how many, default uniform, 3\n"
         "- horizontal_flip / vertical_flip: also compare flipped frames\n"
         "- reduce_mode: avg, max or min; any_or_all: a row of several videos passes if any, or if all of them do\n"
-        "- llm_serving: serving of DataFlow that can hear, to describe the sounds; with method='judge', that sees and "
+        "- llm_serving: serving of DataFlow that takes audio, to describe it; with method='judge', that sees and "
         "hears, to judge\n"
         "- other options of vqe_core.VideoAudioSimilarity (method, describer, device ...), by keyword only\n\n"
         "Run Parameters: video_key='video_path', audio_key='audio_path' (without it, each video's own track)\n\n"
@@ -65,5 +65,5 @@ VIDEO_AUDIO = {
 
 
 def in_language(texts: dict[str, str], lang: str) -> str:
-    """The text in a language; English for one that is not there."""
+    """Return the text in a language; English for one that is not there."""
     return texts.get(lang, texts["en"])

@@ -1,4 +1,4 @@
-"""EMScore as an operator."""
+"""EMScore as an operator of DataFlow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NO_FRAMES = "[]"  # frame_details of a row without scores
 
 
 class EMScoreEval(ScoreOperator):
-    """EMScore: does a caption fit a video, its reference captions, or both?
+    """EMScore of the rows of a storage: does a caption fit a video, its reference captions, or both?
 
     Args:
         every_n_seconds: sample a frame every so many seconds, by presentation time.
@@ -28,7 +28,7 @@ class EMScoreEval(ScoreOperator):
             ``"raise"`` (nothing is written).
         base_dir: folder that relative paths start from. Default: the working directory.
         overwrite: replace columns that have the name of a result.
-        status_key, message_key: columns that say what became of each row.
+        status_key, message_key: columns for status and message of each row.
         signature_key: column for what the scores depend on, as JSON. Default: none; it is in ``summary`` and the log.
         options: any other option of ``vqe_core.EMScore``.
 
@@ -71,7 +71,7 @@ class EMScoreEval(ScoreOperator):
 
     @staticmethod
     def get_desc(lang: str = "zh") -> str:
-        """What the operator does, in ``"zh"`` or ``"en"``."""
+        """Describe the operator in ``"zh"`` or ``"en"``."""
         return in_language(EMSCORE, lang)
 
     def run(

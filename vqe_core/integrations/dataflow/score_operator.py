@@ -1,4 +1,7 @@
-"""What both operators do: read a storage, score its rows, write them back with their scores."""
+"""Operator around a scorer: read a storage, score its rows, write them back with their scores.
+
+Imports without open-dataflow; making an operator needs it.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ from vqe_core.scorers.report import ScoreReport, report_to_columns
 
 @dataclass(frozen=True)
 class ResultColumns:
-    """Names of the columns beside the scores, and what becomes of columns that have such names already.
+    """Names of the columns beside the scores, and the rule for columns that have such names already.
 
     Attributes:
         signature: everything that can change a score, as JSON, the same in every row; None writes none.
-        overwrite: whether columns that are there already are replaced.
+        overwrite: True replaces columns that are there already.
     """
 
     signature: str | None
@@ -42,7 +45,7 @@ class ResultColumns:
             )
 
     def named(self, scores: Mapping[str, Any], signature: Mapping[str, Any], first: Sequence[str]) -> dict[str, Any]:
-        """The columns to write.
+        """Return the columns to write.
 
         Args:
             scores: columns of a scorer.
@@ -132,7 +135,7 @@ NOT_FOR_OPERATORS = ("per_sample",)
 
 
 def passed_options(options: type[SharedOptions], init: Callable[..., None]) -> list[dataclasses.Field[Any]]:
-    """Options of a scorer that an operator's ``__init__`` does not name itself; columns are named in ``run``."""
+    """Return the options of a scorer that an ``__init__`` does not name itself; columns are named in ``run``."""
     named = inspect.signature(init).parameters
     return [
         field
@@ -172,7 +175,7 @@ def check_options(operator: type, options: Mapping[str, Any]) -> None:
 
 
 def frame_columns(frame: Any, nested: Collection[str | None]) -> dict[Any, list[Any]]:
-    """The columns of a pandas data frame as lists.
+    """Read the columns of a pandas data frame as lists.
 
     Args:
         frame: pandas DataFrame.
@@ -200,7 +203,7 @@ SHOWN_FAILURES = 10  # in the log; the rest is counted
 
 
 class ScoreOperator(OperatorABC):
-    """An operator around a scorer.
+    """Operator around a scorer.
 
     Attributes:
         scorer: the scorer with its options; each run names its columns.
@@ -258,7 +261,7 @@ class ScoreOperator(OperatorABC):
         return report_to_columns(report, self.scorer)
 
     def _columns_of_nothing(self) -> tuple[str, ...]:
-        """Score columns of a storage without rows."""
+        """Name the score columns of a storage without rows."""
         return self.first_columns
 
     def _tell(self, report: ScoreReport) -> None:

@@ -1,7 +1,8 @@
-"""Video-audio similarity as an operator."""
+"""Video-audio similarity as an operator of DataFlow."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from vqe_core.errors import InputError
@@ -17,7 +18,7 @@ DEFAULT_FRAMES = ("uniform", 3)
 
 
 class VideoAudioSimilarity(ScoreOperator):
-    """Video-audio similarity: does the sound fit the picture?
+    """Video-audio similarity of the rows of a storage: does the audio fit the video?
 
     Args:
         hf_clip: image-text model, or joint model such as ``facebook/pe-av-small-16-frame``, or ``"toy"``.
@@ -29,13 +30,13 @@ class VideoAudioSimilarity(ScoreOperator):
         horizontal_flip, vertical_flip: also compare flipped frames.
         any_or_all: a row of several videos passes if any, or if all of them pass.
         reduce_mode: ``similarity`` of a row from its frames or windows: ``"avg"``, ``"max"`` or ``"min"``.
-        llm_serving: serving of DataFlow whose model can hear; describes the sounds, as ``describer`` does. With
-            ``method="judge"`` its model sees and hears, and judges, as ``judge`` does.
+        llm_serving: serving of DataFlow whose model takes audio; describes it, as ``describer`` does. With
+            ``method="judge"`` its model is shown frames and audio, and judges, as ``judge`` does.
         on_error: rows that cannot be compared: ``"skip"`` (they keep their place, without scores), ``"warn"``,
             ``"raise"`` (nothing is written).
         base_dir: folder that relative paths start from. Default: the working directory.
         overwrite: replace columns that have the name of a result.
-        status_key, message_key: columns that say what became of each row.
+        status_key, message_key: columns for status and message of each row.
         signature_key: column for what the scores depend on, as JSON. Default: none; it is in ``summary`` and the log.
         options: any other option of ``vqe_core.VideoAudioSimilarity``.
 
@@ -83,18 +84,14 @@ class VideoAudioSimilarity(ScoreOperator):
             "status_key": status_key,
             "message_key": message_key,
         }
-        if llm_serving is not None:
-            role = "judge" if options.get("method") == "judge" else "describer"
-            if options.get(role) is not None:
-                raise InputError(f"llm_serving and {role} do the same; give one")
-            options[role] = llm_serving
+        options = {**options, **_serving_role(llm_serving, options)}
         results = ResultColumns(signature_key, overwrite)
         super().__init__(metric.VideoAudioSimilarity, named, options, results, base_dir)
         self.llm_serving = llm_serving  # under this name pipelines find it, to shut it down after its last use
 
     @staticmethod
     def get_desc(lang: str = "zh") -> str:
-        """What the operator does, in ``"zh"`` or ``"en"``."""
+        """Describe the operator in ``"zh"`` or ``"en"``."""
         return in_language(VIDEO_AUDIO, lang)
 
     def run(
@@ -108,14 +105,14 @@ class VideoAudioSimilarity(ScoreOperator):
         start_key: str | None = None,
         end_key: str | None = None,
     ) -> list[str]:
-        """Compare sound and picture in each row of a storage and write the rows with their scores.
+        """Compare audio and video in each row of a storage and write the rows with their scores.
 
         Args:
             storage: ``DataFlowStorage``, after ``step()``.
             video_key: column of videos, one or a list a row.
-            audio_key: column of sounds; where it or a cell is absent, each video's own track is used.
-            description_key: column of the sounds in words; may be absent.
-            group_key: column that is equal for rows that share a sound; may be absent.
+            audio_key: column of audio; where it or a cell is absent, each video's own audio track is used.
+            description_key: column that describes the audio in words; may be absent.
+            group_key: column that is equal for rows that share their audio; may be absent.
             start_key, end_key: columns of where each row's segment starts and ends, in seconds. Default: none.
 
         Returns:
@@ -140,8 +137,18 @@ class VideoAudioSimilarity(ScoreOperator):
             )
 
 
+def _serving_role(serving: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Pass a serving as the option that it stands for."""
+    if serving is None:
+        return {}
+    role = "judge" if options.get("method") == "judge" else "describer"
+    if options.get(role) is not None:
+        raise InputError(f"llm_serving and {role} do the same; give one")
+    return {role: serving}
+
+
 def _sampling(method: str | None, frame_num: int | None) -> dict[str, Any]:
-    """Sampling options that were chosen: the defaults are left to the scorer, which knows what a joint model wants."""
+    """Return sampling options that were chosen; the scorer knows the defaults, also those of joint models."""
     if (method, frame_num) == DEFAULT_FRAMES:
         return {}
     return {"frame_sampling_method": method, "frame_num": frame_num if method in ("uniform", None) else None}

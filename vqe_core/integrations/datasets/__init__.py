@@ -58,7 +58,7 @@ def score_dataset(
             jsonl, json, csv), or the id of a data set on the hub.
         metric: ``"emscore"``, ``"video_audio_similarity"``, the name of another registered scorer, or a scorer.
         split: of a folder or an id; None gives all splits.
-        num_proc: processes; each loads a model of its own, with ``device="auto"`` on a graphics card of its own.
+        num_proc: processes; each loads a model of its own, with ``device="auto"`` on a GPU of its own.
         rows_per_batch: rows that are read together.
         base_dir: folder that relative media paths start from. Default: the table's folder, or the working directory.
         load_from_cache_file: False scores again, as after files were exchanged under their old names.
@@ -103,7 +103,7 @@ def score_dataset(
 
 
 def scorer_for(metric: Any, options: dict[str, Any]) -> Any:
-    """The scorer that a metric's name and options stand for, with ``on_error="skip"``; a scorer as it is."""
+    """Make the scorer that a name and options stand for, with ``on_error="skip"``; return a scorer as it is."""
     if isinstance(metric, str):
         kind = registry.load("scorer", metric)
         known = [field.name for field in fields(kind) if field.init]
@@ -124,7 +124,7 @@ def scorer_for(metric: Any, options: dict[str, Any]) -> Any:
 
 
 def _told(base_dir: str | None, num_rows: int | None) -> dict[str, Any]:
-    """What the function is told beside each batch; ``num_rows`` of each process, None for a stream.
+    """Return what the function is told beside each batch; ``num_rows`` of each process, None for a stream.
 
     Whether worker processes decode is decided once for all batches, and a stream counts as long.
     """
@@ -133,7 +133,7 @@ def _told(base_dir: str | None, num_rows: int | None) -> dict[str, Any]:
 
 
 def with_idf(scorer: Any, parts: Iterable[Any]) -> Any:
-    """With ``idf=True``, the scorer with weights of all references of all splits, or of all captions without any."""
+    """Fit a scorer with ``idf=True`` on all references of all splits, or on all captions where there are none."""
     if getattr(scorer, "idf", None) is not True:
         return scorer
     parts = list(parts)

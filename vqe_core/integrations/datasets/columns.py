@@ -1,4 +1,4 @@
-"""What counts as the rows of a data set, and the format in which it hands them out."""
+"""Rows of a data set, the format in which it hands them out, and its media columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vqe_core.errors import PROGRAMMING_ERRORS, InputError, InputTypeError, Inte
 
 
 def checked_rows(part: Any, num_proc: int | None = None) -> Any:
-    """A data set whose columns are known.
+    """Return a data set whose columns are known.
 
     Args:
         part: should be a ``Dataset`` or an ``IterableDataset``.
@@ -38,12 +38,12 @@ def checked_rows(part: Any, num_proc: int | None = None) -> Any:
 
 
 def without_format(part: Any) -> Any:
-    """The rows as Python values, unless a transform of the user's own makes them."""
+    """Return the rows as Python values, unless a transform of the user makes them."""
     return part if _format_of(part) in (None, "custom") else part.with_format(None)
 
 
 def formatted_as(scored: Any, part: Any) -> Any:
-    """The scored rows in the format of those before, results included."""
+    """Return the scored rows in the format of those before, results included."""
     kind = _format_of(part)
     if kind in (None, "custom"):
         return scored
@@ -65,19 +65,19 @@ READ_AT_ONCE = 8  # files of one batch; most of the time is spent waiting for an
 
 
 def media_columns(part: Any) -> tuple[str, ...]:
-    """Columns of the types ``Video()`` and ``Audio()``."""
+    """Return the names of the columns of the types ``Video()`` and ``Audio()``."""
     return tuple(name for name, kind in part.features.items() if isinstance(kind, Video | Audio))
 
 
 def stored_media(part: Any) -> Any:
-    """Videos and sounds as they are stored: we read them ourselves, with checked times and without torchcodec."""
+    """Leave video and audio as stored: they are read here, with checked times and without torchcodec."""
     for name in media_columns(part):
         part = part.cast_column(name, type(part.features[name])(decode=False))
     return part
 
 
 def reads_remote(scorer: Any, part: Any) -> Any:
-    """The scorer as a function that first reads what `datasets` would read from elsewhere, where it may have to."""
+    """Wrap the scorer in a function that first reads what `datasets` would read from elsewhere, if it may have to."""
     columns = media_columns(part)
     tokens = getattr(part, "_token_per_repo_id", None) or {}  # of private repositories, by their id
     return WithRemoteMedia(scorer, columns, tokens) if columns else scorer
@@ -85,7 +85,7 @@ def reads_remote(scorer: Any, part: Any) -> Any:
 
 @dataclass(frozen=True)
 class WithRemoteMedia:
-    """A scorer whose videos and sounds may be stored on another machine, as those of a streamed data set are.
+    """Scorer of video and audio that may be stored on another machine, as those of a streamed data set are.
 
     Only cells of ``Video()`` and ``Audio()`` columns are read so, by the opener of `datasets`, which would open them
     too; an address in a column of strings stays refused. A file that cannot be read costs its row.
@@ -101,7 +101,7 @@ class WithRemoteMedia:
     tokens: Mapping[str, Any]
 
     def __call__(self, batch: Mapping[str, Any], *rank: Any, **how: Any) -> dict[str, Any]:
-        """As the scorer."""
+        """Score a batch, as the scorer does."""
         with ThreadPoolExecutor(READ_AT_ONCE) as readers:
             read = {name: readers.map(self._content, batch[name]) for name in self.columns if name in batch}
             # The other columns stay as lazy as they are: nothing that is not asked for is decoded.
@@ -110,7 +110,7 @@ class WithRemoteMedia:
         return columns
 
     def _content(self, cell: Any) -> Any:
-        """The cell, with its bytes where it names another machine; what went wrong, where they cannot be had."""
+        """Return the cell, with its bytes where it names another machine, or the error where they cannot be had."""
         path = cell.get("path") if isinstance(cell, Mapping) and cell.get("bytes") is None else None
         if not path or is_local_path(path):
             return cell

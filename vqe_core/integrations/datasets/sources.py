@@ -1,4 +1,4 @@
-"""From the name of a data set to its rows."""
+"""Loading of a data set by its name: a table, a folder, or an id on the hub."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TABLES = {".parquet": "parquet", ".jsonl": "json", ".json": "json", ".csv": "csv
 
 
 def load_rows(name: str | os.PathLike[str], split: str | None) -> tuple[Any, str | None]:
-    """The data set that ``name`` names, and the folder that its relative media paths start from.
+    """Load a data set by its name; return it with the folder that its relative media paths start from.
 
     Args:
         name: a table, a folder (with media files and their metadata, with tables, or written by ``save_to_disk``), or

@@ -1,4 +1,4 @@
-"""What a scored data set says: means, counts, and what the numbers depend on."""
+"""Summary of a scored data set: means, counts, and the signature."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATUS = "status"
 
 
 def summarise(rows: Any, *, status_key: str | None = None) -> dict[str, Any]:
-    """Means and counts of a scored data set, also one that was filtered, saved or joined since.
+    """Summarise a scored data set, also one that was filtered, saved or joined since.
 
     Args:
         rows: what ``score_dataset`` or ``map`` gave; of a dictionary of splits, a summary of each comes back.
@@ -48,7 +48,7 @@ def summarise(rows: Any, *, status_key: str | None = None) -> dict[str, Any]:
 
 
 def signed(scored: Any, scorer: Any) -> Any:
-    """The data set with the scorer's identity in its description: a line a metric, its own the last."""
+    """Write the identity of the scorer into the description of the data set: a line a metric, its own the last."""
     lines = scored.info.description.splitlines()
     kept = [line for line in lines if not line.startswith(MARK) or _identity(line).get("metric") != scorer.name]
     scored.info.description = "\n".join([*kept, MARK + json.dumps(describe_identity(scorer))])
@@ -61,7 +61,7 @@ def _identity(line: str) -> dict[str, Any]:
 
 
 def _signatures(rows: Any) -> dict[str, dict[str, Any]]:
-    """By metric; a metric of which joined data sets have different ones has none."""
+    """Read the signatures by metric; a metric of which joined data sets have different ones has none."""
     lines = (rows.info.description or "").splitlines()
     every = [_identity(line) for line in dict.fromkeys(lines) if line.startswith(MARK)]
     metrics = [identity["metric"] for identity in every]
@@ -78,7 +78,7 @@ def _scores(rows: Any, metric: str) -> Iterator[str]:
 def _status_keys(
     rows: Any, metrics: Sequence[str], signatures: Mapping[str, Mapping[str, Any]], status_key: str | None
 ) -> dict[str, str]:
-    """The column of status words of each metric."""
+    """Return the column of status words of each metric."""
     signed_keys = {metric: signatures[metric].get("status_key", STATUS) for metric in metrics if metric in signatures}
     unknown = [metric for metric in metrics if metric not in signed_keys]
     if len(unknown) > 1 or (unknown and status_key is None and STATUS in signed_keys.values()):

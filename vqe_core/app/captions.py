@@ -1,0 +1,125 @@
+"""Page of a metric of captions: one form and one check of what was typed, whichever metric scores it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vqe_core.app.inputs import check_clip, chosen_model, example_clips, read_lines
+from vqe_core.app.page import MAX_CAPTIONS, MAX_REFERENCES, SCORER_LIMITS, TOY, alert, allowed_models, scoring_page
+from vqe_core.scorers.caption_scorer import CaptionScorer
+
+if TYPE_CHECKING:
+    from gradio import Blocks
+
+DEFAULT_MODELS = ("openai/clip-vit-base-patch32", TOY)
+MOST_FRAMES = 32  # that still can be looked at one by one
+DEFAULT_FRAMES = CaptionScorer.default_frame_num
+
+
+@dataclass(frozen=True)
+class CaptionRequest:
+    """One press of the button, checked.
+
+    Attributes:
+        video: path of the clip.
+        captions: at least one, as typed.
+        references: of every caption, None for none.
+        options: of the scorer.
+    """
+
+    video: str
+    captions: list[str]
+    references: list[str] | None
+    options: dict[str, Any]
+
+
+def caption_page(card: Path, *, title: str, question: str, score: Callable[[CaptionRequest], str]) -> Blocks:
+    """Build a page.
+
+    Args:
+        card: README.md of the Space, shown under the form.
+        title: of the metric.
+        question: under the title, what the metric answers and what to do.
+        score: the checked inputs to HTML; what it raises is told in words.
+    """
+    models = allowed_models(DEFAULT_MODELS)
+
+    def read_and_score(*values: Any) -> str:
+        request = read_request(models, *values)
+        return request if isinstance(request, str) else score(request)
+
+    return scoring_page(
+        card,
+        title=title,
+        question=question,
+        waits_for="captions",
+        form=lambda gr: _form(gr, models),
+        examples=lambda gr, inputs: _examples(gr, models, inputs),
+        score=read_and_score,
+    )
+
+
+def warm_up() -> None:
+    """Load the default model, so that the first visitor need not wait."""
+    from vqe_core.encoders import load_image_text_encoder
+
+    load_image_text_encoder(next(iter(allowed_models(DEFAULT_MODELS).values())))
+
+
+def read_request(
+    models: Mapping[str, str],
+    video: str | None,
+    captions: str | None,
+    references: str | None,
+    model: str | None,
+    frames: float,
+) -> CaptionRequest | str:
+    """Check the values of the form.
+
+    Args:
+        models: that may be chosen, by the name shown.
+        video: path of the upload.
+        captions, references: as typed, one a line.
+        model: one of ``models``.
+        frames: number of sampled frames.
+
+    Returns:
+        The request, or HTML that says what is missing.
+
+    Raises:
+        VqeError: the clip, a text or the model cannot be used.
+    """
+    if not video:
+        return alert("There is no video yet.", "Upload a clip on the left, or choose an example below the form.")
+    texts = read_lines(captions, "Captions", most=MAX_CAPTIONS)
+    if not texts:
+        return alert("There is no caption yet.", "Type what the clip shows, one caption a line.")
+    given = read_lines(references, "References", most=MAX_REFERENCES)
+    check_clip(video)
+    options = {"clip_model_path": chosen_model(model, models), "frame_num": int(frames), "batch_size": 16}
+    return CaptionRequest(video, texts, given or None, {**options, **SCORER_LIMITS})
+
+
+def _form(gr: Any, models: Mapping[str, str]) -> list[Any]:
+    video = gr.Video(label="Video", sources=["upload"], include_audio=True, elem_id="video", height=260)
+    captions = gr.Textbox(label="Captions, one a line", lines=3, max_lines=8, elem_id="captions")
+    references = gr.Textbox(
+        label="Reference captions, one a line (optional)", lines=2, max_lines=6, elem_id="references"
+    )
+    model = gr.Dropdown(list(models.items()), value=next(iter(models.values())), label="Model", elem_id="model")
+    frames = gr.Slider(1, MOST_FRAMES, value=DEFAULT_FRAMES, step=1, label="Frames", elem_id="frames")
+    return [video, captions, references, model, frames]
+
+
+def _examples(gr: Any, models: Mapping[str, str], form: list[Any]) -> None:
+    if TOY not in models.values():
+        return
+    rows, names = [], []
+    for path, clip in example_clips():
+        right, foils = clip.captions(2), clip.foils()
+        rows.append([path, "\n".join([right[0], foils[0].text, foils[-1].text]), right[1], TOY, DEFAULT_FRAMES])
+        names.append(right[0])
+    gr.Examples(rows, form, label="Examples, for the toy model", example_labels=names, api_visibility="private")
