@@ -18,7 +18,7 @@ from vqe_core.toy.clips import make_clip, write_clip  # noqa: E402
 
 
 def save(at: Visit, name: str, height: int) -> None:
-    """The upper part of the page with 128 colours: small files, sharp letters."""
+    """Save the upper part of the page with 128 colours: small files, sharp letters."""
     at.page.mouse.move(0, 0)
     at.page.wait_for_timeout(800)
     at.page.evaluate("window.scrollTo(0, 0)")
@@ -30,7 +30,7 @@ def save(at: Visit, name: str, height: int) -> None:
 
 
 def main() -> None:
-    """Run both pages and the demo's report, and take their pictures."""
+    """Run both pages and the demo's report, and take their screenshots."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name, chromium() as browser:
         folder = Path(name)
@@ -43,8 +43,8 @@ def main() -> None:
             at.page.fill("#captions textarea", "\n".join(captions))
             at.score(".vqe-scores")
             save(at, "emscore.png", 1240)
-        (folder / "sound").mkdir()
-        with serve_space("video_audio_similarity", folder / "sound") as address, visit(browser, address) as at:
+        (folder / "audio").mkdir()
+        with serve_space("video_audio_similarity", folder / "audio") as address, visit(browser, address) as at:
             at.page.get_by_text("clip 1:").first.click()
             at.page.wait_for_selector("#video video")
             at.score(".vqe-tiles")

@@ -1,4 +1,4 @@
-"""Video-audio similarity as an `evaluate` metric: does the sound fit the picture?"""
+"""Video-audio similarity as an `evaluate` metric: does the sound fit the video?"""
 
 import evaluate
 

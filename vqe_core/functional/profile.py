@@ -1,6 +1,6 @@
 """Image and sound along time.
 
-Task: when does the sound fit the image, when does it not, and is one of the two late?
+Task: when does the audio fit the images, when does it not, and is one of the two late?
 Conventions: times in seconds, ``[start, end)``; ``similarity[i, j]`` is that of video window i and audio window j,
 cut at the same T times; NaN marks what was not measured (the column of a silent window). A positive lag means
 that the sound comes later than the image.

@@ -286,10 +286,10 @@ def test_positional_parameters_reach_the_scorer():
 
 
 def test_frame_num_is_of_uniform_sampling_only_and_defaults_are_the_scorers():
-    assert VideoAudioSimilarity(frame_sampling_method="all_keyframes").scorer.sampler.name == "all_keyframes"
+    assert VideoAudioSimilarity(frame_sampling_method="all_keyframes").scorer.frame_sampler.name == "all_keyframes"
     assert VideoAudioSimilarity().scorer.frame_num is None  # 3, or what a joint model wants
-    assert VideoAudioSimilarity(frame_num=5).scorer.sampler.frame_num == 5
-    assert VideoAudioSimilarity(every_n_seconds=2).scorer.sampler.every_n_seconds == 2
+    assert VideoAudioSimilarity(frame_num=5).scorer.frame_sampler.frame_num == 5
+    assert VideoAudioSimilarity(every_n_seconds=2).scorer.frame_sampler.every_n_seconds == 2
     assert VideoAudioSimilarity(hf_clip="clip").scorer.hf_clip == "openai/clip-vit-base-patch32"
 
 

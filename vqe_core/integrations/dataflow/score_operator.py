@@ -18,47 +18,6 @@ from vqe_core.errors import InputError, InputTypeError, MissingPackageError
 from vqe_core.scorers.options import SharedOptions
 from vqe_core.scorers.report import ScoreReport, report_to_columns
 
-
-@dataclass(frozen=True)
-class ResultColumns:
-    """Names of the columns beside the scores, and the rule for columns that have such names already.
-
-    Attributes:
-        signature: everything that can change a score, as JSON, the same in every row; None writes none.
-        overwrite: True replaces columns that are there already.
-    """
-
-    signature: str | None
-    overwrite: bool
-
-    def check_free(self, columns: Collection[Any], results: Iterable[str]) -> None:
-        """Check that no column has the name of a result.
-
-        Raises:
-            InputError: one has, and ``overwrite`` is False.
-        """
-        taken = [name for name in (*results, self.signature) if name is not None and name in columns]
-        if taken and not self.overwrite:
-            raise InputError(
-                f"the storage has columns {taken} already, and results are written under these names; rename them, "
-                "or use overwrite=True"
-            )
-
-    def named(self, scores: Mapping[str, Any], signature: Mapping[str, Any], first: Sequence[str]) -> dict[str, Any]:
-        """Return the columns to write.
-
-        Args:
-            scores: columns of a scorer.
-            signature: of these scores.
-            first: names that come before the others.
-        """
-        columns = {name: scores[name] for name in sorted(scores, key=lambda name: name not in first)}  # stable
-        if self.signature is not None:
-            count = len(next(iter(columns.values())))
-            columns[self.signature] = [json.dumps(signature, ensure_ascii=False)] * count
-        return columns
-
-
 # Its own requirements pin numpy below 2 and years-old versions of much else, so they are not asked for.
 INSTALL = "pip install --no-deps open-dataflow==1.0.13 && pip install colorlog rich pandas"
 
@@ -76,127 +35,6 @@ except ImportError as error:
     OperatorABC: Any = _NoOperatorABC  # type: ignore[no-redef]
     OPERATOR_REGISTRY: Any = None  # type: ignore[no-redef]
     absent = error
-
-
-def require_dataflow() -> None:
-    """Check that operators can be made here.
-
-    Raises:
-        MissingPackageError: open-dataflow, or a package that it imports, is absent.
-    """
-    if absent is not None:
-        raise MissingPackageError(
-            f"DataFlow operators need the package open-dataflow ({absent}); install it without its pinned "
-            f"requirements, which would downgrade numpy and others: {INSTALL}"
-        ) from absent
-
-
-PREFIX = "Vqe"
-
-
-def register_prefixed(classes: Iterable[type]) -> None:
-    """Enter each class as ``Vqe<its name>``, a name that no other package uses. Nothing where DataFlow is absent."""
-    if absent is None:
-        for each in classes:
-            OPERATOR_REGISTRY.get_obj_map()[PREFIX + each.__name__] = each
-
-
-def register_plain(classes: Iterable[type], *, replace: bool = False) -> list[str]:
-    """Enter the classes under their own names too.
-
-    Args:
-        classes: operators.
-        replace: also where another class has the name.
-
-    Returns:
-        The names.
-
-    Raises:
-        MissingPackageError: open-dataflow is absent.
-        InputError: another class has one of the names, and ``replace`` is False; then nothing is entered.
-    """
-    require_dataflow()
-    entries = OPERATOR_REGISTRY.get_obj_map()
-    wanted = {each.__name__: each for each in classes}
-    taken = [
-        f"{name} ({entries[name].__module__})" for name, each in wanted.items() if entries.get(name, each) is not each
-    ]
-    if taken and not replace:
-        raise InputError(
-            f"{', '.join(taken)} is in OPERATOR_REGISTRY already, and pipelines that ask for it by name get that "
-            f"class; use {PREFIX + next(iter(wanted))} and its like, or register(replace=True)"
-        )
-    entries.update(wanted)
-    return list(wanted)
-
-
-# A run writes every row's scores to its own row.
-NOT_FOR_OPERATORS = ("per_sample",)
-
-
-def passed_options(options: type[SharedOptions], init: Callable[..., None]) -> list[dataclasses.Field[Any]]:
-    """Return the options of a scorer that an ``__init__`` does not name itself; columns are named in ``run``."""
-    named = inspect.signature(init).parameters
-    return [
-        field
-        for field in dataclasses.fields(options)
-        if field.name not in named and field.name not in NOT_FOR_OPERATORS and not field.name.endswith("_key")
-    ]
-
-
-def shows_options(options: type[SharedOptions]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorate an ``__init__`` that takes ``**options``: the signature lists them by name and default."""
-
-    def shown(init: Callable[..., None]) -> Callable[..., None]:
-        signature = inspect.signature(init)
-        own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-        extra = [
-            inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
-            for f in passed_options(options, init)
-        ]
-        init.__signature__ = signature.replace(parameters=[*own, *extra])  # type: ignore[attr-defined]
-        return init
-
-    return shown
-
-
-def check_options(operator: type, options: Mapping[str, Any]) -> None:
-    """Check the names in ``options`` against what the operator shows.
-
-    Raises:
-        InputTypeError: an option that there is not.
-    """
-    known = inspect.signature(operator).parameters
-    unknown = [name for name in options if name not in known]
-    keys = [name for name in unknown if name.endswith("_key")]
-    if unknown:
-        way_out = f"columns are named in run(), {', '.join(keys)} too" if keys else f"there are {', '.join(known)}"
-        raise InputTypeError(f"{operator.__name__} has no option {', '.join(unknown)}; {way_out}")
-
-
-def frame_columns(frame: Any, nested: Collection[str | None]) -> dict[Any, list[Any]]:
-    """Read the columns of a pandas data frame as lists.
-
-    Args:
-        frame: pandas DataFrame.
-        nested: columns whose cells may be lists or objects. A csv file holds these as JSON, which is read; parquet
-            gives arrays, which become lists.
-    """
-    return {
-        name: [_nested(cell) for cell in frame[name].tolist()] if name in nested else frame[name].tolist()
-        for name in frame.columns
-    }
-
-
-def _nested(cell: Any) -> Any:
-    if isinstance(cell, np.ndarray) and cell.dtype == object:
-        return cell.tolist()
-    if isinstance(cell, str) and cell[:1] in ("[", "{"):
-        try:
-            return json.loads(cell)
-        except ValueError:
-            return cell  # a caption or a path that begins so
-    return cell
 
 
 SHOWN_FAILURES = 10  # in the log; the rest is counted
@@ -273,3 +111,140 @@ class ScoreOperator(OperatorABC):
             f"{type(self).__name__}: {report.num_rows} rows, {len(failed)} without scores{more}; "
             f"signature {report.signature}"
         )
+
+
+@dataclass(frozen=True)
+class ResultColumns:
+    """Names of the columns beside the scores, and the rule for columns that have such names already.
+
+    Attributes:
+        signature: everything that can change a score, as JSON, the same in every row; None writes none.
+        overwrite: True replaces columns that are there already.
+    """
+
+    signature: str | None
+    overwrite: bool
+
+    def check_free(self, columns: Collection[Any], results: Iterable[str]) -> None:
+        """Raise InputError if a column has the name of a result, and ``overwrite`` is False."""
+        taken = [name for name in (*results, self.signature) if name is not None and name in columns]
+        if taken and not self.overwrite:
+            raise InputError(
+                f"the storage has columns {taken} already, and results are written under these names; rename them, "
+                "or use overwrite=True"
+            )
+
+    def named(self, scores: Mapping[str, Any], signature: Mapping[str, Any], first: Sequence[str]) -> dict[str, Any]:
+        """Return the columns to write.
+
+        Args:
+            scores: columns of a scorer.
+            signature: of these scores.
+            first: names that come before the others.
+        """
+        columns = {name: scores[name] for name in sorted(scores, key=lambda name: name not in first)}  # stable
+        if self.signature is not None:
+            count = len(next(iter(columns.values())))
+            columns[self.signature] = [json.dumps(signature, ensure_ascii=False)] * count
+        return columns
+
+
+def frame_columns(frame: Any, nested: Collection[str | None]) -> dict[Any, list[Any]]:
+    """Read the columns of a pandas data frame as lists.
+
+    Args:
+        frame: pandas DataFrame.
+        nested: columns whose cells may be lists or objects. A csv file holds these as JSON, which is read; parquet
+            gives arrays, which become lists.
+    """
+    return {
+        name: [_nested(cell) for cell in frame[name].tolist()] if name in nested else frame[name].tolist()
+        for name in frame.columns
+    }
+
+
+def _nested(cell: Any) -> Any:
+    if isinstance(cell, np.ndarray) and cell.dtype == object:
+        return cell.tolist()
+    if isinstance(cell, str) and cell[:1] in ("[", "{"):
+        try:
+            return json.loads(cell)
+        except ValueError:
+            return cell  # a caption or a path that begins so
+    return cell
+
+
+# A run writes every row's scores to its own row.
+NOT_FOR_OPERATORS = ("per_sample",)
+
+
+def shows_options(options: type[SharedOptions]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorate an ``__init__`` that takes ``**options``: the signature lists them by name and default."""
+
+    def shown(init: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(init)
+        own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        extra = [
+            inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
+            for f in passed_options(options, init)
+        ]
+        init.__signature__ = signature.replace(parameters=[*own, *extra])  # type: ignore[attr-defined]
+        return init
+
+    return shown
+
+
+def passed_options(options: type[SharedOptions], init: Callable[..., None]) -> list[dataclasses.Field[Any]]:
+    """Return the options of a scorer that an ``__init__`` does not name itself; columns are named in ``run``."""
+    named = inspect.signature(init).parameters
+    return [
+        field
+        for field in dataclasses.fields(options)
+        if field.name not in named and field.name not in NOT_FOR_OPERATORS and not field.name.endswith("_key")
+    ]
+
+
+def check_options(operator: type, options: Mapping[str, Any]) -> None:
+    """Raise InputTypeError where ``options`` names one that the operator does not show."""
+    known = inspect.signature(operator).parameters
+    unknown = [name for name in options if name not in known]
+    keys = [name for name in unknown if name.endswith("_key")]
+    if unknown:
+        way_out = f"columns are named in run(), {', '.join(keys)} too" if keys else f"there are {', '.join(known)}"
+        raise InputTypeError(f"{operator.__name__} has no option {', '.join(unknown)}; {way_out}")
+
+
+def require_dataflow() -> None:
+    """Raise MissingPackageError where open-dataflow, or a package that it imports, is absent."""
+    if absent is not None:
+        raise MissingPackageError(
+            f"DataFlow operators need the package open-dataflow ({absent}); install it without its pinned "
+            f"requirements, which would downgrade numpy and others: {INSTALL}"
+        ) from absent
+
+
+PREFIX = "Vqe"
+
+
+def register_prefixed(classes: Iterable[type]) -> None:
+    """Enter each class as ``Vqe<its name>``, a name that no other package uses. Nothing where DataFlow is absent."""
+    if absent is None:
+        for each in classes:
+            OPERATOR_REGISTRY.get_obj_map()[PREFIX + each.__name__] = each
+
+
+def register_plain(classes: Iterable[type], *, replace: bool = False) -> list[str]:
+    """Enter the classes under their own names too; see ``register`` of this package."""
+    require_dataflow()
+    entries = OPERATOR_REGISTRY.get_obj_map()
+    wanted = {each.__name__: each for each in classes}
+    taken = [
+        f"{name} ({entries[name].__module__})" for name, each in wanted.items() if entries.get(name, each) is not each
+    ]
+    if taken and not replace:
+        raise InputError(
+            f"{', '.join(taken)} is in OPERATOR_REGISTRY already, and pipelines that ask for it by name get that "
+            f"class; use {PREFIX + next(iter(wanted))} and its like, or register(replace=True)"
+        )
+    entries.update(wanted)
+    return list(wanted)

@@ -1,4 +1,4 @@
-"""Video-audio similarity: does the sound fit the picture?"""
+"""Video-audio similarity: does the sound fit the video?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vqe_core.scorers.video_audio.rows import SoundRow, read_sound_row
 
 @dataclass(frozen=True, kw_only=True)
 class VideoAudioSimilarity(VideoAudioOptions, Scorer):
-    """Video-audio similarity: does the sound fit the picture?
+    """Video-audio similarity: does the sound fit the video?
 
     Four ways to compare (``method``): frames with the sound's description, frames with its tags, both in the
     space of a model that was trained on both, or by a judge that sees and hears. A similarity is a cosine and has no
