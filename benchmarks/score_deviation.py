@@ -23,7 +23,7 @@ from transformers import AutoModel, AutoTokenizer, CLIPConfig, CLIPImageProcesso
 
 from vqe_core import EMScore
 from vqe_core.encoders import load_image_text_encoder, unload_encoders
-from vqe_core.encoders.backends import PlainPictures
+from vqe_core.encoders.backends.towers import PlainVisionTower
 from vqe_core.errors import VqeError
 from vqe_core.functional.emscore import METRICS
 from vqe_core.scorers.emscore.score_types import SCORE_TYPES
@@ -54,12 +54,12 @@ def load_encoder(model: str, backend: str, dtype: str) -> Any:
     encoder: Any = load_image_text_encoder(model, "cpu", dtype, "torch" if backend == "transformers" else backend)
     if backend == "transformers":
         own = AutoModel.from_pretrained(encoder.checkpoint.folder).eval()
-        encoder = replace(encoder, model=own, pictures=PlainPictures(own, encoder.preprocessing))
+        encoder = replace(encoder, model=own, vision_tower=PlainVisionTower(own, encoder.preprocessing))
     return encoder
 
 
 def measure(encoder: Any, clips: list[ToyClip]) -> dict[str, np.ndarray]:
-    """Scores of each metric, all score types and rows, and the unit embeddings of pictures and tokens."""
+    """Scores of each metric, all score types and rows, and the unit embeddings of images and tokens."""
     captions, rewordings = zip(*(clip.captions(2) for clip in clips), strict=True)
     # Each clip's caption and the next one's are candidates, so that good and bad fits both count.
     videos = [clip.frames for clip in clips] * 2
@@ -68,8 +68,8 @@ def measure(encoder: Any, clips: list[ToyClip]) -> dict[str, np.ndarray]:
     scorer = EMScore(clip_model_path=encoder, frame_num=FRAMES, per_sample=True)
     result = scorer.compute(predictions=candidates, videos=videos, references=references)
     values = {metric: np.array([result["samples"][f"{kind}_{metric}"] for kind in SCORE_TYPES]) for metric in METRICS}
-    pictures = [encoder.prepare_image(clip.frames[i]) for clip in clips for i in (0, -1)]
-    values["picture embeddings"] = encoder.embed_images(torch.stack(pictures)).numpy()
+    images = [encoder.prepare_image(clip.frames[i]) for clip in clips for i in (0, -1)]
+    values["image embeddings"] = encoder.embed_images(torch.stack(images)).numpy()
     values["token embeddings"] = torch.cat([text.tokens for text in encoder.embed_texts(captions)]).numpy()
     return values
 

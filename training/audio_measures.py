@@ -48,7 +48,7 @@ class Listener:
         """Return a control whose audio model, of the same configuration, has random weights."""
         dimensions = int(self.tagger.model.config.projection_dim)
         control = replace(self.tagger, model=make_audio_model(self.tagger.tokenizer.inner, dimensions, seed))
-        joint = ClipClapJoint.pair(self.joint.image_encoder, control, picture_space=self.joint.space)
+        joint = ClipClapJoint.pair(self.joint.image_encoder, control, image_space=self.joint.space)
         return Listener(joint, control)
 
     def label_texts(self) -> Tensor:

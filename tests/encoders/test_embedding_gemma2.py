@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.tiny_audio import assert_same_direction, declare, pictures, set_seed, tones
+from tests.tiny_audio import assert_same_direction, declare, random_videos, set_seed, tones
 from tests.tiny_joint import tiny_embedding_gemma2
 from vqe_core.encoders.audio_loading import load_joint_encoder
 from vqe_core.encoders.base import JointEncoder
@@ -23,7 +23,7 @@ def test_it_is_a_joint_encoder(encoder):
 
 
 def test_embeddings_are_raw_and_the_logit_is_the_cosine(encoder):
-    audio, video = encoder.embed_audio(tones(0.5, 0.7)), encoder.embed_video(pictures(2, 3, 2))
+    audio, video = encoder.embed_audio(tones(0.5, 0.7)), encoder.embed_video(random_videos(2, 3, 2))
     assert audio.shape == (2, 24) and video.shape == (3, 24)
     assert audio.dtype == video.dtype == torch.float32
     expected = torch.nn.functional.cosine_similarity(video[:, None], audio[None], dim=-1)
@@ -31,7 +31,7 @@ def test_embeddings_are_raw_and_the_logit_is_the_cosine(encoder):
 
 
 def test_a_batch_equals_its_items_alone_for_any_seed_of_numpy(encoder):
-    sounds, windows = tones(0.5, 0.31, 0.5), pictures(2, 3, 2)
+    sounds, windows = tones(0.5, 0.31, 0.5), random_videos(2, 3, 2)
     audio, video = encoder.embed_audio(sounds), encoder.embed_video(windows)
     for i in range(3):
         set_seed(i)
@@ -40,7 +40,7 @@ def test_a_batch_equals_its_items_alone_for_any_seed_of_numpy(encoder):
 
 
 def test_every_frame_and_every_second_counts(encoder):
-    (frames,) = pictures(4)
+    (frames,) = random_videos(4)
     changed = frames.copy()
     changed[3] = 255 - changed[3]
     assert not torch.allclose(encoder.embed_video([frames]), encoder.embed_video([changed]), atol=1e-4)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.required import required_package
-from tests.tiny_audio import assert_same_direction, pictures, set_seed, tones
+from tests.tiny_audio import assert_same_direction, random_videos, set_seed, tones
 from tests.tiny_joint import tiny_pe_av
 from vqe_core.encoders.audio_loading import load_joint_encoder, unload_audio_models
 from vqe_core.encoders.base import JointEncoder
@@ -40,7 +40,7 @@ def test_each_half_equals_the_models_own_joint_call(encoder):
     from transformers import AutoProcessor
 
     processor = AutoProcessor.from_pretrained(encoder.checkpoint.folder)
-    sounds, windows = tones(0.1, 0.1, rate=RATE), pictures(4, 4)
+    sounds, windows = tones(0.1, 0.1, rate=RATE), random_videos(4, 4)
     inputs = processor(
         videos=windows, audio=sounds, sampling_rate=RATE, return_tensors="pt", padding=True, do_sample_frames=False
     )
@@ -66,7 +66,7 @@ def test_the_loaded_weights_are_the_saved_ones(encoder):
 
 
 def test_embeddings_are_raw_and_logits_are_scaled_and_shifted_products(encoder):
-    audio, video = encoder.embed_audio(tones(0.1, 0.15, rate=RATE)), encoder.embed_video(pictures(3, 3, 5))
+    audio, video = encoder.embed_audio(tones(0.1, 0.15, rate=RATE)), encoder.embed_video(random_videos(3, 3, 5))
     assert audio.shape == (2, 24) and video.shape == (3, 24)
     assert audio.dtype == video.dtype == torch.float32
     assert not torch.allclose(audio.norm(dim=-1), torch.ones(2), atol=0.1)
@@ -74,7 +74,7 @@ def test_embeddings_are_raw_and_logits_are_scaled_and_shifted_products(encoder):
 
 
 def test_a_batch_equals_its_items_alone_for_any_seed_of_numpy(encoder):
-    sounds, windows = tones(0.1, 0.07, 0.1, rate=RATE), pictures(3, 5, 3)
+    sounds, windows = tones(0.1, 0.07, 0.1, rate=RATE), random_videos(3, 5, 3)
     audio, video = encoder.embed_audio(sounds), encoder.embed_video(windows)
     for i in range(3):
         set_seed(i)
@@ -101,7 +101,7 @@ def test_a_checkpoint_of_fixed_frames_picks_them_as_its_processor_does(tmp_path)
     required_package("timm")
     encoder = load_joint_encoder(str(tiny_pe_av(tmp_path, num_frames=4)), device="cpu")
     assert encoder.frames_per_window == 4
-    (frames,) = pictures(10)
+    (frames,) = random_videos(10)
     chosen = encoder.video_processor.sample_frames(type("Metadata", (), {"total_num_frames": 10})(), num_frames=4)
     expected = encoder.embed_video([frames[list(chosen)]])
     torch.testing.assert_close(encoder.embed_video([frames]), expected)

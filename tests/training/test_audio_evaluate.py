@@ -100,7 +100,7 @@ def test_an_audio_model_made_for_other_clip_weights_is_refused(retrained):
     path = retrained / "config.json"
     declared = {"vqe_space": space_of(retrained), "vqe_audio_model": "audio"}
     path.write_text(json.dumps(json.loads(path.read_text()) | declared))
-    with pytest.raises(ModelError, match="pictures are in the space 'toy-") as raised:
+    with pytest.raises(ModelError, match="images are in the space 'toy-") as raised:
         load_joint_encoder(str(retrained), "cpu")
     assert raised.value.code == "different_spaces"
 

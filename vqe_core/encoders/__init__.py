@@ -1,4 +1,4 @@
-"""The only code that loads weights: pictures and texts to unit embeddings of one space."""
+"""The only code that loads weights: images and texts to unit embeddings of one space."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def load_image_text_encoder(
             returned as it is, or the spec of a registered one that needs no checkpoint.
         device: ``"auto"`` (cuda, mps or cpu) or a torch device.
         dtype: ``"auto"`` (float32), ``"float32"``, ``"bfloat16"`` or ``"float16"``.
-        backend: what encodes pictures: ``"auto"`` and ``"torch"`` are torch, ``"compile"`` is torch after compiling the
+        backend: what encodes images: ``"auto"`` and ``"torch"`` are torch, ``"compile"`` is torch after compiling the
             model, ``"openvino"`` is OpenVINO on the CPU.
 
     Raises:
@@ -86,7 +86,7 @@ def load_image_text_encoder(
 
 
 def load_text_side(model: Any) -> ImageTextEncoder | TextSide:
-    """What reads the texts of a model: no weights are loaded, and no graphics card is touched.
+    """What reads the texts of a model: no weights are loaded, and no GPU is touched.
 
     Args:
         model: as for ``load_image_text_encoder``; an encoder is returned as it is.

@@ -56,7 +56,7 @@ class AstTagger:
 
     @property
     def photo_prompt(self) -> str:
-        """How a label is put to a picture model."""
+        """How a label is put to an image model."""
         return PHOTO_PROMPT
 
     @property

@@ -1,7 +1,7 @@
 """Things that can be heard and seen, in plain words: the default labels of a tagger.
 
 An own list: names of data sets ("Crowing, cock-a-doodle-doo") read badly in a prompt, and many name what no
-picture shows. Sounds without a visible source (silence, echo, a hum) are left out on purpose.
+image shows. Sounds without a visible source (silence, echo, a hum) are left out on purpose.
 """
 
 from __future__ import annotations

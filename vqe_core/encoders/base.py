@@ -1,4 +1,4 @@
-"""What the parts that compare sound and picture need of a model. Imports nothing heavy.
+"""What the parts that compare sound and image need of a model. Imports nothing heavy.
 
 Waveforms are mono float32 (T,) in [-1, 1], already at the model's ``sampling_rate`` and at most ``longest``
 seconds long; ``AudioSamples`` pass too, and are checked for both.
@@ -27,7 +27,7 @@ class AudioTextEncoder(Protocol):
 
     Attributes:
         space: name of the embedding space of sounds and texts.
-        shared_space: name of the space of *pictures* that the sounds were trained into, None for most models.
+        shared_space: name of the space of *images* that the sounds were trained into, None for most models.
         sampling_rate: Hz.
         window: seconds of sound that the model hears at once, the default length of a window.
         longest: seconds, more is refused.
@@ -58,7 +58,7 @@ class Tagger(Protocol):
 
     Attributes:
         labels: the labels used where the user names none.
-        photo_prompt: how a label, as ``{label}``, is put to a picture model.
+        photo_prompt: how a label, as ``{label}``, is put to an image model.
         sampling_rate, window, longest: as of ``AudioTextEncoder``.
     """
 
@@ -85,7 +85,7 @@ class JointEncoder(Protocol):
 
     Attributes:
         space: name of the space of both.
-        frames_per_window: pictures that a stretch of video is best given with.
+        frames_per_window: images that a stretch of video is best given with.
         sampling_rate, window, longest: as of ``AudioTextEncoder``.
     """
 
@@ -110,7 +110,7 @@ def check_same_space(visual: str, audio: str) -> None:
     """Refuse to compare embeddings of two spaces.
 
     Args:
-        visual: space of the pictures, an encoder's ``space``.
+        visual: space of the images, an encoder's ``space``.
         audio: space of the sounds.
 
     Raises:
@@ -118,7 +118,7 @@ def check_same_space(visual: str, audio: str) -> None:
     """
     if visual != audio:
         raise ModelError(
-            f"pictures are in the space {visual!r} and sounds in {audio!r}; a cosine between them means nothing, even "
+            f"images are in the space {visual!r} and sounds in {audio!r}; a cosine between them means nothing, even "
             "where the sizes agree. Compare through words (comparison 'tags' or 'description'), or use a model "
             "with one space for both, for example facebook/pe-av-small-16-frame",
             code="different_spaces",

@@ -29,7 +29,7 @@ from vqe_core.runtime import own_precision
 class ClapEncoder:
     """A CLAP checkpoint: an ``AudioTextEncoder`` and a ``Tagger``.
 
-    A checkpoint may say in its config.json what it was trained for: ``vqe_space``, the space of pictures that its
+    A checkpoint may say in its config.json what it was trained for: ``vqe_space``, the space of images that its
     sounds share; ``vqe_labels``, ``vqe_sound_prompt`` and ``vqe_photo_prompt``, its vocabulary.
     """
 
@@ -64,7 +64,7 @@ class ClapEncoder:
 
     @property
     def shared_space(self) -> str | None:
-        """The space of pictures that the sounds were trained into, if the checkpoint declares one."""
+        """The space of images that the sounds were trained into, if the checkpoint declares one."""
         declared = self.checkpoint.config.get("vqe_space")
         return str(declared) if declared else None
 
@@ -100,7 +100,7 @@ class ClapEncoder:
 
     @property
     def photo_prompt(self) -> str:
-        """How a label is put to a picture model."""
+        """How a label is put to an image model."""
         return str(self.checkpoint.config.get("vqe_photo_prompt") or PHOTO_PROMPT)
 
     def signature(self) -> dict[str, str]:
@@ -138,10 +138,10 @@ class ClapEncoder:
         return normalize(output.pooler_output.float(), dim=-1)
 
     def _features(self, waveforms: list[np.ndarray]) -> Tensor:
-        """Log-mel pictures (S, 1 or 4, time, mel).
+        """Log-mel images (S, 1 or 4, time, mel).
 
         The extractor draws a random number for the "fusion" truncation even where all sounds are short, so it is
-        called as an unfused one; a fused model hears a short sound as four equal pictures.
+        called as an unfused one; a fused model hears a short sound as four equal images.
         """
         found = self.extractor(
             waveforms, sampling_rate=self.sampling_rate, truncation="rand_trunc", return_tensors="pt"

@@ -53,7 +53,7 @@ class SiglipEncoder(DualEncoder):
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Backend = "torch") -> DualEncoder:
-        """As every encoder; NaFlex checkpoints are refused, they take pictures of any shape as patches."""
+        """As every encoder; NaFlex checkpoints are refused, they take images of any shape as patches."""
         if checkpoint.model_type == "siglip2":
             raise ModelError(
                 f"checkpoint {checkpoint.name!r} is a NaFlex SigLIP 2, which is not supported; "

@@ -1,7 +1,7 @@
-"""A CLAP whose sounds were trained into a CLIP's space of pictures, and that CLIP: a joint encoder of two halves.
+"""A CLAP whose sounds were trained into a CLIP's space of images, and that CLIP: a joint encoder of two halves.
 
 Only checkpoints that declare the space are joined. The sounds of any other CLAP live in a space of their own,
-often of the same size, where a cosine with a picture is noise.
+often of the same size, where a cosine with an image is noise.
 """
 
 from __future__ import annotations
@@ -48,31 +48,31 @@ class ClipClapJoint:
         """
         if AUDIO_MODEL_FIELD not in checkpoint.config:
             raise ModelError(
-                f"model {checkpoint.name!r} knows pictures and text but no sound, so comparison 'joint' cannot use "
+                f"model {checkpoint.name!r} knows images and text but no sound, so comparison 'joint' cannot use "
                 "it; use comparison 'tags' or 'description', or a model with one space for both, for example "
                 "facebook/pe-av-small-16-frame"
             )
         name = {value: key for key, value in DTYPES.items()}[dtype]
         image_encoder = load_image_text_encoder(checkpoint.name, device, name)
         audio_encoder = load_audio_encoder(checkpoint.name, device, name)
-        return cls.pair(image_encoder, audio_encoder, picture_space=checkpoint.config.get("vqe_space"))
+        return cls.pair(image_encoder, audio_encoder, image_space=checkpoint.config.get("vqe_space"))
 
     @classmethod
     def pair(
-        cls, image_encoder: ImageTextEncoder, audio_encoder: AudioTextEncoder, *, picture_space: str | None
+        cls, image_encoder: ImageTextEncoder, audio_encoder: AudioTextEncoder, *, image_space: str | None
     ) -> ClipClapJoint:
         """Join two encoders.
 
         Args:
             image_encoder: CLIP-type.
-            audio_encoder: its ``shared_space`` says which space of pictures it was trained into.
-            picture_space: ``vqe_space`` of the image encoder's checkpoint, None where it declares none.
+            audio_encoder: its ``shared_space`` says which space of images it was trained into.
+            image_space: ``vqe_space`` of the image encoder's checkpoint, None where it declares none.
 
         Raises:
             ModelError: the spaces differ, or the audio encoder declares none; code ``different_spaces``.
         """
-        check_same_space(picture_space or image_encoder.space, audio_encoder.shared_space or audio_encoder.space)
-        return cls(image_encoder, audio_encoder, picture_space or image_encoder.space)
+        check_same_space(image_space or image_encoder.space, audio_encoder.shared_space or audio_encoder.space)
+        return cls(image_encoder, audio_encoder, image_space or image_encoder.space)
 
     @property
     def sampling_rate(self) -> int:

@@ -1,4 +1,4 @@
-"""EmbeddingGemma 2: text, pictures, video and sound in one space. Experimental here.
+"""EmbeddingGemma 2: text, images, video and sound in one space. Experimental here.
 
 Its makers publish no score of sound against video: text is the pivot of its training, so check on own data that
 it tells right from wrong sounds before trusting it.
@@ -44,7 +44,7 @@ class EmbeddingGemma2Encoder:
 
         Raises:
             InputError: ``dtype`` is float16, whose range the model leaves.
-            ModelError: a checkpoint without sound or picture tower.
+            ModelError: a checkpoint without sound or vision tower.
             MissingPackageError: torchvision is missing.
         """
         if dtype is torch.float16:
@@ -122,7 +122,7 @@ class EmbeddingGemma2Encoder:
         return embed_in_groups(check_windows(windows), lambda w: w.shape, self._embed_frames, batch_size)
 
     def _embed_frames(self, windows: list[np.ndarray]) -> Tensor:
-        # Sound must not enter the embedding of the pictures it is compared with: load_audio_from_video stays off.
+        # Sound must not enter the embedding of the images it is compared with: load_audio_from_video stays off.
         return self._pooled(
             self.processor(videos=windows, do_sample_frames=False, load_audio_from_video=False, return_tensors="pt")
         )

@@ -1,4 +1,4 @@
-"""Pictures to model input: resize, crop, normalise as the checkpoint's image processor says.
+"""Images to model input: resize, crop, normalise as the checkpoint's image processor says.
 
 Resizing runs on uint8: by torchvision where it loads (fastest), else by PIL. In up to one of a hundred values the
 two differ by a grey level, 0.016 after normalisation (rarely by two, where the filter overshoots), so the choice
@@ -24,7 +24,7 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 BICUBIC = 3  # PIL's number, as image processors save it
 
-# Pixels that a picture may have after resizing and before cropping: at 224, one 600 times as long as it is wide.
+# Pixels that an image may have after resizing and before cropping: at 224, one 600 times as long as it is wide.
 MOST_RESIZED = 2**25
 
 
@@ -79,15 +79,15 @@ class Preprocessing:
     backend: str = "torchvision"
 
     def prepare(self, pixels: np.ndarray) -> Tensor:
-        """Resize and crop one picture, uint8 (H, W, 3) RGB -> uint8 (3, h, w).
+        """Resize and crop one image, uint8 (H, W, 3) RGB -> uint8 (3, h, w).
 
         Raises:
-            MediaError: code ``too_large``, the picture is so long and narrow that resizing would fill the memory.
+            MediaError: code ``too_large``, the image is so long and narrow that resizing would fill the memory.
         """
         size = self._target_size(pixels.shape[0], pixels.shape[1])
         if size[0] * size[1] > MOST_RESIZED:
             raise MediaError(
-                f"a picture of {pixels.shape[1]} x {pixels.shape[0]} pixels would become {size[1]} x {size[0]} for the "
+                f"an image of {pixels.shape[1]} x {pixels.shape[0]} pixels would become {size[1]} x {size[0]} for the "
                 f"model, more than {MOST_RESIZED} pixels; cut it or pad it to a less extreme shape",
                 code="too_large",
             )
@@ -127,7 +127,7 @@ class Preprocessing:
 
 
 def _center_crop(pixels: Tensor, crop: tuple[int, int]) -> Tensor:
-    """Cut the centre, rounding as the published code's torchvision does; zeros where the picture is smaller."""
+    """Cut the centre, rounding as the published code's torchvision does; zeros where the image is smaller."""
     height, width = pixels.shape[-2:]
     if height < crop[0] or width < crop[1]:
         bottom, right = max(0, crop[0] - height), max(0, crop[1] - width)

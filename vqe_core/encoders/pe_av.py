@@ -170,7 +170,7 @@ def _check_packages(name: str) -> None:
     if not torchvision_works():  # resizes the frames, and timm imports it
         raise MissingPackageError(f"model {name!r} needs a torchvision that loads: pip install torchvision")
     try:
-        import timm  # noqa: F401  (the model class builds its picture tower with it)
+        import timm  # noqa: F401  (the model class builds its vision tower with it)
     except ImportError as error:
         raise MissingPackageError(f"model {name!r} needs timm: pip install vqe-core[pe-av]") from error
 

@@ -31,7 +31,7 @@ def resolve_device(device: str) -> str:
         if torch.cuda.is_available():
             if in_forked_process() and torch.cuda._is_in_bad_fork():
                 raise InputError(
-                    "device ('auto'): the process that this one was forked from has used the graphics card, so this "
+                    "device ('auto'): the process that this one was forked from has used the GPU, so this "
                     "one cannot; call multiprocess.set_start_method('spawn') under `if __name__ == '__main__':` first, "
                     "or use device='cpu'"
                 )

@@ -1,4 +1,4 @@
-"""Smaller batches where memory runs out."""
+"""The batch size: smaller where memory runs out, larger where that is faster."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SAID_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory",
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` says that memory ran out, and not that something is wrong."""
+    """Tell whether ``error`` says that memory ran out, and not that something is wrong."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in SAID_OF_MEMORY)
@@ -37,7 +37,7 @@ class BackOff:
     limit: int | None = None
 
     def run(self, encode: Callable[[Any], Any], items: Any) -> list[Any]:
-        """``encode`` of ``items`` in one part, or in as many as memory needs.
+        """Encode ``items`` in one part, or in as many as memory needs.
 
         Args:
             encode: a batch to its result; a row's result must not depend on its batch.
@@ -83,22 +83,22 @@ class BackOff:
             torch.cuda.empty_cache()
 
 
-USUAL = 32  # on two cores of a CPU, larger batches were no faster
-MOST = 512  # prepared pictures of 224 x 224 then take 77 MB
-PAYS = 1.1  # how much faster, a picture, a batch of twice the size must be
+USUAL = 32  # larger batches were no faster on two cores of a CPU
+MOST = 512  # prepared images of 224 x 224 then take 77 MB
+PAYS = 1.1  # how much faster, per image, a batch of twice the size must be
 
 
 def best_batch_size(seconds: Callable[[int], float]) -> int:
-    """The batch size beyond which larger ones hardly are faster.
+    """Find the batch size beyond which larger ones are hardly faster.
 
     Args:
-        seconds: how long a batch of so many pictures takes; may run out of memory.
+        seconds: how long a batch of that many images takes; may run out of memory.
 
     Returns:
         ``USUAL`` times a power of two, at most ``MOST``.
 
     Example:
-        >>> best_batch_size(lambda size: 1 + size / 50)  # seconds: one for each call, a fiftieth for each picture
+        >>> best_batch_size(lambda size: 1 + size / 50)  # seconds: one for each call, a fiftieth for each image
         256
     """
     size, rate = USUAL, USUAL / seconds(USUAL)

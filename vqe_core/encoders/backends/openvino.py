@@ -1,4 +1,4 @@
-"""The picture tower by OpenVINO, an optional package, whose numbers are its own."""
+"""The vision tower by OpenVINO, an optional package. Its numbers are its own."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from torch import Tensor, nn
 from vqe_core.errors import InputError, MissingPackageError
 from vqe_core.runtime import check_not_forked
 
-# Name of each dtype as a precision hint, and as the processor's capability.
+# Of each dtype, the name as a precision hint and as a capability of the CPU.
 PRECISIONS = {torch.float32: ("f32", "FP32"), torch.bfloat16: ("bf16", "BF16"), torch.float16: ("f16", "FP16")}
 
 
 @dataclass(frozen=True)
-class OpenVinoPictures:
-    """uint8 pictures (B, 3, h, w) -> pooled float32 (B, D), of any batch size."""
+class OpenVinoVisionTower:
+    """uint8 images (B, 3, h, w) -> pooled float32 (B, D), of any batch size."""
 
     request: Any = field(repr=False)
     lock: Any = field(default_factory=threading.Lock, repr=False)
     process: int = field(default_factory=os.getpid, repr=False)
 
     @classmethod
-    def convert(cls, tower: nn.Module, example: Tensor, dtype: torch.dtype) -> OpenVinoPictures:
+    def convert(cls, tower: nn.Module, example: Tensor, dtype: torch.dtype) -> OpenVinoVisionTower:
         """Compile ``tower`` for this CPU.
 
         Args:
-            tower: float32, uint8 pictures to pooled embeddings.
-            example: uint8 (1, 3, h, w), the shape of the pictures.
+            tower: float32, uint8 images to pooled embeddings.
+            example: uint8 (1, 3, h, w), the shape of the images.
             dtype: to compute in.
 
         Raises:
@@ -66,7 +66,7 @@ class OpenVinoPictures:
         return cls(compiled.create_infer_request())
 
     def __call__(self, images: Tensor) -> Tensor:
-        """uint8 (B, 3, h, w) -> float32 (B, D)."""
+        """Embed uint8 (B, 3, h, w) as float32 (B, D)."""
         check_not_forked(self.process, "backend 'openvino'")
         with self.lock:  # a request holds one batch at a time
             outputs = self.request.infer([images.contiguous().numpy()])
@@ -74,15 +74,15 @@ class OpenVinoPictures:
 
 
 def _convert(tower: nn.Module, example: Tensor) -> Any:
-    """The traced tower as an OpenVINO model with a free batch size.
+    """Convert the tower to an OpenVINO model with a free batch size.
 
-    By the front end itself: ``openvino.convert_model`` does the same and reports each conversion to its makers.
+    By the front end itself, as ``openvino.convert_model`` reports each conversion to its makers.
     """
     from openvino import PartialShape, Type
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    # Two pictures: a batch of one would be traced as a size that never changes.
+    # Two images: a batch of one would be traced as a size that never changes.
     with warnings.catch_warnings():  # of sizes that become constants, as is wanted
         warnings.simplefilter("ignore")
         traced = torch.jit.trace(tower, torch.cat([example, example]), check_trace=False)
