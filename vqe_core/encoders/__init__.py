@@ -1,4 +1,4 @@
-"""The only code that loads weights: images and texts to unit embeddings of one space."""
+"""The only code that loads weights: images, texts and audio to embeddings."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class ImageTextEncoder(Protocol):
-    """What a scorer needs of an encoder. ``encoders/clip.py`` is the shortest example.
+    """Images and texts to unit embeddings of one space. ``encoders/clip.py`` is the shortest example.
 
-    One whose texts depend on less than its signature says so by ``text_signature()``.
+    An encoder whose texts depend on less than its ``signature()`` may say so by a ``text_signature()``.
     """
 
     has_token_embeddings: bool
@@ -39,7 +39,7 @@ class ImageTextEncoder(Protocol):
 
 
 def text_signature(encoder: ImageTextEncoder) -> dict[str, str]:
-    """Everything about an encoder that can change the embedding of a text, as far as it tells."""
+    """Return everything about an encoder that can change the embedding of a text, as far as it tells."""
     signature: dict[str, str] = getattr(encoder, "text_signature", encoder.signature)()
     return signature
 
@@ -54,8 +54,8 @@ def load_image_text_encoder(
             returned as it is, or the spec of a registered one that needs no checkpoint.
         device: ``"auto"`` (cuda, mps or cpu) or a torch device.
         dtype: ``"auto"`` (float32), ``"float32"``, ``"bfloat16"`` or ``"float16"``.
-        backend: what encodes images: ``"auto"`` and ``"torch"`` are torch, ``"compile"`` is torch after compiling the
-            model, ``"openvino"`` is OpenVINO on the CPU.
+        backend: of the vision tower: ``"auto"`` and ``"torch"`` are torch, ``"compile"`` is torch with the tower
+            compiled, ``"openvino"`` is OpenVINO on the CPU.
 
     Raises:
         MissingPackageError: OpenVINO is asked for and not installed.
@@ -86,7 +86,7 @@ def load_image_text_encoder(
 
 
 def load_text_side(model: Any) -> ImageTextEncoder | TextSide:
-    """What reads the texts of a model: no weights are loaded, and no GPU is touched.
+    """Load what reads the texts of a model, without weights and without a GPU.
 
     Args:
         model: as for ``load_image_text_encoder``; an encoder is returned as it is.
@@ -108,7 +108,7 @@ def load_text_side(model: Any) -> ImageTextEncoder | TextSide:
 
 
 def _without_checkpoint(model: Any) -> ImageTextEncoder | None:
-    """The encoder itself, or the one that a spec names; None for what names a checkpoint."""
+    """Return the encoder itself, or the one that a spec names; None for what names a checkpoint."""
     if isinstance(model, ImageTextEncoder):
         return model
     name = model.partition(":")[0] if isinstance(model, str) else ""
@@ -131,8 +131,7 @@ def _family(checkpoint: Any) -> Any:
 _LOADING = ProcessLock()
 
 
-# Kept for the process, as a metric computes again and again. Two, because the two metrics may use different
-# models side by side; the oldest goes when a third comes.
+# Kept for the process, as a metric computes again and again; two, as two metrics may use different models.
 @lru_cache(maxsize=2)
 def _load(family: Any, checkpoint: Any, device: str, dtype: Any, backend: Backend) -> ImageTextEncoder:
     encoder: ImageTextEncoder = family.load(checkpoint, device, dtype, backend)

@@ -1,4 +1,4 @@
-"""Waveforms and stretches of video, checked before a model sees them, and grouped into batches."""
+"""Waveforms and windows of video, checked before a model sees them, and grouped into batches."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from vqe_core.types import AudioSamples
 def check_waveforms(
     waveforms: Sequence[Waveform], *, sampling_rate: int, longest: float, fewest_samples: int = 1
 ) -> list[np.ndarray]:
-    """The waveforms as float32 (T,) arrays that a model can take.
+    """Return the waveforms as float32 (T,) arrays that a model can take.
 
     Args:
         waveforms: mono float arrays (T,) at ``sampling_rate``, or ``AudioSamples``, whose rate is checked.
         sampling_rate: Hz, the model's.
-        longest: seconds. One sample more is cut off, as resampling may round up; more is an error, since
-            several models would cut it at random, or without a word.
+        longest: seconds. One sample more is dropped, as resampling may round up; more is an error, as several
+            models would cut it at random, or without a word.
         fewest_samples: a model's shortest input.
 
     Returns:
@@ -82,7 +82,7 @@ def _check_waveform(waveform: np.ndarray, name: str, limit: int, fewest: int) ->
 
 
 def check_windows(windows: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The stretches of video, each uint8 (N, H, W, 3) RGB with N at least 1.
+    """Return the windows of video, each uint8 (N, H, W, 3) RGB with N at least 1.
 
     Raises:
         InputError: another shape or type, or no frame.
