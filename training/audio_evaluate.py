@@ -27,7 +27,7 @@ from vqe_core.toy.world import (
     WAVY,
 )
 
-# One wrong thing in the sound: kinds of ``wrong_sound``.
+# Kinds of ``wrong_sound``: one thing wrong in the sound.
 SOUND_FOILS = ("voice", "count", "size", "direction", "ambience")
 FOIL_SEED = 50_000_000
 NUM_ROBUST = 64  # clips a row of the robustness table
@@ -90,7 +90,7 @@ def wrong_sound(attributes: np.ndarray, kind: str, rng: np.random.Generator) -> 
 
 
 def _foil_accuracy(listener: Listener, clips: Sequence[ToyClip], kind: str) -> dict[str, float]:
-    """How often a clip's own sound beats one with one thing wrong, by ``joint`` and by ``tags``."""
+    """Measure how often a clip's own sound beats one with one thing wrong, by ``joint`` and by ``tags``."""
     rng = np.random.default_rng(11)
     kept: list[ToyClip] = []
     foils: list[np.ndarray] = []

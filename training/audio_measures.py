@@ -1,6 +1,6 @@
 """What the evaluation measures of the audio model, through the package's own loaders and kernels.
 
-Two ways from a sound to a picture: ``joint``, the cosine of both embeddings, and ``tags``, the cosine of the mean
+Two ways from audio to video: ``joint``, the cosine of both embeddings, and ``tags``, the cosine of the mean
 frame with the texts of the labels that the model hears. Clips are written as mp4 and read back, sound included.
 """
 
@@ -26,7 +26,7 @@ from vqe_core.media import as_audio_source, as_media_source, open_video, read_au
 from vqe_core.toy.clips import ToyClip, write_clip
 from vqe_core.toy.world import SOUND, num_events
 
-NUM_TAGS = 5  # labels that stand for a sound
+NUM_TAGS = 5  # labels of one waveform
 
 
 @dataclass(frozen=True, eq=False)

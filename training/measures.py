@@ -14,7 +14,7 @@ from vqe_core.toy.clips import ToyClip
 from vqe_core.toy.judge import Judge, parts_of, take
 from vqe_core.toy.world import APPEAR, DIRECTIONS, MOTION
 
-# (attributes of a clip, its claims, randomness) -> false claims, or None where the clip does not lend itself
+# (attributes of a clip, its claims, randomness) -> false claims, or None where the clip has nothing of the kind
 FoilMaker = Callable[[np.ndarray, np.ndarray, np.random.Generator], "np.ndarray | None"]
 
 
@@ -114,7 +114,7 @@ def lowest_cosine(judge: Judge, clips: Sequence[ToyClip], videos: EmbeddedBatch)
 
 
 def kendall_tau(first: np.ndarray, second: np.ndarray) -> float:
-    """Kendall's tau-a of two rankings float (K,): agreeing minus disagreeing pairs over all pairs."""
+    """Compute Kendall's tau-a of two rankings float (K,): agreeing minus disagreeing pairs over all pairs."""
     upper = np.triu_indices(len(first), 1)
     agreement = np.sign(first[:, None] - first)[upper] * np.sign(second[:, None] - second)[upper]
     return float(agreement.mean())

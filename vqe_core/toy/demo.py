@@ -51,7 +51,7 @@ METHODS: tuple[Method, ...] = ("joint", "tags")
 
 @dataclass(frozen=True)
 class SoundMethod:
-    """What one method says of all clips.
+    """Similarities of one method for all clips.
 
     Attributes:
         name: of the method.
@@ -118,7 +118,7 @@ def _method(name: str, own: Any, other: Any) -> SoundMethod:
 
 
 def format_sounds(methods: Sequence[SoundMethod]) -> str:
-    """What the command line prints of them."""
+    """Format the table of sounds for the command line."""
     lines = [f"{'sound':<18}{'right':>9}{'shuffled':>13}{'right one wins':>20}"]
     for method in methods:
         means = [math.fsum(values) / len(values) for values in (method.right, method.shuffled)]
@@ -137,8 +137,8 @@ INTRO = (
     "wrong, and captions of another clip. Each clip has a colour and a shape that training never put together."
 )
 
-# What the demo writes, the page to look at first.
 PACKAGES = ("torch", "transformers", "av", "numpy")
+# What the demo writes, the page to look at first.
 FILES = (
     "report.html",
     "summary.json",
@@ -151,7 +151,7 @@ FILES = (
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo found.
+    """Result of the demo.
 
     Attributes:
         out: the folder, with the files named below and ``clips/*.mp4``.
@@ -184,12 +184,12 @@ class _Run:
     sounds: tuple[SoundMethod, ...]
 
     def metric(self, name: str) -> list[float | None]:
-        """A score of each caption, None where it has none."""
+        """Return a score of each caption, None where it has none."""
         column = self.scores.rows[f"{SCORE_TYPE}_{name}"]
         return [None if math.isnan(value) else value for value in column]
 
     def columns(self) -> dict[str, list[Any]]:
-        """What each row of the table is about."""
+        """Return the columns that identify the rows of the table."""
         return {
             "video_path": [self.names[c.clip] for c in self.captions],
             "candidate": [c.text for c in self.captions],
@@ -232,7 +232,7 @@ def run_demo(
 
 
 def format_table(result: DemoResult) -> str:
-    """What the command line prints: scores by how much is wrong, and where the files are."""
+    """Format the result for the command line: scores by how much is wrong, and where the files are."""
     lines = [f"{'caption':<18}{'captions':>9}{'mean full_F':>13}{'right one wins':>20}"]
     for row in result.severity:
         label = f"{row.num_wrong} wrong" if row.num_wrong else "right"
@@ -287,8 +287,8 @@ def _make_report(run: _Run) -> Report:
         captions = []
         for row, entry in ((row, run.captions[row]) for row in rows):
             scores = {metric: values[row] for metric, values in by_metric.items()}
-            evidence, remark = seen.evidence.get(entry.text), run.scores.messages[row]
-            captions.append(ReportCaption(entry.text, entry.kind, entry.wrong, scores, evidence, remark))
+            evidence, message = seen.evidence.get(entry.text), run.scores.messages[row]
+            captions.append(ReportCaption(entry.text, entry.kind, entry.wrong, scores, evidence, message))
         heard = f"its sound, which EMScore does not hear: {run.clips[i].sound_caption()}"
         videos.append(ReportVideo(name, seen.frames, seen.timestamps, tuple(captions), remark=heard))
     intro = INTRO.format(captions=len(run.captions), clips=len(run.clips))

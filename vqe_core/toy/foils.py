@@ -18,7 +18,7 @@ class Foil:
 
     @property
     def severity(self) -> int:
-        """How many attributes are wrong."""
+        """Number of wrong attributes."""
         return len(self.wrong)
 
 
