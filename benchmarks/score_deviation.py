@@ -1,4 +1,4 @@
-"""How far the scores of every dtype and backend lie from float32 by torch.
+"""Deviation of the scores of every dtype and backend from float32 by torch.
 
     python benchmarks/score_deviation.py [--clips 24] [--models toy vit-b-32] [--json file]
 
@@ -39,7 +39,7 @@ COMPUTATIONS = [
 
 
 def save_random_vit_b_32(folder: str | Path) -> str:
-    """ViT-B/32 as transformers initialises it from ``SEED``, with the toy model's tokenizer."""
+    """Save ViT-B/32 as transformers initialises it from ``SEED``, with the toy model's tokenizer."""
     torch.manual_seed(SEED)
     tokenizer = AutoTokenizer.from_pretrained(model_folder())
     ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
@@ -50,7 +50,7 @@ def save_random_vit_b_32(folder: str | Path) -> str:
 
 
 def load_encoder(model: str, backend: str, dtype: str) -> Any:
-    """The encoder of one computation; ``transformers`` is the library's own forward, all of it."""
+    """Load the encoder of one computation; ``transformers`` is the library's own forward, all of it."""
     encoder: Any = load_image_text_encoder(model, "cpu", dtype, "torch" if backend == "transformers" else backend)
     if backend == "transformers":
         own = AutoModel.from_pretrained(encoder.checkpoint.folder).eval()
@@ -59,7 +59,7 @@ def load_encoder(model: str, backend: str, dtype: str) -> Any:
 
 
 def measure(encoder: Any, clips: list[ToyClip]) -> dict[str, np.ndarray]:
-    """Scores of each metric, all score types and rows, and the unit embeddings of images and tokens."""
+    """Return scores of each metric, all score types and rows, and the unit embeddings of images and tokens."""
     captions, rewordings = zip(*(clip.captions(2) for clip in clips), strict=True)
     # Each clip's caption and the next one's are candidates, so that good and bad fits both count.
     videos = [clip.frames for clip in clips] * 2
@@ -75,7 +75,7 @@ def measure(encoder: Any, clips: list[ToyClip]) -> dict[str, np.ndarray]:
 
 
 def deviations(model: str, clips: list[ToyClip]) -> dict[str, dict[str, Any]]:
-    """Of each computation: max and mean of the absolute difference to float32 by torch, or why there is none."""
+    """Return each computation's largest and mean absolute difference to float32 by torch, or why there is none."""
     found: dict[str, dict[str, Any]] = {}
     exact = measure(load_encoder(model, "torch", "float32"), clips)
     for backend, dtype in COMPUTATIONS:
@@ -96,7 +96,7 @@ def deviations(model: str, clips: list[ToyClip]) -> dict[str, dict[str, Any]]:
 
 
 def markdown(found: dict[str, dict[str, Any]]) -> str:
-    """One table: a row a metric, a column a computation, each cell max / mean."""
+    """Format one table: a row a metric, a column a computation, each cell max / mean."""
     columns = [name for name, cells in found.items() if "absent" not in cells and name != "torch float32"]
     lines = ["| max / mean | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for key in found["torch float32"]:

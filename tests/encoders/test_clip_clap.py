@@ -6,19 +6,16 @@ from torch.nn.functional import normalize
 
 from tests.tiny import tiny_clip
 from tests.tiny_audio import declare, random_videos, tiny_clap, tones
+from tests.tiny_families import tiny_clip_with_clap
 from vqe_core.encoders import load_image_text_encoder
 from vqe_core.encoders.audio_loading import load_audio_encoder, load_joint_encoder
-from vqe_core.encoders.base import JointEncoder
 from vqe_core.encoders.clip_clap import ClipClapJoint
 from vqe_core.errors import ModelError
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A CLIP that brings along a CLAP of its space, as the teaching model does."""
-    folder = tiny_clip(tmp_path_factory.mktemp("both"))
-    declare(tiny_clap(folder / "audio"), vqe_space="toy-1")
-    return declare(folder, vqe_space="toy-1", vqe_audio_model="audio")
+    return tiny_clip_with_clap(tmp_path_factory.mktemp("both"))
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +24,6 @@ def joint(folder):
 
 
 def test_a_clip_that_brings_its_audio_model_is_a_joint_encoder(joint):
-    assert isinstance(joint, JointEncoder)
     assert (joint.space, joint.sampling_rate, joint.window) == ("toy-1", 16_000, 1.0)
     assert {"model", "revision", "audio_model", "audio_revision"} <= set(joint.signature())
     assert joint.signature()["audio_model"].endswith("/audio")
@@ -42,13 +38,6 @@ def test_video_is_the_mean_of_its_frames_and_the_logit_a_scaled_cosine(joint):
     torch.testing.assert_close(audio, joint.audio_encoder.embed_audio(sounds))
     cosines = normalize(video, dim=-1) @ normalize(audio, dim=-1).T
     torch.testing.assert_close(joint.logits(video, audio), joint.audio_encoder.logit_scale * cosines)
-
-
-def test_a_batch_equals_its_items_alone(joint):
-    windows = random_videos(3, 5, 3)
-    together = joint.embed_video(windows)
-    for i, window in enumerate(windows):
-        torch.testing.assert_close(joint.embed_video([window])[0], together[i], atol=1e-5, rtol=0)
 
 
 def test_the_audio_model_brought_along_is_also_found_as_encoder_and_as_plain_clip(folder, joint):
