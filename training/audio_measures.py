@@ -72,6 +72,18 @@ class Heard:
     directions: Tensor
 
 
+def measure_sound(listener: Listener, clips: Sequence[ToyClip]) -> dict[str, dict[str, float]]:
+    """Take all measures of one set of clips."""
+    heard = listen(listener, clips)
+    faultless = directions(true_tags(clips), listener.label_texts())
+    return {
+        "joint": right_against_shuffled(cosine_matrix(heard.videos, heard.sounds)),
+        "tags": right_against_shuffled(cosine_matrix(heard.videos, heard.directions)),
+        "faultless_tags": right_against_shuffled(cosine_matrix(heard.videos, faultless)),
+        "tagging": tagging(heard.tags, clips),
+    }
+
+
 def read_back(clip: ToyClip) -> ToyClip:
     """Return the clip with its frames and its sound as they come out of an mp4 file (H.264 and AAC)."""
     with tempfile.TemporaryDirectory() as folder:
@@ -145,15 +157,3 @@ def tagging(tags: Tensor, clips: Sequence[ToyClip]) -> dict[str, float]:
     top_1 = first_two[one, 0] == voices[one, 0]
     figures = {"top_1": round(float(top_1.mean()), 4), "one_event": int(one.sum())}
     return figures | {"both": round(float(both.mean()), 4), "two_events": int(two.sum())}
-
-
-def measure_sound(listener: Listener, clips: Sequence[ToyClip]) -> dict[str, dict[str, float]]:
-    """Take all measures of one set of clips."""
-    heard = listen(listener, clips)
-    faultless = directions(true_tags(clips), listener.label_texts())
-    return {
-        "joint": right_against_shuffled(cosine_matrix(heard.videos, heard.sounds)),
-        "tags": right_against_shuffled(cosine_matrix(heard.videos, heard.directions)),
-        "faultless_tags": right_against_shuffled(cosine_matrix(heard.videos, faultless)),
-        "tagging": tagging(heard.tags, clips),
-    }

@@ -47,6 +47,17 @@ FOILS: dict[str, FoilMaker] = {
 LIMITS = ("appear_vanish", "order")
 
 
+def measure(judge: Judge, clips: Sequence[ToyClip], videos: EmbeddedBatch) -> dict[str, object]:
+    """Take all measures but the limits on one set of clips."""
+    return {
+        "pairs": {
+            kind: pair_accuracy(judge, clips, videos, kind) for kind in [*FOILS, "unrelated"] if kind not in LIMITS
+        },
+        "recall_at_1_of_64": recall_at_one(judge, clips, videos),
+        **severity_order(judge, clips, videos),
+    }
+
+
 def pair_accuracy(judge: Judge, clips: Sequence[ToyClip], videos: EmbeddedBatch, kind: str) -> dict[str, float]:
     """Measure how often the right caption beats a foil of one kind on the same video.
 
@@ -118,14 +129,3 @@ def kendall_tau(first: np.ndarray, second: np.ndarray) -> float:
     upper = np.triu_indices(len(first), 1)
     agreement = np.sign(first[:, None] - first)[upper] * np.sign(second[:, None] - second)[upper]
     return float(agreement.mean())
-
-
-def measure(judge: Judge, clips: Sequence[ToyClip], videos: EmbeddedBatch) -> dict[str, object]:
-    """Take all measures but the limits on one set of clips."""
-    return {
-        "pairs": {
-            kind: pair_accuracy(judge, clips, videos, kind) for kind in [*FOILS, "unrelated"] if kind not in LIMITS
-        },
-        "recall_at_1_of_64": recall_at_one(judge, clips, videos),
-        **severity_order(judge, clips, videos),
-    }

@@ -3,45 +3,18 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from vqe_core import registry
+from vqe_core.encoders.base import ImageTextEncoder, text_signature
 from vqe_core.errors import InputError, ModelError
 from vqe_core.options import Backend, check_choice
 from vqe_core.runtime import ProcessLock, settle_in_process
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy as np
-    from torch import Tensor
-
     from vqe_core.encoders.tokenization import TextSide
-    from vqe_core.types import TextEmbedding
 
-
-@runtime_checkable
-class ImageTextEncoder(Protocol):
-    """Images and texts to unit embeddings of one space. ``encoders/clip.py`` is the shortest example.
-
-    An encoder whose texts depend on less than its ``signature()`` may say so by a ``text_signature()``.
-    """
-
-    has_token_embeddings: bool
-    space: str
-    end_id: int
-    tokenizer: Any
-
-    def signature(self) -> dict[str, str]: ...
-    def prepare_image(self, pixels: np.ndarray) -> Tensor: ...
-    def embed_images(self, images: Tensor) -> Tensor: ...
-    def embed_texts(self, texts: Sequence[str], *, long_text: Any, batch_size: int) -> list[TextEmbedding]: ...
-
-
-def text_signature(encoder: ImageTextEncoder) -> dict[str, str]:
-    """Return everything about an encoder that can change the embedding of a text, as far as it tells."""
-    signature: dict[str, str] = getattr(encoder, "text_signature", encoder.signature)()
-    return signature
+__all__ = ["ImageTextEncoder", "load_image_text_encoder", "load_text_side", "text_signature", "unload_encoders"]
 
 
 def load_image_text_encoder(

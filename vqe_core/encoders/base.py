@@ -1,4 +1,4 @@
-"""The protocols of audio models: encoders of audio and text, taggers, joint encoders. Imports nothing heavy.
+"""The protocols of encoders: image-text, audio-text, joint, and taggers. Imports nothing heavy.
 
 Waveforms are mono float32 (T,) in [-1, 1] at the model's ``sampling_rate``, at most ``longest`` seconds long;
 ``AudioSamples`` pass too, and are checked for both.
@@ -7,7 +7,7 @@ Waveforms are mono float32 (T,) in [-1, 1] at the model's ``sampling_rate``, at 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from vqe_core.errors import ModelError
 
@@ -15,10 +15,28 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from vqe_core.types import AudioSamples
+    from vqe_core.types import AudioSamples, TextEmbedding
 
 
 Waveform: TypeAlias = "np.ndarray | AudioSamples"
+
+
+@runtime_checkable
+class ImageTextEncoder(Protocol):
+    """Images and texts to unit embeddings of one space. ``encoders/clip.py`` is the shortest example.
+
+    An encoder whose texts depend on less than its ``signature()`` may say so by a ``text_signature()``.
+    """
+
+    has_token_embeddings: bool
+    space: str
+    end_id: int
+    tokenizer: Any
+
+    def signature(self) -> dict[str, str]: ...
+    def prepare_image(self, pixels: np.ndarray) -> Tensor: ...
+    def embed_images(self, images: Tensor) -> Tensor: ...
+    def embed_texts(self, texts: Sequence[str], *, long_text: Any, batch_size: int) -> list[TextEmbedding]: ...
 
 
 @runtime_checkable
@@ -104,6 +122,12 @@ class JointEncoder(Protocol):
     def embed_video(self, windows: Sequence[np.ndarray], *, batch_size: int = 4) -> Tensor: ...
     def embed_audio(self, waveforms: Sequence[Waveform], *, batch_size: int = 16) -> Tensor: ...
     def logits(self, video: Tensor, audio: Tensor) -> Tensor: ...
+
+
+def text_signature(encoder: ImageTextEncoder) -> dict[str, str]:
+    """Return everything about an encoder that can change the embedding of a text, as far as it tells."""
+    signature: dict[str, str] = getattr(encoder, "text_signature", encoder.signature)()
+    return signature
 
 
 def check_same_space(visual: str, audio: str) -> None:
