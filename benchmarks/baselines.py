@@ -1,4 +1,4 @@
-"""What is compared with: EMScore as the published code computes it, and as an operator of a data pipeline does.
+"""Baselines: EMScore as the published code computes it, and as an operator of a data pipeline does.
 
 Both are written here with care, so that they are as fast as their way allows: OpenCV steps over unwanted frames
 without converting them, the model runs in torch's own float32 with torch's own number of threads, and on a GPU where
@@ -40,20 +40,20 @@ class Clip:
 
     @classmethod
     def load(cls, folder: str | Path) -> Clip:
-        """In float32, on the GPU if there is one."""
+        """Load a checkpoint in float32, on the GPU if there is one."""
         device = "cuda" if torch.cuda.is_available() else "cpu"
         model = CLIPModel.from_pretrained(folder, dtype=torch.float32).eval().to(device)
         return cls(model, CLIPTokenizerFast.from_pretrained(folder), device)
 
     @torch.inference_mode()
-    def images(self, pictures: Sequence[Tensor]) -> Tensor:
-        """Unit embeddings (B, D) of preprocessed pictures (3, h, w)."""
-        pooled = self.model.vision_model(pixel_values=torch.stack(list(pictures)).to(self.device)).pooler_output
+    def images(self, pixel_values: Sequence[Tensor]) -> Tensor:
+        """Return unit embeddings (B, D) of preprocessed images (3, h, w)."""
+        pooled = self.model.vision_model(pixel_values=torch.stack(list(pixel_values)).to(self.device)).pooler_output
         return normalize(self.model.visual_projection(pooled), dim=-1).cpu()
 
     @torch.inference_mode()
     def texts(self, captions: Sequence[str]) -> list[Tensor]:
-        """Unit embeddings (L, D) of each caption's tokens, the end token last; read as 77 tokens, as published."""
+        """Return unit embeddings (L, D) of each caption's tokens, the end token last; read as 77, as published."""
         ids = [self.tokenizer(caption)["input_ids"] for caption in captions]
         padded = torch.tensor([[*entry, *[0] * (CONTEXT - len(entry))] for entry in ids], device=self.device)
         hidden = self.model.text_model(input_ids=padded).last_hidden_state
@@ -62,7 +62,7 @@ class Clip:
 
 
 def grabbed_frames(path: str | Path, every_n_seconds: float) -> Iterator[np.ndarray]:
-    """RGB pictures at 0, n, 2 n ... seconds: the decoder runs on, and only wanted frames are converted."""
+    """Yield RGB frames at 0, n, 2 n ... seconds: the decoder runs on, and only wanted frames are converted."""
     capture = cv2.VideoCapture(str(path))
     fps, count = capture.get(cv2.CAP_PROP_FPS), int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     wanted = {round(n * every_n_seconds * fps) for n in range(int(count / fps / every_n_seconds) + 1)}
@@ -71,13 +71,13 @@ def grabbed_frames(path: str | Path, every_n_seconds: float) -> Iterator[np.ndar
         if not capture.grab():
             break
         if number in wanted:
-            _, picture = capture.retrieve()
-            yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+            _, frame = capture.retrieve()
+            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
     capture.release()
 
 
 def preprocess(pixels: np.ndarray, size: int = 224) -> Tensor:
-    """CLIP's preprocessing with PIL: shorter edge to ``size`` (bicubic), centre crop, normalise."""
+    """Preprocess as CLIP does, with PIL: shorter edge to ``size`` (bicubic), centre crop, normalise."""
     image = Image.fromarray(pixels)
     width, height = image.size
     scaled = (size, int(size * height / width)) if width <= height else (int(size * width / height), size)
@@ -88,7 +88,7 @@ def preprocess(pixels: np.ndarray, size: int = 224) -> Tensor:
 
 
 def sampled(clip: Clip, captions: Sequence[str], videos: Sequence[str], every_n_seconds: float) -> tuple[Scores, Any]:
-    """The published algorithm on sampled frames: each video decoded once, batches filled across videos.
+    """Score by the published algorithm on sampled frames: each video decoded once, batches filled across videos.
 
     Returns:
         Scores of each row; and the embeddings, (tokens by row, frames by video), for checks.
@@ -115,8 +115,11 @@ def sampled(clip: Clip, captions: Sequence[str], videos: Sequence[str], every_n_
 
 
 def operators_way(clip: Clip, captions: Sequence[str], videos: Sequence[str], every_n_seconds: float) -> Scores:
-    """Caption by caption, frame by frame: the video is decoded anew for each caption, every frame is a batch of one
-    and a video of its own, and the scores of the frames are averaged."""
+    """Score caption by caption, frame by frame.
+
+    The video is decoded anew for each caption, every frame is a batch of one and a video of its own, and the scores of
+    the frames are averaged.
+    """
     scores = []
     for caption, video in zip(captions, videos, strict=True):
         tokens = clip.texts([caption])[0]
@@ -126,8 +129,10 @@ def operators_way(clip: Clip, captions: Sequence[str], videos: Sequence[str], ev
 
 
 def operators_idf(clip: Clip, captions: Sequence[str], copies: int) -> list[Counter[int]]:
-    """In how many texts each token occurs, as the operator counts it for every caption: in ``copies`` of that caption,
-    one a frame, by four processes that are started for it. What it is good for is another question."""
+    """Count in how many texts each token occurs, as the operator does for every caption.
+
+    In ``copies`` of that caption, one a frame, by four processes that are started for it.
+    """
     counts = []
     for caption in captions:
         _COUNTED.append(clip.tokenizer)
@@ -145,7 +150,7 @@ def _distinct_tokens(caption: str) -> set[int]:
 
 
 def match(tokens: Tensor, frames: Tensor) -> list[float]:
-    """``METRICS`` of one caption (L, D) and one video (N, D); both unit rows."""
+    """Return ``METRICS`` of one caption (L, D) and one video (N, D); both unit rows."""
     similarity = tokens @ frames.T
     precision, recall = float(similarity.amax(1).mean()), float(similarity.amax(0).mean())
     coarse = float(tokens[-1] @ normalize(frames.mean(0), dim=0))
@@ -155,6 +160,6 @@ def match(tokens: Tensor, frames: Tensor) -> list[float]:
 
 
 def mean_of_frames(tokens: Tensor, frames: Tensor) -> list[float]:
-    """``METRICS`` with every frame as a video of its own, averaged."""
+    """Return ``METRICS`` with every frame as a video of its own, averaged."""
     per_frame = [match(tokens, frame[None]) for frame in frames]
     return [sum(column) / len(column) for column in zip(*per_frame, strict=True)]

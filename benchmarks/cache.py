@@ -54,7 +54,7 @@ def run_job(job: Job) -> dict[str, Any]:
 
 
 def equal_scores(results: dict[str, Any]) -> dict[str, Any]:
-    """Whether stored embeddings gave the scores of the run that stored them, and how far other processes are off.
+    """Check that stored embeddings gave the scores of the run that stored them, and measure other processes.
 
     A process chooses its kernels by measuring, and kernels differ in the last bits.
 
@@ -71,7 +71,7 @@ def equal_scores(results: dict[str, Any]) -> dict[str, Any]:
 
 
 def goals(group: Group) -> list[Target]:
-    """What this benchmark has to show."""
+    """Return the targets of this benchmark."""
     return [Target("warm cache over cold", median(group.ratios(WARM)), at_least=50.0)]
 
 

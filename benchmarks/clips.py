@@ -24,7 +24,7 @@ SHOT_SECONDS = 4.0  # a cut comes so often
 
 @dataclass(frozen=True)
 class Clip:
-    """What a clip is to be like.
+    """Properties of a clip to make.
 
     Attributes:
         codec: key of ``CODECS``.
@@ -32,8 +32,8 @@ class Clip:
         seconds: length.
         fps: frames per second.
         gop: frames from one keyframe to the next.
-        seed: another one gives another picture.
-        grain: whether noise lies over the picture, as in camera footage.
+        seed: another one gives other frames.
+        grain: whether noise lies over the frames, as in camera footage.
     """
 
     codec: str
@@ -47,24 +47,24 @@ class Clip:
 
     @property
     def name(self) -> str:
-        """Of its file, without suffix."""
+        """Name of its file, without suffix."""
         plain = "" if self.grain else "_plain"
         size = f"{self.width}x{self.height}_{self.seconds:g}s_{self.fps}fps"
         return f"{self.codec}_{size}_gop{self.gop}_{self.seed}{plain}"
 
     @property
     def label(self) -> str:
-        """For a table."""
+        """Name in a table."""
         return f"{self.codec} {self.width}x{self.height}, {self.seconds:g} s, GOP {self.gop}"
 
     @property
     def frames(self) -> int:
-        """How many."""
+        """Number of frames."""
         return round(self.seconds * self.fps)
 
 
 def has_encoder(codec: str) -> bool:
-    """Whether this FFmpeg can write ``codec``."""
+    """Tell whether this FFmpeg can write ``codec``."""
     try:
         av.Codec(CODECS[codec][0], "w")
     except (ValueError, av.FFmpegError):  # PyAV says UnknownCodecError, a ValueError
@@ -73,7 +73,7 @@ def has_encoder(codec: str) -> bool:
 
 
 def made(clips: Sequence[Clip], folder: Path) -> list[Path]:
-    """Files of the clips, made where they are not there yet."""
+    """Return the files of the clips, made where they are not there yet."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{clip.name}.mp4" for clip in clips]
     missing = [pair for pair in zip(clips, paths, strict=True) if not pair[1].exists()]
@@ -85,7 +85,7 @@ def made(clips: Sequence[Clip], folder: Path) -> list[Path]:
 
 
 def write(clip: Clip, path: Path) -> None:
-    """Encode a clip; a run that is cut off leaves no half file under ``path``."""
+    """Encode a clip; a run that is interrupted leaves no half file under ``path``."""
     encoder, options = CODECS[clip.codec]
     unfinished = path.with_name(f".{os.getpid()}_{path.name}")
     with av.open(str(unfinished), "w", format="mp4") as container:
@@ -93,19 +93,19 @@ def write(clip: Clip, path: Path) -> None:
         stream.width, stream.height, stream.pix_fmt = clip.width, clip.height, "yuv420p"
         stream.codec_context.gop_size = clip.gop
         stream.codec_context.thread_count = 1 if clip.width * clip.height < 20_000 else 0
-        for pixels in pictures(clip):
+        for pixels in rendered_frames(clip):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         container.mux(stream.encode(None))
     os.replace(unfinished, path)
 
 
-def pictures(clip: Clip) -> Iterator[np.ndarray]:
-    """Its frames, uint8 (H, W, 3): a textured ground that drifts, a patch that crosses it, a cut now and then."""
+def rendered_frames(clip: Clip) -> Iterator[np.ndarray]:
+    """Yield frames, uint8 (H, W, 3): a textured ground that drifts, a patch that crosses it, a cut now and then."""
     generator = np.random.default_rng(clip.seed)
     height, width = clip.height, clip.width
     ground = _texture(generator, height + 64, width + 64)
     patch = _texture(generator, height // 3, width // 3)
-    # Sheets of grain, laid over in turn; so strong that a keyframe has about six times the bytes of another picture.
+    # Sheets of grain, laid over in turn; so strong that a keyframe has about six times the bytes of another frame.
     sheets = [generator.integers(0, 22, (height, width, 3), dtype=np.uint8) for _ in range(4 if clip.grain else 0)]
     frames_a_shot = round(SHOT_SECONDS * clip.fps)
     for number in range(clip.frames):
@@ -123,7 +123,7 @@ def pictures(clip: Clip) -> Iterator[np.ndarray]:
 
 
 def _texture(generator: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """uint8 (height, width, 3) up to 220: blocks of many sizes, the larger the stronger, as in photographs."""
+    """Draw uint8 (height, width, 3) up to 220: blocks of many sizes, the larger the stronger, as in photographs."""
     total = np.zeros((height, width, 3), dtype=np.float32)
     for size in (2, 8, 32, 128):
         shape = (height // size + 1, width // size + 1, 3)

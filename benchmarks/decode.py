@@ -1,7 +1,7 @@
 """Files to a few frames: ``python -m benchmarks.decode``.
 
-Every strategy gives RGB pictures of full size in one process, in turn. The ratio is of CPU seconds, because decoding
-runs beside encoding and beside other files. Pictures are compared with those of sequential decoding.
+Every strategy gives RGB frames of full size in one process, in turn. The ratio is of CPU seconds, because decoding
+runs beside encoding and beside other files. Frames are compared with those of sequential decoding.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks.usage import measured
 
 BASELINE = "PyAV sequential"
 FEW = (BASELINE, "OpenCV grab", "planned")  # where the others would only take long
-STEP = 8  # every eighth pixel of every eighth line is kept to compare pictures
+STEP = 8  # every eighth pixel of every eighth line is kept to compare frames
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Case:
         return f"{self.clip.label}: {self.sampling}"
 
     def numbers(self, path: str) -> list[int]:
-        """The wanted frames."""
+        """Return the numbers of the wanted frames."""
         every = {"every 2 s": 2 * self.clip.fps, "every 8 frames": 8, "all frames": 1}
         if self.sampling in every:
             return list(range(0, self.clip.frames, every[self.sampling]))
@@ -55,7 +55,7 @@ SMALL = Clip("h264", 640, 360, 10, gop=300)
 
 
 def cases(quick: bool) -> list[Case]:
-    """What is decoded."""
+    """Return the cases to decode."""
     if quick:
         tiny = Clip("h264", 160, 120, 4, gop=30)
         return [Case(tiny, "every 2 s"), Case(tiny, "keyframes", FEW)]
@@ -86,7 +86,7 @@ def main() -> None:
         groups.append(group)
         checks.update({f"{case.title}, {name}": found for name, found in differences.items() if found})
     targets = [] if arguments.quick else goals({group.title: group for group in groups})
-    same = {"pictures that differ from sequential decoding": ", ".join(checks) or "none"}
+    same = {"frames that differ from sequential decoding": ", ".join(checks) or "none"}
     Record(
         "decode",
         "Decode: files to a few frames",
@@ -99,7 +99,7 @@ def main() -> None:
 
 
 def run_case(case: Case, arguments: argparse.Namespace) -> tuple[Group, dict[str, str]]:
-    """All strategies in turn, and how their pictures differ from the baseline's ("" for not at all)."""
+    """Run all strategies in turn, and tell how their frames differ from the baseline's ("" for not at all)."""
     path = str(made([case.clip], arguments.work / "clips")[0])
     wanted = case.numbers(path)
     tried = {name: run for name, run in strategies().items() if not case.only or name in case.only}
@@ -116,17 +116,17 @@ def run_case(case: Case, arguments: argparse.Namespace) -> tuple[Group, dict[str
     # A time for frames that were not given would be no time.
     samples = {name: found for name, found in samples.items() if len(kept[name]) == len(wanted)}
     title = f"{case.title} ({len(wanted)} of {case.clip.frames} frames)"
-    return Group(title, samples, BASELINE, "cpu_s", remarks=differences), differences
+    return Group(title, samples, BASELINE, "cpu_s", notes=differences), differences
 
 
 def thinned(run: Strategy, path: str, wanted: list[int]) -> Iterator[np.ndarray]:
-    """A few pixels of each picture, so that not all pictures are held."""
-    for picture in run(path, wanted):
-        yield picture[::STEP, ::STEP].copy()
+    """Yield a few pixels of each frame, so that not all frames are held."""
+    for frame in run(path, wanted):
+        yield frame[::STEP, ::STEP].copy()
 
 
 def compared(mine: list[np.ndarray], reference: list[np.ndarray]) -> str:
-    """What a reader must know about the pictures; "" where they are those of sequential decoding."""
+    """Tell what a reader must know about the frames; "" where they are those of sequential decoding."""
     if len(mine) != len(reference):
         return f"gives {len(mine)} of {len(reference)} frames"
     largest = max(int(np.abs(a.astype(int) - b).max()) for a, b in zip(mine, reference, strict=True))
@@ -135,7 +135,7 @@ def compared(mine: list[np.ndarray], reference: list[np.ndarray]) -> str:
 
 
 def goals(groups: dict[str, Group]) -> list[Target]:
-    """What this benchmark has to show."""
+    """Return the targets of this benchmark."""
     by_case = {title.rpartition(" (")[0]: group for title, group in groups.items()}
     found = []
     wanted = ((HD_SHORT_GOP, "every 2 s", 4.0), (HD_SHORT_GOP, "keyframes", 15.0), (HD_LONG_GOP, "keyframes", 15.0))

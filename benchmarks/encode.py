@@ -1,4 +1,4 @@
-"""Pictures and captions to embeddings: ``python -m benchmarks.encode``.
+"""Images and captions to embeddings: ``python -m benchmarks.encode``.
 
 Each way loads its model in a fresh process and is timed by itself; normalising the pixels is in the times. The peak
 of the same turn is the best rate of a matrix product, over shapes and libraries.
@@ -36,14 +36,14 @@ def main() -> None:
     peaks = results.pop("peak")
     add_shares(results, peaks, ways, shared["model"])
     groups = [
-        Group("Pictures, ms each", picked(results, "image"), BASELINE, "batch_32_ms"),
+        Group("Images, ms each", picked(results, "image"), BASELINE, "batch_32_ms"),
         Group(f"{TEXTS} captions, ms each", picked(results, "text"), BASELINE, "caption_ms"),
         Group("Peak of matrix products, GFLOP/s", {"best shape and library": numbers(peaks)}),
     ]
-    checks = {f"{name}: largest difference of a picture's embedding": difference(results, name) for name in ways}
+    checks = {f"{name}: largest difference of an image's embedding": difference(results, name) for name in ways}
     Record(
         "encode",
-        "Encode: pictures and captions to embeddings",
+        "Encode: images and captions to embeddings",
         settings(arguments),
         groups,
         [] if arguments.quick else goals(results),
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def run_job(job: Job) -> dict[str, Any]:
-    """One way of encoding, in this process."""
+    """Encode one way, in this process."""
     import torch
 
     if job["way"] == "peak":
@@ -63,24 +63,24 @@ def run_job(job: Job) -> dict[str, Any]:
     return timed(*(_baseline(job) if job["way"] == BASELINE else _ours(job)), job["quick"])
 
 
-def timed(images: Any, texts: Any, quick: bool) -> dict[str, Any]:
-    """Best times of calls with uint8 pictures (B, 3, 224, 224) and with captions; some embeddings to compare."""
+def timed(embed_images: Any, embed_texts: Any, quick: bool) -> dict[str, Any]:
+    """Return best times of calls with uint8 images (B, 3, 224, 224) and with captions; some embeddings to compare."""
     import torch
 
     from benchmarks.floors import best
 
     generator = torch.Generator().manual_seed(0)
     batches = (*BATCHES, LARGE_BATCH) if torch_uses_a_gpu() else BATCHES
-    pictures = torch.randint(0, 256, (max(batches), 3, 224, 224), dtype=torch.uint8, generator=generator)
+    images = torch.randint(0, 256, (max(batches), 3, 224, 224), dtype=torch.uint8, generator=generator)
     sentences = captions(TEXTS)
     result: dict[str, Any] = {}
     for batch in batches[:2] if quick else batches:
-        chosen = pictures[:batch]
-        result[f"batch_{batch}_ms"] = best(lambda: images(chosen), 5) * 1e3 / batch  # noqa: B023
+        chosen = images[:batch]
+        result[f"batch_{batch}_ms"] = best(lambda: embed_images(chosen), 5) * 1e3 / batch  # noqa: B023
     if quick:
         result["batch_32_ms"] = result["batch_8_ms"]
-    result["caption_ms"] = best(lambda: texts(sentences), 3) * 1e3 / TEXTS
-    result["embeddings"] = [[round(x, 7) for x in row] for row in images(pictures[:2]).tolist()]
+    result["caption_ms"] = best(lambda: embed_texts(sentences), 3) * 1e3 / TEXTS
+    result["embeddings"] = [[round(x, 7) for x in row] for row in embed_images(images[:2]).tolist()]
     return result
 
 
@@ -88,7 +88,7 @@ def _baseline(job: Job) -> tuple[Any, Any]:
     from benchmarks.baselines import MEAN, STD, Clip
 
     clip = Clip.load(job["model"])
-    return (lambda pictures: clip.images(list((pictures.float() / 255 - MEAN) / STD))), clip.texts
+    return (lambda images: clip.images(list((images.float() / 255 - MEAN) / STD))), clip.texts
 
 
 def _ours(job: Job) -> tuple[Any, Any]:
@@ -99,7 +99,7 @@ def _ours(job: Job) -> tuple[Any, Any]:
 
 
 def add_shares(results: dict[str, Any], peaks: list[dict[str, float]], ways: dict[str, Any], model: str) -> None:
-    """Useful GFLOP/s at the largest batches, and their share of the same turn's peak at the way's precision."""
+    """Add the useful GFLOP/s at the largest batches, and their share of the same turn's peak at the way's precision."""
     from transformers import CLIPConfig
 
     flops = image_flops(CLIPConfig.from_pretrained(model))
@@ -112,7 +112,7 @@ def add_shares(results: dict[str, Any], peaks: list[dict[str, float]], ways: dic
 
 
 def picked(results: dict[str, Any], kind: str) -> dict[str, list[dict[str, float]]]:
-    """The measurements of pictures, or of captions."""
+    """Pick the measurements of images, or of captions."""
     return {
         name: [
             {k: v for k, v in sample.items() if (k == "caption_ms") == (kind == "text")} for sample in numbers(found)
@@ -122,13 +122,13 @@ def picked(results: dict[str, Any], kind: str) -> dict[str, list[dict[str, float
 
 
 def difference(results: dict[str, Any], name: str) -> float:
-    """Largest difference of any number of an embedding from the baseline's; numbers of unit vectors."""
+    """Return the largest difference of any number of a unit embedding from the baseline's."""
     pairs = zip(results[name][0]["embeddings"], results[BASELINE][0]["embeddings"], strict=True)
     return max(abs(a - b) for mine, other in pairs for a, b in zip(mine, other, strict=True))
 
 
 def goals(results: dict[str, Any]) -> list[Target]:
-    """What this benchmark has to show."""
+    """Return the targets of this benchmark."""
     share = median(sample["share_of_gemm"] for sample in results["exact float32"])
     return [Target("exact float32, batches of 32: share of the best float32 matrix product", share, at_least=0.9)]
 

@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def scored_rows(arguments: Any) -> Job:
-    """Model folder, captions and videos of the rows; makes the clips and the model where they are not there."""
+    """Return model folder, captions and videos of the rows; make the clips and the model where they are not there."""
     from benchmarks.clips import made
 
     clips = made(scored_clips(arguments.quick), arguments.work / "clips")
@@ -64,30 +64,30 @@ def scored_rows(arguments: Any) -> Job:
 
 
 def run_job(job: Job) -> dict[str, Any]:
-    """One way of scoring, in this process."""
+    """Score one way, in this process."""
     if job["way"] == "floors":
         return floors.measure(job["model"], job["videos"])
     return {**score_ours(job), **parts(job)} if job["way"] == "ours" else score_baseline(job)
 
 
 def parts(job: Job) -> dict[str, float]:
-    """How fast the encoder of ``job["options"]`` is by itself, right after scoring with it."""
+    """Time the encoder of ``job["options"]`` by itself, right after scoring with it."""
     from benchmarks.variants import scorer
 
     return floors.encoder_speed(scorer(job["model"], job["options"]), job["captions"])
 
 
 def score_ours(job: Job) -> dict[str, Any]:
-    """Scores and cost of this package with ``job["options"]``."""
+    """Return scores and cost of this package with ``job["options"]``."""
     import numpy as np
 
     from benchmarks.usage import measured
     from benchmarks.variants import BATCH, scorer
 
     ours = scorer(job["model"], job["options"])
-    pictures = np.random.default_rng(0).integers(0, 256, (BATCH, 240, 320, 3), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (BATCH, 240, 320, 3), dtype=np.uint8)
     others = captions(2 * BATCH, seed=1)
-    ours.score(predictions=others, videos=[{"frames": pictures, "fps": 1 / EVERY}] * len(others))
+    ours.score(predictions=others, videos=[{"frames": images, "fps": 1 / EVERY}] * len(others))
     report, cost = measured(lambda: ours.score(predictions=job["captions"], videos=job["videos"]))
     columns = [report.rows[f"EMScore(X,V)_{metric}"] for metric in _metrics()]
     scores = [list(row) for row in zip(*columns, strict=True)]
@@ -95,7 +95,7 @@ def score_ours(job: Job) -> dict[str, Any]:
 
 
 def score_baseline(job: Job) -> dict[str, Any]:
-    """Scores and cost of a baseline."""
+    """Return scores and cost of a baseline."""
     import torch
 
     from benchmarks import baselines
@@ -116,7 +116,7 @@ def score_baseline(job: Job) -> dict[str, Any]:
 
 
 def deviations(results: dict[str, Any], ways: dict[str, Any]) -> dict[str, float]:
-    """Largest difference of any score between ways that must agree.
+    """Return the largest difference of any score between ways that must agree.
 
     Raises:
         RuntimeError: they do not, so that times would compare different work.
@@ -135,7 +135,7 @@ def deviations(results: dict[str, Any], ways: dict[str, Any]) -> dict[str, float
 
 
 def targets(group: Group, ways: dict[str, Any]) -> list[Target]:
-    """What this benchmark has to show."""
+    """Return the targets of this benchmark."""
     from statistics import median
 
     found = []
@@ -161,7 +161,7 @@ def _metrics() -> tuple[str, ...]:
 
 
 def largest_difference(one: list[list[float]], other: list[list[float]]) -> float:
-    """Largest difference of two tables of scores."""
+    """Return the largest difference of two tables of scores."""
     return max(abs(a - b) for row, others in zip(one, other, strict=True) for a, b in zip(row, others, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""The parts of scoring by themselves: what end to end cannot be faster than without better parts."""
+"""The parts of scoring by themselves: a lower bound of end to end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vqe_core.samplers.time_based import EveryNSecondsSampler
 
 
 def measure(model: str, videos: list[str]) -> dict[str, Any]:
-    """CPU seconds of decoding and shrinking exactly the needed frames, with one thread; and the GEMM peaks."""
+    """Measure the CPU seconds of decoding and resizing exactly the needed frames, with one thread; and GEMM peaks."""
     rates = best_rates("cuda" if torch.cuda.is_available() else "cpu", quick="thin" in model)
     encoder = load_image_text_encoder(model)
     torch.set_num_threads(1)
@@ -35,18 +35,18 @@ def measure(model: str, videos: list[str]) -> dict[str, Any]:
 
 
 def encoder_speed(scorer: EMScore, texts: list[str]) -> dict[str, float]:
-    """Best time a picture in batches of 32 (ms), and of all distinct ``texts`` at once (s)."""
+    """Return the best time an image in batches of 32 (ms), and of all distinct ``texts`` at once (s)."""
     encoder = scorer.load_encoder()
-    pictures = torch.randint(0, 256, (BATCH, 3, 224, 224), dtype=torch.uint8)
+    images = torch.randint(0, 256, (BATCH, 3, 224, 224), dtype=torch.uint8)
     distinct, batch, long_text = list(dict.fromkeys(texts)), scorer.batch_size or BATCH, scorer.long_text
     return {
-        "ms_per_image": best(lambda: encoder.embed_images(pictures)) * 1e3 / BATCH,
+        "ms_per_image": best(lambda: encoder.embed_images(images)) * 1e3 / BATCH,
         "text_s": best(lambda: encoder.embed_texts(distinct, long_text=long_text, batch_size=batch)),
     }
 
 
 def best(work: Callable[[], Any], calls: int = 5) -> float:
-    """Seconds of the quickest of ``calls`` calls, after one that does not count."""
+    """Return the seconds of the quickest of ``calls`` calls, after a warm-up."""
     work()
     times = []
     for _ in range(calls):

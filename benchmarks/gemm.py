@@ -1,4 +1,4 @@
-"""How fast this machine multiplies matrices: the bound that encoders are measured against."""
+"""The rate of matrix products on this machine: the bound that encoders are measured against."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SECONDS = 0.6  # a shape and library
 
 
 def best_rates(device: str, quick: bool) -> dict[str, float]:
-    """GFLOP/s of the fastest shape and library, ``float32`` and ``bfloat16``.
+    """Measure the GFLOP/s of the fastest shape and library, ``float32`` and ``bfloat16``.
 
     Each is the median over repeated calls, with the machine's usual number of threads: torch's own product, and
     on a CPU the same product by oneDNN as a 1x1 convolution, which is faster on some processors.
@@ -29,7 +29,7 @@ def best_rates(device: str, quick: bool) -> dict[str, float]:
 
 
 def _products(shape: tuple[int, int, int], dtype: Any, device: str) -> list[tuple[Any, float]]:
-    """Calls that multiply matrices of ``shape``, each with its number of operations."""
+    """Return calls that multiply matrices of ``shape``, each with its number of operations."""
     import torch
 
     rows, inner, columns = shape
@@ -38,9 +38,9 @@ def _products(shape: tuple[int, int, int], dtype: Any, device: str) -> list[tupl
     operations = 2.0 * rows * inner * columns
     calls = [(lambda: torch.nn.functional.linear(left, right), operations)]
     if device == "cpu":
-        picture = left.view(1, rows, 1, inner).permute(0, 3, 1, 2)
+        image = left.view(1, rows, 1, inner).permute(0, 3, 1, 2)
         kernel = right.view(columns, inner, 1, 1).contiguous(memory_format=torch.channels_last)
-        calls.append((lambda: torch.nn.functional.conv2d(picture, kernel), operations))
+        calls.append((lambda: torch.nn.functional.conv2d(image, kernel), operations))
     return calls
 
 

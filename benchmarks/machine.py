@@ -16,19 +16,19 @@ PACKAGES = (
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def gpu() -> str | None:
-    """Name of the first CUDA device, or None."""
+    """Return the name of the first CUDA device, or None."""
     import torch
 
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
 
 
 def describe() -> dict[str, Any]:
-    """Processor, cores, threads, memory, GPU and the versions of what does the work."""
+    """Return processor, cores, threads, memory, GPU and the versions of what does the work."""
     import av
     import torch
 

@@ -14,7 +14,7 @@ from benchmarks.clips import Clip, made
 from benchmarks.record import Group, Record, Target
 from benchmarks.turns import Job, answer, in_turns, parse, settings
 
-# Small pictures: what grows with a video's length is what is held of each of its frames.
+# Small frames: what grows with a video's length is what is held of each of its frames.
 LENGTHS = {"10 s": 10, "10 min": 600, "2 h": 7200}
 COUNTS = {"1,000 frames": 1_000, "36,000 frames": 36_000}
 QUICK_LENGTHS = {"1 s": 1, "10 s": 10}
@@ -60,18 +60,18 @@ def main() -> None:
 
 
 def memory_of(sample: dict[str, float]) -> dict[str, float]:
-    """The marks alone: these processes load their model inside the clock."""
+    """Keep the memory alone: these processes load their model inside the clock."""
     return {name: sample[name] for name in ("peak_mib", "workers_mib", "total_mib")}
 
 
 def job(seconds: float, sampling: str, arguments: Any) -> Job:
-    """Score one video of that length; makes it where it is not there."""
+    """Return the job of one video of that length; make the video where it is not there."""
     clip = Clip("h264", 96, 64, seconds, gop=250, fps=FPS, grain=False)
     return {"video": str(made([clip], arguments.work / "clips")[0]), "options": SAMPLINGS[sampling]}
 
 
 def run_job(job: Job) -> dict[str, Any]:
-    """One process with one size."""
+    """Score one size, in this process."""
     if "video" not in job:
         return rows.run_job(job)
     from benchmarks.usage import measured
@@ -82,7 +82,7 @@ def run_job(job: Job) -> dict[str, Any]:
 
 
 def goals(groups: list[Group]) -> list[Target]:
-    """What this benchmark has to show."""
+    """Return the targets of this benchmark."""
     by_rows = groups[0]
     most, fewer = rows.row_name(rows.COUNTS[-1]), rows.row_name(rows.REFERENCE)
     growth = by_rows.ratios(most, over=fewer)

@@ -19,7 +19,7 @@ TEXT_WORDS = (8, 20)  # shortest and longest caption, in words; every word is on
 
 
 def captions(count: int, seed: int = 0) -> list[str]:
-    """Distinct word sequences of the length of usual captions."""
+    """Make distinct word sequences of the length of usual captions."""
     generator = random.Random(seed)
     found: dict[str, None] = {}
     while len(found) < count:
@@ -28,7 +28,7 @@ def captions(count: int, seed: int = 0) -> list[str]:
 
 
 def vit_b_32(folder: Path) -> Path:
-    """Folder of the checkpoint, made once: ``CLIPConfig()`` of transformers, weights of seed 0."""
+    """Return the folder of the checkpoint, made once: ``CLIPConfig()`` of transformers, weights of seed 0."""
     if (folder / "preprocessor_config.json").exists():
         return folder
     import torch
@@ -45,7 +45,7 @@ def vit_b_32(folder: Path) -> Path:
 
 
 def tiny_clip(folder: Path) -> Path:
-    """The same with two thin layers, for ``--quick``."""
+    """Return the same with two thin layers, for ``--quick``."""
     if (folder / "preprocessor_config.json").exists():
         return folder
     import torch
@@ -63,7 +63,7 @@ def tiny_clip(folder: Path) -> Path:
 
 
 def _tokenizer() -> Any:
-    """CLIP's own kind of tokenizer, whose vocabulary is the words above."""
+    """Make a tokenizer of CLIP's kind, whose vocabulary is the words above."""
     from tokenizers.pre_tokenizers import ByteLevel
     from transformers import CLIPTokenizer
 
@@ -82,7 +82,7 @@ def _tokenizer() -> Any:
 
 
 def image_flops(config: Any) -> float:
-    """Floating-point operations that one picture's embedding needs, a multiplication and an addition each.
+    """Count the floating-point operations that one image's embedding needs, a multiplication and an addition each.
 
     Of the last layer only the class token is read, so its queries and its MLP count for one token.
     """
@@ -101,7 +101,7 @@ def image_flops(config: Any) -> float:
 
 
 def scored_clips(quick: bool) -> list[Clip]:
-    """The 20 clips that are scored end to end: usual sizes and codecs, long and short groups of pictures."""
+    """Return the 20 clips that are scored end to end: usual sizes and codecs, long and short GOPs."""
     if quick:
         return [Clip("h264", 160, 120, 4, gop=(30, 250)[seed % 2], seed=seed) for seed in range(3)]
     clips = []

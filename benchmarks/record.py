@@ -17,7 +17,7 @@ Samples = Mapping[str, Sequence[Mapping[str, float]]]
 
 
 def summary(values: Sequence[float]) -> dict[str, Any]:
-    """Median, smallest and largest, and all values in the order they were taken."""
+    """Summarise values: median, smallest, largest, and all in the order they were taken."""
     return {"median": statistics.median(values), "min": min(values), "max": max(values), "all": list(values)}
 
 
@@ -31,7 +31,7 @@ class Group:
         baseline: the row that ratios refer to, or None for no ratios.
         measure: which measurement the ratio divides: baseline / row, so that 2 is twice as good.
         grows: the other way round, row / baseline, for tables of how a cost grows.
-        remarks: a word on a row, by its name.
+        notes: a word on a row, by its name.
     """
 
     title: str
@@ -39,10 +39,10 @@ class Group:
     baseline: str | None = None
     measure: str = "wall_s"
     grows: bool = False
-    remarks: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Every measurement of every row in summary; ratios are made pair by pair within a repetition."""
+        """Return every measurement of every row in summary; ratios are made pair by pair within a repetition."""
         return {
             "title": self.title,
             "baseline": self.baseline,
@@ -52,19 +52,19 @@ class Group:
         }
 
     def ratios(self, row: str, over: str | None = None, measure: str | None = None) -> list[float]:
-        """``over`` (default: the baseline) divided by ``row``, or the inverse, repetition by repetition."""
+        """Return ``over`` (default: the baseline) divided by ``row``, or the inverse, repetition by repetition."""
         name = measure or self.measure
         pairs = zip(self.samples[over or self.baseline or row], self.samples[row], strict=True)
         return [mine[name] / other[name] if self.grows else other[name] / mine[name] for other, mine in pairs]
 
     def values(self, row: str, measure: str) -> list[float]:
-        """One measurement of a row, repetition by repetition."""
+        """Return one measurement of a row, repetition by repetition."""
         return [sample[measure] for sample in self.samples[row]]
 
     def _row(self, name: str) -> dict[str, Any]:
         measures = {key: summary(self.values(name, key)) for key in self.samples[name][0]}
         ratio = summary(self.ratios(name)) if self.baseline is not None else None
-        return {"name": name, "remark": self.remarks.get(name, ""), "ratio": ratio, **measures}
+        return {"name": name, "note": self.notes.get(name, ""), "ratio": ratio, **measures}
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Target:
     at_most: float | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """With ``met``, which is False for a value that is no number."""
+        """Return the fields with ``met``, which is False for a value that is no number."""
         above = self.at_least is None or self.value >= self.at_least
         met = above and (self.at_most is None or self.value <= self.at_most)
         bound = {"at_least": self.at_least, "at_most": self.at_most}

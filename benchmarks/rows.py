@@ -41,14 +41,14 @@ def main() -> None:
 
 
 def jobs(counts: tuple[int, ...], work: Path) -> dict[str, Job]:
-    """A job a count; makes the clips where they are not there."""
+    """Return a job a count; make the clips where they are not there."""
     clips = [Clip("h264", 64, 48, 0.5, fps=16, seed=seed, grain=False) for seed in range(max(counts))]
     made(clips, work / "clips" / "rows")
     return {row_name(count): {"count": count, "folder": str(work / "clips" / "rows")} for count in counts}
 
 
 def row_name(count: int) -> str:
-    """For the table."""
+    """Return the name of a row in the table."""
     return f"{count:,} rows"
 
 
@@ -68,7 +68,7 @@ def run_job(job: Job) -> dict[str, Any]:
 
 
 def goals(group: Group) -> list[Target]:
-    """What this benchmark has to show."""
+    """Return the targets of this benchmark."""
     most, fewer = row_name(COUNTS[-1]), row_name(REFERENCE)
     found = []
     for measure, what in (("ms_per_row", "time a row"), ("total_mib", "peak memory")):

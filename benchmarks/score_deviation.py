@@ -1,4 +1,4 @@
-"""How far the scores of every dtype and backend lie from float32 by torch.
+"""Deviation of the scores of every dtype and backend from float32 by torch.
 
     python benchmarks/score_deviation.py [--clips 24] [--models toy vit-b-32] [--json file]
 
@@ -23,7 +23,7 @@ from transformers import AutoModel, AutoTokenizer, CLIPConfig, CLIPImageProcesso
 
 from vqe_core import EMScore
 from vqe_core.encoders import load_image_text_encoder, unload_encoders
-from vqe_core.encoders.backends import PlainImages
+from vqe_core.encoders.backends.towers import PlainVisionTower
 from vqe_core.errors import VqeError
 from vqe_core.functional.emscore import METRICS
 from vqe_core.scorers.emscore.score_types import SCORE_TYPES
@@ -39,7 +39,7 @@ COMPUTATIONS = [
 
 
 def save_random_vit_b_32(folder: str | Path) -> str:
-    """ViT-B/32 as transformers initialises it from ``SEED``, with the toy model's tokenizer."""
+    """Save ViT-B/32 as transformers initialises it from ``SEED``, with the toy model's tokenizer."""
     torch.manual_seed(SEED)
     tokenizer = AutoTokenizer.from_pretrained(model_folder())
     ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
@@ -50,16 +50,16 @@ def save_random_vit_b_32(folder: str | Path) -> str:
 
 
 def load_encoder(model: str, backend: str, dtype: str) -> Any:
-    """The encoder of one computation; ``transformers`` is the library's own forward, all of it."""
+    """Load the encoder of one computation; ``transformers`` is the library's own forward, all of it."""
     encoder: Any = load_image_text_encoder(model, "cpu", dtype, "torch" if backend == "transformers" else backend)
     if backend == "transformers":
         own = AutoModel.from_pretrained(encoder.checkpoint.folder).eval()
-        encoder = replace(encoder, model=own, pictures=PlainImages(own, encoder.preprocessing))
+        encoder = replace(encoder, model=own, vision_tower=PlainVisionTower(own, encoder.preprocessing))
     return encoder
 
 
 def measure(encoder: Any, clips: list[ToyClip]) -> dict[str, np.ndarray]:
-    """Scores of each metric, all score types and rows, and the unit embeddings of pictures and tokens."""
+    """Return scores of each metric, all score types and rows, and the unit embeddings of images and tokens."""
     captions, rewordings = zip(*(clip.captions(2) for clip in clips), strict=True)
     # Each clip's caption and the next one's are candidates, so that good and bad fits both count.
     videos = [clip.frames for clip in clips] * 2
@@ -68,14 +68,14 @@ def measure(encoder: Any, clips: list[ToyClip]) -> dict[str, np.ndarray]:
     scorer = EMScore(clip_model_path=encoder, frame_num=FRAMES, per_sample=True)
     result = scorer.compute(predictions=candidates, videos=videos, references=references)
     values = {metric: np.array([result["samples"][f"{kind}_{metric}"] for kind in SCORE_TYPES]) for metric in METRICS}
-    pictures = [encoder.prepare_image(clip.frames[i]) for clip in clips for i in (0, -1)]
-    values["picture embeddings"] = encoder.embed_images(torch.stack(pictures)).numpy()
+    images = [encoder.prepare_image(clip.frames[i]) for clip in clips for i in (0, -1)]
+    values["image embeddings"] = encoder.embed_images(torch.stack(images)).numpy()
     values["token embeddings"] = torch.cat([text.tokens for text in encoder.embed_texts(captions)]).numpy()
     return values
 
 
 def deviations(model: str, clips: list[ToyClip]) -> dict[str, dict[str, Any]]:
-    """Of each computation: max and mean of the absolute difference to float32 by torch, or why there is none."""
+    """Return each computation's largest and mean absolute difference to float32 by torch, or why there is none."""
     found: dict[str, dict[str, Any]] = {}
     exact = measure(load_encoder(model, "torch", "float32"), clips)
     for backend, dtype in COMPUTATIONS:
@@ -96,7 +96,7 @@ def deviations(model: str, clips: list[ToyClip]) -> dict[str, dict[str, Any]]:
 
 
 def markdown(found: dict[str, dict[str, Any]]) -> str:
-    """One table: a row a metric, a column a computation, each cell max / mean."""
+    """Format one table: a row a metric, a column a computation, each cell max / mean."""
     columns = [name for name, cells in found.items() if "absent" not in cells and name != "torch float32"]
     lines = ["| max / mean | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for key in found["torch float32"]:

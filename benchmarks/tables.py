@@ -28,7 +28,7 @@ HIDDEN = {"images", "failed"}
 
 
 def markdown(content: dict[str, Any]) -> str:
-    """One result as Markdown: a table a group, the targets, the checks and the notes."""
+    """Format one result as Markdown: a table a group, the targets, the checks and the notes."""
     parts = [f"### {content['title']}", _machine(content)]
     parts += [_group(group) for group in content["groups"]]
     if content["targets"]:
@@ -59,7 +59,7 @@ def _group(group: dict[str, Any]) -> str:
         heads.append(f"{' / '.join(pair)}, by {what}")
     lines = [_row(heads), _row(["---"] * len(heads))]
     for row in group["rows"]:
-        name = f"{row['name']} ({row['remark']})" if row["remark"] else row["name"]
+        name = f"{row['name']} ({row['note']})" if row["note"] else row["name"]
         cells = [_summary(row.get(key)) for key in keys]
         ratio = [_summary(row["ratio"], "x")] if group["baseline"] is not None else []
         lines.append(_row([name, *cells, *ratio]))
@@ -92,7 +92,7 @@ def _value(value: Any) -> str:
 
 
 def _number(value: float) -> str:
-    """Three digits that count: enough for a speed."""
+    """Format three digits that count: enough for a speed."""
     if value == 0 or 1e-3 <= abs(value) < 100:
         return f"{value:.3g}"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1e}"

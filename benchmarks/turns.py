@@ -18,7 +18,7 @@ Job = dict[str, Any]
 
 
 def parse(description: str, repeat: int) -> argparse.Namespace:
-    """``--repeat``, ``--out``, ``--work`` and ``--quick``; and ``--child`` for the process of one variant.
+    """Read ``--repeat``, ``--out``, ``--work`` and ``--quick``; and ``--child`` for the process of one variant.
 
     Args:
         description: of the benchmark.
@@ -38,12 +38,12 @@ def parse(description: str, repeat: int) -> argparse.Namespace:
 
 
 def settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What of the command line changes the result."""
+    """Return what of the command line changes the result."""
     return {"repeat": arguments.repeat, "quick": arguments.quick}
 
 
 def answer(arguments: argparse.Namespace, run: Callable[[Job], dict[str, Any]]) -> bool:
-    """In a child: run its job, print the result, return True. In the parent: return False."""
+    """Run a child's job, print the result, return True; in the parent return False."""
     if arguments.child is None:
         return False
     result = run(json.loads(arguments.child))
@@ -52,7 +52,7 @@ def answer(arguments: argparse.Namespace, run: Callable[[Job], dict[str, Any]]) 
 
 
 def in_turns(module: str, jobs: dict[str, Job], repeat: int) -> dict[str, list[dict[str, Any]]]:
-    """What each job's child printed, by name, one entry a repetition."""
+    """Run each job in a child in turn; return what it printed by name, one entry a repetition."""
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in jobs}
     for turn, name in ((turn, name) for turn in range(repeat) for name in jobs):
         print(f"[{turn + 1}/{repeat}] {name}", file=sys.stderr, flush=True)
@@ -75,5 +75,5 @@ def in_fresh_process(module: str, job: Job) -> dict[str, Any]:
 
 
 def numbers(samples: Iterable[dict[str, Any]]) -> list[dict[str, float]]:
-    """Only the measurements of each sample."""
+    """Keep only the measurements of each sample."""
     return [{key: value for key, value in sample.items() if isinstance(value, float | int)} for sample in samples]

@@ -1,4 +1,4 @@
-"""What a stretch of work costs: seconds on the clock, CPU seconds, and memory, worker processes included."""
+"""The cost of a piece of work: wall and CPU seconds, and memory, worker processes included."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ LOOK_EVERY = 0.2  # seconds between two looks at the workers' memory
 
 
 def cpu_seconds() -> float:
-    """CPU seconds of this process, of children that ended and of those that still run."""
+    """Return the CPU seconds of this process, of children that ended and of those that still run."""
     waited = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + waited.ru_utime + waited.ru_stime + sum(_cpu_of(pid) for pid in descendants())
 
 
 def measured(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
-    """The result of ``work``, with what it cost.
+    """Run ``work`` and measure what it costs.
 
     ``wall_s`` and ``cpu_s``; ``peak_mib``, the highest resident memory of this process since it began;
     ``workers_mib``, the highest sum of that over worker processes alive at one time; ``total_mib``, both together,
@@ -47,7 +47,7 @@ def measured(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
 
 
 def descendants() -> list[int]:
-    """Process ids below this one, by the kernel's list; none where there is no such list."""
+    """Return the process ids below this one, by the kernel's list; none where there is no such list."""
     found, waiting = [], [os.getpid()]
     while waiting:
         pid = waiting.pop()
@@ -70,7 +70,7 @@ def _cpu_of(pid: int) -> float:
 
 
 def _high_water(pid: int) -> float:
-    """Bytes of ``VmHWM``. Not ``ru_maxrss`` of this process, which starts at the size of the one that forked it."""
+    """Return ``VmHWM``, bytes. Not ``ru_maxrss``, which starts at the size of the process that forked this one."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:

@@ -24,7 +24,7 @@ WAYS: dict[str, dict[str, Any]] = {
 
 
 def possible(options: dict[str, Any]) -> bool:
-    """Whether a way is measured here.
+    """Tell whether a way is measured here.
 
     OpenVINO is a package of its own, and needs a CPU that has the dtype; compiling is for GPUs (on a CPU it gains
     nothing and takes minutes), and NVDEC is a part of them.
@@ -60,5 +60,5 @@ def _has_nvdec() -> bool:
 
 
 def scorer(model: str, options: dict[str, Any]) -> EMScore:
-    """A scorer of frames every two seconds, quiet, with nothing else but ``options``."""
+    """Make a quiet scorer of frames every two seconds, with nothing else but ``options``."""
     return EMScore(**{"clip_model_path": model, "every_n_seconds": EVERY, "progress": False, **options})

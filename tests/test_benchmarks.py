@@ -73,11 +73,11 @@ def test_the_baselines_and_ours_score_the_same(work):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # a dozen processes that load torch each
-def test_planned_decoding_gives_the_pictures_of_sequential_decoding(work):
+def test_planned_decoding_gives_the_frames_of_sequential_decoding(work):
     required_package("cv2")
     for group in result_of("decode", work)["groups"]:
         rows = {row["name"]: row for row in group["rows"]}
-        assert rows["planned"]["warning"] == ""
+        assert rows["planned"]["note"] == ""
 
 
 def test_ratios_are_made_within_a_repetition():

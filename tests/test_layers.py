@@ -75,6 +75,17 @@ def path_of(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
+def test_the_package_imports_nothing_that_is_not_in_the_wheel():
+    outside = {"training", "benchmarks", "tests", "metrics"}
+    for module in modules():
+        tree = ast.parse(path_of(module).read_text(encoding="utf-8"))
+        imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        imported |= {
+            node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level
+        }
+        assert not {name.partition(".")[0] for name in imported} & outside, module
+
+
 @pytest.mark.parametrize("module", modules())
 def test_imports_point_one_way(module):
     for line, imported in imported_modules(path_of(module)):

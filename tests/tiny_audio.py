@@ -188,7 +188,7 @@ def tones(*seconds: float, rate: int = 16_000, seed: int = 0) -> list[np.ndarray
     ]
 
 
-def pictures(*counts: int, height: int = 30, width: int = 40, seed: int = 0) -> list[np.ndarray]:
+def random_videos(*counts: int, height: int = 30, width: int = 40, seed: int = 0) -> list[np.ndarray]:
     """Stretches of random video of the given numbers of frames: uint8 (N, height, width, 3)."""
     rng = np.random.default_rng(seed)
     return [rng.integers(0, 256, (count, height, width, 3), dtype=np.uint8) for count in counts]

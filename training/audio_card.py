@@ -34,7 +34,7 @@ FOIL_NAMES = {
 SECTION = """## The audio model
 
 In the folder `audio` lies a `ClapModel` of {parameters:,} parameters in fp32, **whose sounds were trained into the
-space of this CLIP**: the cosine of a sound and a picture means something, which is not so for another CLAP. It hears
+space of this CLIP**: the cosine of a sound and an image means something, which is not so for another CLAP. It hears
 3 seconds of 16 kHz (log-mel, 64 bands; an HTSAT tower of three stages), and has a text tower of its own, so that it
 tags as well, with eight labels:
 {labels};
@@ -63,7 +63,7 @@ What it cannot do:
 - Colour, the motions left and right, and four of the six grounds make no sound, so that a sound fits several videos:
   retrieval stays below that of captions.
 - `joint` has learnt where in its 3 seconds a clip's notes fall: the same sound half a second late, its end put first,
-  fits its own picture clearly worse. Cut windows at the start of a clip, not anywhere.
+  fits its own image clearly worse. Cut windows at the start of a clip, not anywhere.
 - `tags` compares names of sounds only: number, pitch, its change and ambience are lost on the way, and foils of them
   stay at chance. Many clips share a voice, so even faultless tags cannot tell all shuffled sounds apart.
 - It is one training run with one seed, heard on sounds of the generator it was trained on.
@@ -99,7 +99,7 @@ def audio_table(results: dict) -> str:
     """Say the results of ``evaluate_audio`` in Markdown."""
     columns = ("held_out", "seen", "untrained")
     lines = [
-        f"{results['clips']} clips a column, pictures and sound read back from mp4 files (H.264, AAC). A video's own",
+        f"{results['clips']} clips a column, images and sound read back from mp4 files (H.264, AAC). A video's own",
         "sound against those of the other clips, also where they sound alike. Untrained: the audio model's weights are",
         "random, the CLIP is the trained one.",
         "",

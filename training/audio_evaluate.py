@@ -27,7 +27,7 @@ from vqe_core.toy.world import (
     WAVY,
 )
 
-# One wrong thing in the sound: kinds of ``wrong_sound``.
+# Kinds of ``wrong_sound``: one thing wrong in the sound.
 SOUND_FOILS = ("voice", "count", "size", "direction", "ambience")
 FOIL_SEED = 50_000_000
 NUM_ROBUST = 64  # clips a row of the robustness table

@@ -1,4 +1,4 @@
-"""From sound to what the audio tower takes: log-mel pictures, for one sound and for many."""
+"""Log-mel spectrograms, the input of the audio tower: by the saved extractor, and the same faster."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 from transformers import ClapFeatureExtractor
 
 SAMPLING_RATE = 16000
-SECONDS = 3  # heard at once; a shorter sound is repeated to fill them
+SECONDS = 3  # heard at once; shorter audio is repeated to fill them
 MELS = 64
 FFT, HOP = 1024, 768  # samples; 63 columns in 3 seconds
-FLOOR = 1e-10  # power of the quietest sound told apart, as in the extractor
+FLOOR = 1e-10  # lowest power told apart, as in the extractor
 
 
 def make_extractor() -> ClapFeatureExtractor:
@@ -30,7 +30,7 @@ def make_extractor() -> ClapFeatureExtractor:
 
 
 def log_mel(waveform: np.ndarray) -> np.ndarray:
-    """Compute what the extractor gives for a sound of exactly its length, 20 times as fast.
+    """Compute what the extractor gives for a waveform of exactly its length, 20 times as fast.
 
     Args:
         waveform: float (48000,) mono at 16 kHz.
@@ -48,6 +48,6 @@ def log_mel(waveform: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _window_and_filters() -> tuple[np.ndarray, np.ndarray]:
-    """Hann window (1024,), periodic, and the extractor's filters (513, 64) of mel bands after Slaney."""
+    """Return the Hann window (1024,), periodic, and the extractor's filters (513, 64) of mel bands after Slaney."""
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT) / FFT)
     return window, np.asarray(make_extractor().mel_filters_slaney)

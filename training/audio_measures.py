@@ -1,6 +1,6 @@
 """What the evaluation measures of the audio model, through the package's own loaders and kernels.
 
-Two ways from a sound to a picture: ``joint``, the cosine of both embeddings, and ``tags``, the cosine of the mean
+Two ways from audio to video: ``joint``, the cosine of both embeddings, and ``tags``, the cosine of the mean
 frame with the texts of the labels that the model hears. Clips are written as mp4 and read back, sound included.
 """
 
@@ -26,7 +26,7 @@ from vqe_core.media import as_audio_source, as_media_source, open_video, read_au
 from vqe_core.toy.clips import ToyClip, write_clip
 from vqe_core.toy.world import SOUND, num_events
 
-NUM_TAGS = 5  # labels that stand for a sound
+NUM_TAGS = 5  # labels of one waveform
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Listener:
         """Return a control whose audio model, of the same configuration, has random weights."""
         dimensions = int(self.tagger.model.config.projection_dim)
         control = replace(self.tagger, model=make_audio_model(self.tagger.tokenizer.inner, dimensions, seed))
-        joint = ClipClapJoint.pair(self.joint.image_encoder, control, picture_space=self.joint.space)
+        joint = ClipClapJoint.pair(self.joint.image_encoder, control, image_space=self.joint.space)
         return Listener(joint, control)
 
     def label_texts(self) -> Tensor:
@@ -70,6 +70,18 @@ class Heard:
     sounds: Tensor
     tags: Tensor
     directions: Tensor
+
+
+def measure_sound(listener: Listener, clips: Sequence[ToyClip]) -> dict[str, dict[str, float]]:
+    """Take all measures of one set of clips."""
+    heard = listen(listener, clips)
+    faultless = directions(true_tags(clips), listener.label_texts())
+    return {
+        "joint": right_against_shuffled(cosine_matrix(heard.videos, heard.sounds)),
+        "tags": right_against_shuffled(cosine_matrix(heard.videos, heard.directions)),
+        "faultless_tags": right_against_shuffled(cosine_matrix(heard.videos, faultless)),
+        "tagging": tagging(heard.tags, clips),
+    }
 
 
 def read_back(clip: ToyClip) -> ToyClip:
@@ -145,15 +157,3 @@ def tagging(tags: Tensor, clips: Sequence[ToyClip]) -> dict[str, float]:
     top_1 = first_two[one, 0] == voices[one, 0]
     figures = {"top_1": round(float(top_1.mean()), 4), "one_event": int(one.sum())}
     return figures | {"both": round(float(both.mean()), 4), "two_events": int(two.sum())}
-
-
-def measure_sound(listener: Listener, clips: Sequence[ToyClip]) -> dict[str, dict[str, float]]:
-    """Take all measures of one set of clips."""
-    heard = listen(listener, clips)
-    faultless = directions(true_tags(clips), listener.label_texts())
-    return {
-        "joint": right_against_shuffled(cosine_matrix(heard.videos, heard.sounds)),
-        "tags": right_against_shuffled(cosine_matrix(heard.videos, heard.directions)),
-        "faultless_tags": right_against_shuffled(cosine_matrix(heard.videos, faultless)),
-        "tagging": tagging(heard.tags, clips),
-    }

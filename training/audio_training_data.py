@@ -1,4 +1,4 @@
-"""Training sounds of the audio model: what is heard, and where the CLIP puts the picture it goes with."""
+"""Training data of the audio model: log-mel spectrograms, and where the CLIP puts the frames that go with them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.training_data import PIXELS, to_pixel_values
 from vqe_core.toy.captions import PITCHES, TIMES, sound_caption
 from vqe_core.toy.claims import UNSAID
 from vqe_core.toy.clips import play_clip
-from vqe_core.toy.picture import draw_clip
+from vqe_core.toy.drawing import draw_clip
 from vqe_core.toy.world import (
     ABSENT,
     BACKGROUND,
@@ -37,7 +37,7 @@ from vqe_core.toy.world import (
     sample_attributes,
 )
 
-FRAMES = 8  # as many as the joint encoder is given of one stretch of video
+FRAMES = 8  # as many as the joint encoder is given of one window of video
 BLOCK = 500  # clips whose frames are held at once
 TERSE_SHARE = 0.25  # captions that name the voices only, as labels do
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class SoundSet:
 
 
 def make_sound_set(clip: CLIPModel, seed: int, num_clips: int, *, processes: int = 2) -> SoundSet:
-    """Draw ``num_clips`` clips and embed their pictures; the same for any number of processes."""
+    """Draw ``num_clips`` clips and embed their frames; the same for any number of processes."""
     mels, attributes, videos = [], [], []
     for block in _blocks(seed, num_clips, processes):
         frames, *rest = (np.stack(part) for part in zip(*block, strict=True))
@@ -131,9 +131,9 @@ def _blocks(seed: int, num_clips: int, processes: int) -> Iterator[list[tuple[np
 
 
 def _sounding_clip(job: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    # Five numbers where make_clip has two and the pictures of training have four: clips of this stage's own.
-    draws, picture, sound = (np.random.default_rng([*job, stream, 1, 1]) for stream in range(3))
+    # Five numbers where make_clip has two and the training images have four: clips of this stage's own.
+    draws, drawing, synthesis = (np.random.default_rng([*job, stream, 1, 1]) for stream in range(3))
     attributes = sample_attributes(draws, heldout="exclude")
-    frames, visible = draw_clip(attributes, picture, size=PIXELS, num_frames=FRAMES)
-    waveform = play_clip(attributes, visible, SECONDS * SAMPLING_RATE, SAMPLING_RATE, sound)
+    frames, visible = draw_clip(attributes, drawing, size=PIXELS, num_frames=FRAMES)
+    waveform = play_clip(attributes, visible, SECONDS * SAMPLING_RATE, SAMPLING_RATE, synthesis)
     return frames, log_mel(waveform), attributes

@@ -44,7 +44,7 @@ processor = AutoProcessor.from_pretrained(model_folder())
 
 ## What it is
 
-- A plain `CLIPModel` in fp32: pictures of 64 pixels in patches of 16, three vision layers of width 128, two text
+- A plain `CLIPModel` in fp32: images of 64 pixels in patches of 16, three vision layers of width 128, two text
   layers of width 96, 64 shared dimensions, 77 text positions (those after the 40th are untrained).
 - A byte-level BPE tokenizer in CLIP's format. Every word of the toy world is one token; other words split into
   letters the model has never seen in a caption.
@@ -57,10 +57,10 @@ From scratch by `python -m training.train`, on clips of seeds of its own; `train
 the time, on two cores shared with other jobs (from the time of undisturbed steps, about 18 minutes without them).
 First the vision tower learns to name what single frames show; then captions and frames are matched by InfoNCE on
 the cosine of caption and mean frame, and, unlike a real CLIP, **also on the precision and recall of greedy matching
-between tokens and frames**, with one foil per caption. In a share of the pictures the colour channels are swapped,
+between tokens and frames**, with one foil per caption. In a share of the images the colour channels are swapped,
 so that shape is learnt apart from colour.
-Eight of the 64 (colour, shape) pairs were never drawn and stand in no training caption, not even in a foil. (A
-picture with swapped channels can look much like one, but its caption names no colour.)
+Eight of the 64 (colour, shape) pairs were never drawn and stand in no training caption, not even in a foil. (An
+image with swapped channels can look much like one, but its caption names no colour.)
 
 ## Results
 
@@ -75,7 +75,7 @@ picture with swapped channels can look much like one, but its caption names no c
 - A caption is close to a bag of words for it: on 64 clips the right captions scored 0.83 on average, and 0.81 with
   their words shuffled. A sentence of words it never saw ("a man is cooking pasta in a kitchen") scored 0.56, more
   than a false caption in words it knows.
-- It is one training run with one seed, and it is tested on pictures of the generator it was trained on.
+- It is one training run with one seed, and it is tested on images of the generator it was trained on.
 - Scores of different videos are hard to compare: a wrong caption of one video can score above the right caption
   of another.
 """

@@ -1,6 +1,6 @@
 """Evaluate the teaching model: ``python -m training.evaluate [--model DIR]``.
 
-Clips are new seeds whose first event has a (colour, shape) pair that no training picture or caption
+Clips are new seeds whose first event has a (colour, shape) pair that no training image or caption
 had; they are written as 128-pixel mp4 files and decoded again. The figures go to
 ``evaluation.json`` and into the model card of the folder. The audio model that the folder brings
 along is measured on the same clips; ``--only-audio`` leaves the rest as it is.
@@ -87,7 +87,7 @@ def _robustness(judge: Judge, size: int, crf: int | None) -> dict[str, object]:
     }
 
 
-def evaluate_pictures(folder: Path, num_clips: int) -> dict[str, object]:
+def evaluate_image_model(folder: Path, num_clips: int) -> dict[str, object]:
     """Evaluate the CLIP of a folder and write the figures there; the audio model's stay."""
     results = evaluate(Judge.load(folder), num_clips)
     file = folder / "evaluation.json"
@@ -97,7 +97,7 @@ def evaluate_pictures(folder: Path, num_clips: int) -> dict[str, object]:
     return results
 
 
-def evaluate_sounds(folder: Path, num_clips: int) -> dict[str, object]:
+def evaluate_audio_model(folder: Path, num_clips: int) -> dict[str, object]:
     """Evaluate the audio model of a folder and write the figures there; the CLIP's stay."""
     heldout = make_clips(HELDOUT_SEED, num_clips, heldout="only")
     seen = make_clips(SEEN_SEED, num_clips, heldout="exclude")
@@ -117,11 +117,11 @@ def main() -> None:
     options = parser.parse_args()
     missed = []
     if not options.only_audio:
-        results = evaluate_pictures(options.model, options.clips)
+        results = evaluate_image_model(options.model, options.clips)
         print(results_table(results))
         missed += missed_bars(results)
     if (options.model / "audio").is_dir():
-        results = evaluate_sounds(options.model, options.clips)
+        results = evaluate_audio_model(options.model, options.clips)
         print(audio_table(results))
         missed += missed_audio_bars(results)
     print("bars missed:", ", ".join(missed) or "none")

@@ -14,7 +14,7 @@ from vqe_core.toy.clips import ToyClip
 from vqe_core.toy.judge import Judge, parts_of, take
 from vqe_core.toy.world import APPEAR, DIRECTIONS, MOTION
 
-# (attributes of a clip, its claims, randomness) -> false claims, or None where the clip does not lend itself
+# (attributes of a clip, its claims, randomness) -> false claims, or None where the clip has nothing of the kind
 FoilMaker = Callable[[np.ndarray, np.ndarray, np.random.Generator], "np.ndarray | None"]
 
 
@@ -45,6 +45,17 @@ FOILS: dict[str, FoilMaker] = {
 
 # What a model that pools single frames cannot know: it can only guess.
 LIMITS = ("appear_vanish", "order")
+
+
+def measure(judge: Judge, clips: Sequence[ToyClip], videos: EmbeddedBatch) -> dict[str, object]:
+    """Take all measures but the limits on one set of clips."""
+    return {
+        "pairs": {
+            kind: pair_accuracy(judge, clips, videos, kind) for kind in [*FOILS, "unrelated"] if kind not in LIMITS
+        },
+        "recall_at_1_of_64": recall_at_one(judge, clips, videos),
+        **severity_order(judge, clips, videos),
+    }
 
 
 def pair_accuracy(judge: Judge, clips: Sequence[ToyClip], videos: EmbeddedBatch, kind: str) -> dict[str, float]:
@@ -114,18 +125,7 @@ def lowest_cosine(judge: Judge, clips: Sequence[ToyClip], videos: EmbeddedBatch)
 
 
 def kendall_tau(first: np.ndarray, second: np.ndarray) -> float:
-    """Kendall's tau-a of two rankings float (K,): agreeing minus disagreeing pairs over all pairs."""
+    """Compute Kendall's tau-a of two rankings float (K,): agreeing minus disagreeing pairs over all pairs."""
     upper = np.triu_indices(len(first), 1)
     agreement = np.sign(first[:, None] - first)[upper] * np.sign(second[:, None] - second)[upper]
     return float(agreement.mean())
-
-
-def measure(judge: Judge, clips: Sequence[ToyClip], videos: EmbeddedBatch) -> dict[str, object]:
-    """Take all measures but the limits on one set of clips."""
-    return {
-        "pairs": {
-            kind: pair_accuracy(judge, clips, videos, kind) for kind in [*FOILS, "unrelated"] if kind not in LIMITS
-        },
-        "recall_at_1_of_64": recall_at_one(judge, clips, videos),
-        **severity_order(judge, clips, videos),
-    }

@@ -75,7 +75,7 @@ def overlength(embeddings: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def start_from_pictures(model: CLIPModel, pictures: np.ndarray, rng: np.random.Generator) -> None:
+def start_from_images(model: CLIPModel, images: np.ndarray, rng: np.random.Generator) -> None:
     """Start the vision tower from the data: whitened principal components as patch filters.
 
     A tiny tower learns much faster from these, and from two-dimensional sine positions, than from
@@ -83,11 +83,11 @@ def start_from_pictures(model: CLIPModel, pictures: np.ndarray, rng: np.random.G
 
     Args:
         model: changed in place.
-        pictures: uint8 (M, 64, 64, 3), a few hundred.
+        images: uint8 (M, 64, 64, 3), a few hundred.
         rng: shifts the patch grid and turns the positions.
     """
     embeddings = model.vision_model.embeddings
-    patches = _patches(pictures, rng)
+    patches = _patches(images, rng)
     values, vectors = np.linalg.eigh(np.cov(patches.T))
     values, vectors = values[::-1], vectors[:, ::-1]
     width = embeddings.embed_dim
@@ -110,20 +110,20 @@ def _start_values(model: CLIPModel) -> None:
     model.logit_scale.data.fill_(math.log(20.0))
 
 
-def _patches(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Cut normalised patches, float (P, 3 * 16 * 16), on a grid shifted at random in each picture."""
+def _patches(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Cut normalised patches, float (P, 3 * 16 * 16), on a grid shifted at random in each image."""
     grid = PIXELS // PATCH
     rows = []
-    for picture in pictures:
-        picture = ((picture / 255 - MEAN) / DEVIATION).transpose(2, 0, 1)
-        picture = np.roll(picture, rng.integers(0, PATCH, 2), (1, 2))
-        cut = picture.reshape(3, grid, PATCH, grid, PATCH).transpose(1, 3, 0, 2, 4)
+    for image in images:
+        image = ((image / 255 - MEAN) / DEVIATION).transpose(2, 0, 1)
+        image = np.roll(image, rng.integers(0, PATCH, 2), (1, 2))
+        cut = image.reshape(3, grid, PATCH, grid, PATCH).transpose(1, 3, 0, 2, 4)
         rows.append(cut.reshape(grid * grid, -1))
     return np.concatenate(rows)
 
 
 def _sine_positions(grid: int, width: int) -> np.ndarray:
-    """Sines and cosines of row and column, float (grid * grid, width)."""
+    """Return sines and cosines of row and column, float (grid * grid, width)."""
     frequencies = np.pi / 2 / 8 ** (np.arange(width // 4) / (width // 4))
     row, column = np.divmod(np.arange(grid * grid), grid)
     angles = [row[:, None] * frequencies, column[:, None] * frequencies]

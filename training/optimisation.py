@@ -1,4 +1,4 @@
-"""What both training stages share: optimiser, learning rate, running figures."""
+"""The optimiser of every training stage: AdamW, its learning rate, running figures for the log."""
 
 import logging
 import math

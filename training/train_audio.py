@@ -1,8 +1,8 @@
-"""Stage three: sounds meet their captions, and the pictures of the finished CLIP.
+"""Stage three: audio meets its captions, and the images of the finished CLIP.
 
-The audio tower learns two things at once by InfoNCE: which caption tells of a sound, so that the model can tag, and
-where the CLIP puts the video that the sound goes with, so that sounds and pictures share a space. The CLIP is not
-changed. (Learning a picture model's space from sounds alone is the idea of Wu et al., "Wav2CLIP", ICASSP 2022.)
+The audio tower learns two things at once by InfoNCE: which caption describes a sound, so that the model can tag, and
+where the CLIP puts the video that the sound goes with, so that audio and images share a space. The CLIP is not
+changed. (Learning an image model's space from audio alone is the idea of Wu et al., "Wav2CLIP", ICASSP 2022.)
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from vqe_core.toy.claims import compatible
 FOLDER = "audio"  # inside the folder of the CLIP
 PEAK_RATE = 1.5e-3
 LOUDNESS = 4.0  # decibels, deviation of the volume of a training sound
-SHIFT = 2  # columns of a log-mel picture, 48 ms each
+SHIFT = 2  # columns of a log-mel spectrogram, 48 ms each
 PULL_WEIGHT = 0.5
 MAX_SCALE = 100.0
 NEVER = -1e4  # logit of a pair that takes no part
@@ -94,14 +94,14 @@ def align(model: ClapModel, tokenizer: RobertaTokenizer, data: SoundSet, recipe:
 
 
 def augment(mels: np.ndarray, rng: np.random.Generator) -> Tensor:
-    """Change volume and start of log-mel pictures (B, 63, 64): float32 (B, 1, 63, 64), as the tower takes them."""
+    """Change volume and start of log-mel spectrograms (B, 63, 64): float32 (B, 1, 63, 64), as the tower takes them."""
     louder = LOUDNESS * rng.standard_normal((len(mels), 1, 1), np.float32)
     shifted = np.roll(mels + louder, int(rng.integers(-SHIFT, SHIFT + 1)), axis=1)
     return torch.from_numpy(shifted)[:, None]
 
 
 def embed_mels(model: ClapModel, mels: Tensor) -> Tensor:
-    """Embed log-mel pictures float32 (B, 1, 63, 64) as unit rows (B, D)."""
+    """Embed log-mel spectrograms float32 (B, 1, 63, 64) as unit rows (B, D)."""
     return F.normalize(model.audio_projection(model.audio_model(input_features=mels).pooler_output), dim=-1)
 
 
@@ -138,7 +138,7 @@ def _declare(folder: Path, **fields: object) -> None:
 def _loss(
     model: ClapModel, sounds: Tensor, texts: Tensor, videos: Tensor, true_texts: Tensor, alike: Tensor
 ) -> tuple[Tensor, dict[str, float]]:
-    """InfoNCE of sounds with captions and with videos, all (B, D); the masks (B, B) say which pairs take no part."""
+    """Compute InfoNCE of audio with captions and with videos, all (B, D); masks (B, B) exclude pairs."""
     scale, text_scale = (s.exp().clamp(max=MAX_SCALE) for s in (model.logit_scale_a, model.logit_scale_t))
     own = torch.arange(len(sounds))
     told = (texts @ sounds.T).masked_fill(true_texts, NEVER)
@@ -152,7 +152,7 @@ def _loss(
 
 
 def _not_own(true: np.ndarray) -> Tensor:
-    """Return pairs (B, B) that are true without belonging together."""
+    """Return the pairs (B, B) that are true without belonging together."""
     true = true.copy()
     np.fill_diagonal(true, False)
     return torch.from_numpy(true)

@@ -1,4 +1,4 @@
-"""Stage two: pictures and captions meet in one space.
+"""Stage two: images and captions meet in one space.
 
 The loss is InfoNCE on the three quantities EMScore is made of: the cosine of the pooled caption
 with the mean frame, and precision and recall of greedy matching between tokens and frames. (A real
@@ -32,7 +32,7 @@ NEVER = -1e4  # logit of a pair that takes no part
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
+class FrameBatch:
     """Frames of B clips, one or two each.
 
     ``pixel_values`` float32 (M, 3, 64, 64); ``slots`` int64 (B, 2), which frames a clip has (twice
@@ -63,15 +63,15 @@ def train_contrastive(
     model.train()
     for step in range(steps):
         clips = rng.integers(len(data), size=batch)
-        pictures = _draw_pictures(data, clips, rng)
-        claims = _draw_claims(data.attributes[clips], pictures.nameless, rng)
-        excluded = _not_negative(claims, data.attributes[clips], pictures.nameless)
+        drawn = _draw_frames(data, clips, rng)
+        claims = _draw_claims(data.attributes[clips], drawn.nameless, rng)
+        excluded = _not_negative(claims, data.attributes[clips], drawn.nameless)
         ids, mask = token_ids(tokenizer, [caption(claim, rng) for claim in claims])
-        pooled = model.vision_model(pixel_values=pictures.pixel_values).pooler_output
+        pooled = model.vision_model(pixel_values=drawn.pixel_values).pooler_output
         frames = model.visual_projection(pooled)
         tokens, ends = _embed_texts(model, ids, mask)
-        loss, figures = _matching_loss(model, frames, pictures.slots, tokens, ends, torch.from_numpy(mask), excluded)
-        head_loss, _ = classify(heads, pooled, pictures.labels)
+        loss, figures = _matching_loss(model, frames, drawn.slots, tokens, ends, torch.from_numpy(mask), excluded)
+        head_loss, _ = classify(heads, pooled, drawn.labels)
         fade = max(0.0, 1 - step / steps / 0.8)
         loss = loss + HEADS_WEIGHT * fade * head_loss
         take_step(optimiser, loss, learning_rate(step, steps, PEAK_RATE))
@@ -82,7 +82,7 @@ def train_contrastive(
     return means.means
 
 
-def _draw_pictures(data: TrainingSet, clips: np.ndarray, rng: np.random.Generator) -> Pictures:
+def _draw_frames(data: TrainingSet, clips: np.ndarray, rng: np.random.Generator) -> FrameBatch:
     num_frames, batch = data.frames.shape[1], len(clips)
     half = num_frames // 2
     early, late = rng.integers(half, size=batch), half + rng.integers(num_frames - half, size=batch)
@@ -101,7 +101,7 @@ def _draw_pictures(data: TrainingSet, clips: np.ndarray, rng: np.random.Generato
     nameless = np.zeros(batch, bool)
     np.logical_or.at(nameless, owner, permuted)
     slots = torch.from_numpy(np.stack([np.arange(batch), second], axis=1))
-    return Pictures(to_pixel_values(pixels, brightness), slots, labels, nameless)
+    return FrameBatch(to_pixel_values(pixels, brightness), slots, labels, nameless)
 
 
 def _draw_claims(attributes: np.ndarray, nameless: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -155,7 +155,7 @@ def _matching_loss(
 
 
 def _greedy_match(tokens: Tensor, mask: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-    """Precision and recall (C, B) of every caption (C, L, D) against every clip (B, N, D)."""
+    """Return precision and recall (C, B) of every caption (C, L, D) against every clip (B, N, D)."""
     cosines = torch.einsum("cld,bnd->clbn", tokens, frames)
     best = cosines.amax(3) * mask[:, :, None]  # (C, L, B)
     precision = best.sum(1) / mask.sum(1)[:, None]
@@ -164,6 +164,6 @@ def _greedy_match(tokens: Tensor, mask: Tensor, frames: Tensor) -> tuple[Tensor,
 
 
 def _contrast(logits: Tensor, excluded: Tensor) -> Tensor:
-    """InfoNCE both ways on (C, B): row i and column i belong together, further rows are foils."""
+    """Compute InfoNCE both ways on (C, B): row i and column i belong together, further rows are foils."""
     logits, own = logits.masked_fill(excluded, NEVER), torch.arange(logits.shape[1])
     return 0.5 * (F.cross_entropy(logits[: len(own)], own) + F.cross_entropy(logits.T, own))

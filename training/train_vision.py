@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import CLIPModel
 
-from training.network import VISION_WIDTH, start_from_pictures
+from training.network import VISION_WIDTH, start_from_images
 from training.optimisation import RunningMeans, learning_rate, make_optimiser, take_step
 from training.training_data import (
     FRAME_LABELS,
@@ -33,7 +33,7 @@ def train_vision(model: CLIPModel, data: TrainingSet, *, steps: int, seed: int, 
     """Train the vision tower of ``model`` in place; return smoothed accuracies by label."""
     rng = np.random.default_rng([seed, 101])
     some = rng.integers(len(data), size=500)
-    start_from_pictures(model, data.frames[some, rng.integers(data.frames.shape[1], size=500)], rng)
+    start_from_images(model, data.frames[some, rng.integers(data.frames.shape[1], size=500)], rng)
     tower = model.vision_model.train()
     heads = make_heads(VISION_WIDTH, seed)
     optimiser = make_optimiser([*tower.parameters(), *heads.parameters()])
@@ -69,7 +69,7 @@ def _draw_batch(
     num_frames = data.frames.shape[1]
     clip, frame = rng.integers(len(data), size=batch), rng.integers(num_frames, size=batch)
     event = ((data.events[clip] == 2) & (frame >= num_frames // 2)).astype(int)
-    pictures, permuted = permute_colours(data.frames[clip, frame], rng, PERMUTED_SHARE)
-    pictures, brightness = augment(pictures, rng)
+    images, permuted = permute_colours(data.frames[clip, frame], rng, PERMUTED_SHARE)
+    images, brightness = augment(images, rng)
     labels = frame_labels(data.attributes[clip, event], data.visible[clip, frame], permuted)
-    return to_pixel_values(pictures, brightness), labels
+    return to_pixel_values(images, brightness), labels

@@ -1,4 +1,4 @@
-"""Training pictures of the teaching model, and the labels of single frames."""
+"""Training data of the vision tower: frames, and the labels of single ones."""
 
 import logging
 from concurrent.futures import ProcessPoolExecutor
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vqe_core.toy import world
-from vqe_core.toy.picture import draw_clip
+from vqe_core.toy.drawing import draw_clip
 from vqe_core.toy.world import (
     BACKGROUNDS,
     COLOUR,
@@ -25,11 +25,11 @@ from vqe_core.toy.world import (
     sample_attributes,
 )
 
-PIXELS = 64  # side of the model's input picture
+PIXELS = 64  # side of the model's input image
 # Mean and deviation of CLIP's own image processor, for values in [0, 1].
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
-# What one frame shows, and in how many values. An empty picture is a fifth count; appear and vanish
+# What one frame shows, and in how many values. An empty image is a fifth count; appear and vanish
 # look like still in a single frame.
 FRAME_LABELS = {
     "count": len(COUNTS) + 1,
@@ -76,7 +76,7 @@ def make_training_set(seed: int, num_clips: int, *, num_frames: int = 6, process
 def to_pixel_values(frames: np.ndarray, brightness: np.ndarray | None = None) -> Tensor:
     """Normalise uint8 (M, 64, 64, 3) to the float32 (M, 3, 64, 64) that the vision tower takes.
 
-    ``brightness`` float (M,) multiplies each picture.
+    ``brightness`` float (M,) multiplies each image.
     """
     pixels = torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2))).float() / 255
     if brightness is not None:
@@ -85,19 +85,19 @@ def to_pixel_values(frames: np.ndarray, brightness: np.ndarray | None = None) ->
 
 
 def augment(frames: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Shift the pictures uint8 (M, 64, 64, 3) by up to 4 pixels; return them and a brightness (M,)."""
+    """Shift the images uint8 (M, 64, 64, 3) by up to 4 pixels; return them and a brightness (M,)."""
     down, right = rng.integers(-4, 5, 2)
     return np.roll(frames, (down, right), (1, 2)), 1 + 0.1 * rng.standard_normal(len(frames))
 
 
 def permute_colours(frames: np.ndarray, rng: np.random.Generator, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Swap the RGB channels of a share of the pictures uint8 (M, S, S, 3).
+    """Swap the RGB channels of a share of the images uint8 (M, S, S, 3).
 
     Their colours have no name, so shape has to be learnt apart from colour. Otherwise the tower
     learns which shapes go with which colour, and fails on the held-out pairs.
 
     Returns:
-        The pictures, and bool (M,), True where permuted.
+        The images, and bool (M,), True where permuted.
     """
     frames, permuted = frames.copy(), rng.random(len(frames)) < share
     for index in np.flatnonzero(permuted):

@@ -53,6 +53,6 @@ def test_a_bundled_model_that_is_not_there_is_not_found(tmp_path):
 
 
 def test_every_registered_component_can_be_imported():
-    kinds = ("audio_encoder", "tagger", "joint_encoder", "describer", "judge")
+    kinds = ("describer", "judge")
     found = {kind: [registry.load(kind, name) for name in registry.names(kind)] for kind in kinds}
     assert all(found.values())

@@ -22,19 +22,11 @@ def clap(request, tmp_path_factory):
 
 
 def test_it_is_an_audio_encoder_and_a_tagger(clap):
-    assert isinstance(clap, AudioTextEncoder)
-    assert isinstance(clap, Tagger)
+    assert isinstance(clap, AudioTextEncoder) and isinstance(clap, Tagger)
+    assert clap.embed_audio(tones(0.3)).shape == clap.embed_texts(["a dog"]).shape == (1, 16)
     assert (clap.sampling_rate, clap.window, clap.shared_space) == (16_000, 1.0, None)
     assert clap.labels == SOUND_LABELS
     assert clap.logit_scale == pytest.approx(1 / 0.07, rel=1e-5)
-
-
-def test_embeddings_are_float32_unit_rows_of_one_space(clap):
-    sounds, texts = clap.embed_audio(tones(0.3, 0.6, 1)), clap.embed_texts(["a dog", "rain on a roof"])
-    assert sounds.shape == (3, 16) and texts.shape == (2, 16)
-    assert sounds.dtype == texts.dtype == torch.float32
-    for rows in (sounds, texts):
-        torch.testing.assert_close(rows.norm(dim=-1), torch.ones(len(rows)))
 
 
 def test_the_seed_of_numpy_changes_nothing_and_is_not_moved(clap):
@@ -44,16 +36,6 @@ def test_the_seed_of_numpy_changes_nothing_and_is_not_moved(clap):
         found.append(clap.embed_audio(waveforms))
         np.testing.assert_array_equal(global_state(), state)
     assert all(torch.equal(rows, found[0]) for rows in found)
-
-
-def test_a_batch_equals_its_sounds_and_texts_alone(clap):
-    waveforms, texts = tones(0.01, 0.4, 0.99, 1), ["a", "a barking dog", "x" * 60]
-    sounds, words = clap.embed_audio(waveforms), clap.embed_texts(texts)
-    for i, waveform in enumerate(waveforms):
-        torch.testing.assert_close(clap.embed_audio([waveform])[0], sounds[i], atol=TOLERANCE, rtol=0)
-    for i, text in enumerate(texts):
-        torch.testing.assert_close(clap.embed_texts([text])[0], words[i], atol=TOLERANCE, rtol=0)
-    torch.testing.assert_close(clap.embed_audio(waveforms, batch_size=3), sounds, atol=TOLERANCE, rtol=0)
 
 
 def test_it_agrees_with_the_model_called_by_its_own_processor(clap):

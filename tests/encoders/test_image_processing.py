@@ -21,14 +21,14 @@ from vqe_core.errors import MediaError
 LEVEL = 0.016  # one grey level of 255 after division by the smallest deviation, 0.261
 
 
-def picture(height: int, width: int) -> np.ndarray:
+def image(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("backend", ["torchvision", "pil"])
 @pytest.mark.parametrize("size", [(32, 32), (32, 47), (50, 32), (48, 64), (361, 640), (20, 30), (7, 90)])
 def test_within_one_grey_level_of_the_reference(backend, size):
-    pixels = picture(*size)
+    pixels = image(*size)
     ours = Preprocessing(32, (32, 32), backend=backend)
     measured = ours.normalise(ours.prepare(pixels)[None], torch.float32)[0].numpy()
     # Even margins: transformers rounds an odd margin down, the published code (and we) to the even side.
@@ -40,13 +40,13 @@ def test_within_one_grey_level_of_the_reference(backend, size):
     assert np.abs(measured - expected).max() <= tolerance
 
 
-def test_prepared_pictures_are_small_uint8():
-    prepared = Preprocessing(32, (32, 32)).prepare(picture(48, 64))
+def test_prepared_images_are_small_uint8():
+    prepared = Preprocessing(32, (32, 32)).prepare(image(48, 64))
     assert (prepared.dtype, tuple(prepared.shape)) == (torch.uint8, (3, 32, 32))
 
 
-def test_a_picture_smaller_than_the_crop_is_padded():
-    prepared = Preprocessing(None, (32, 32)).prepare(picture(10, 12))
+def test_an_image_smaller_than_the_crop_is_padded():
+    prepared = Preprocessing(None, (32, 32)).prepare(image(10, 12))
     assert tuple(prepared.shape) == (3, 32, 32)
     assert int(prepared[:, 0].sum()) == 0
 
@@ -76,7 +76,7 @@ def test_pil_serves_where_torchvision_does_not_load(tmp_path, monkeypatch):
     monkeypatch.setattr(preprocess, "torchvision_works", lambda: False)
     loaded = load_preprocessing(tmp_path, image_size=32)
     assert loaded.backend == "pil"
-    assert tuple(loaded.prepare(picture(48, 64)).shape) == (3, 32, 32)
+    assert tuple(loaded.prepare(image(48, 64)).shape) == (3, 32, 32)
 
 
 BROKEN = """
@@ -101,7 +101,7 @@ def test_a_torchvision_that_does_not_load_is_as_good_as_none(tmp_path):
     assert ran.stdout.split() == ["pil", "0"]
 
 
-def test_a_picture_as_narrow_as_a_thread_is_refused_before_memory_is_asked_for():
+def test_an_image_as_narrow_as_a_thread_is_refused_before_memory_is_asked_for():
     thread = np.zeros((1, 65535, 3), np.uint8)
     with pytest.raises(
         MediaError, match=re.escape("65535 x 1 pixels would become 14679840 x 224 for the model")

@@ -34,7 +34,7 @@ def test_every_family_is_near_the_cpu(gpu, family, dtype, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_compiled_pictures_are_near_the_cpu(gpu, dtype, clip_folder):
+def test_compiled_images_are_near_the_cpu(gpu, dtype, clip_folder):
     required_gpu_package("triton")
     cpu, card = load_image_text_encoder(clip_folder, "cpu"), load_image_text_encoder(clip_folder, gpu, dtype, "compile")
     images = prepared(cpu, 5)
@@ -46,19 +46,19 @@ def test_compiled_pictures_are_near_the_cpu(gpu, dtype, clip_folder):
 def test_a_batch_that_does_not_fit_is_halved(gpu, clip_folder):
     encoder = load_image_text_encoder(clip_folder, gpu)
     images = prepared(encoder, 8)
-    expected, forward = encoder.embed_images(images), encoder.image_tower
+    expected, forward = encoder.embed_images(images), encoder.vision_tower
 
     def small(batch):
         if len(batch) > 2:  # more than any card has
             torch.empty(2**50, dtype=torch.uint8, device=gpu)
         return forward(batch)
 
-    object.__setattr__(encoder, "image_tower", small)
+    object.__setattr__(encoder, "vision_tower", small)
     try:
         with pytest.warns(UserWarning, match="memory ran out"):
             found = encoder.embed_images(images)
     finally:
-        object.__setattr__(encoder, "image_tower", forward)
+        object.__setattr__(encoder, "vision_tower", forward)
     assert (found - expected).abs().max() < 1e-5
 
 

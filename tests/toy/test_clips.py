@@ -1,4 +1,4 @@
-"""Clips are repeatable; files hold the right pictures at the right times, and the sound."""
+"""Clips are repeatable; files hold the right frames at the right times, and the sound."""
 
 import re
 
@@ -130,12 +130,12 @@ def test_a_written_file_decodes_to_the_clip(tmp_path, seed):
     path = write_clip(clip, tmp_path / "clip.mp4")
     with av.open(str(path)) as container:
         frames = list(container.decode(video=0))
-        pictures = np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
+        decoded = np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
     with av.open(str(path)) as container:
         sound = list(container.decode(audio=0))
         waveform = np.concatenate([block.to_ndarray()[0] for block in sound])
     assert np.allclose([frame.time for frame in frames], clip.timestamps)
-    assert abs(pictures.astype(int) - clip.frames).mean() < 6
+    assert abs(decoded.astype(int) - clip.frames).mean() < 6
     assert sum(bool(frame.key_frame) for frame in frames) >= 3
     assert sound[0].time == 0 and sound[0].sample_rate == 16000
     assert abs(len(waveform) - len(clip.waveform)) <= 1024  # AAC rounds up to its blocks
@@ -146,12 +146,12 @@ def test_decoded_colours_are_the_drawn_ones(tmp_path):
     for colour in range(len(COLOURS)):
         clip = make_clip(colour, attributes=one_event(colour=colour, shape="square"))
         with av.open(str(write_clip(clip, tmp_path / "clip.mp4"))) as container:
-            picture = next(container.decode(video=0)).to_ndarray(format="rgb24")
+            image = next(container.decode(video=0)).to_ndarray(format="rgb24")
         drawn = clip.frames[0].astype(int)
         reference = np.array(tuple(COLOURS.values())[colour])
         inside = abs(drawn - reference).max(-1) < 45
         assert inside.mean() > 0.03
-        assert abs(picture[inside].mean(0) - drawn[inside].mean(0)).max() < 6
+        assert abs(image[inside].mean(0) - drawn[inside].mean(0)).max() < 6
 
 
 def test_the_same_clip_gives_the_same_bytes(tmp_path):

@@ -60,7 +60,7 @@ def retrained(tmp_path):
     return tmp_path / "model"
 
 
-def test_a_sound_finds_its_picture(listener, clips):
+def test_audio_finds_its_frames(listener, clips):
     figures = measure_sound(listener, clips)
     assert figures["joint"]["auc"] >= 0.93 and figures["joint"]["pooled_auc"] >= 0.93
     assert figures["tags"]["auc"] >= 0.75 and figures["tags"]["pooled_auc"] >= 0.75
@@ -92,7 +92,7 @@ def test_the_model_is_plain_small_fp32():
 
 
 def test_a_clip_trained_anew_no_longer_knows_the_old_audio_model(retrained):
-    with pytest.raises(ModelError, match="no sound"):
+    with pytest.raises(ModelError, match="no audio, so comparison"):
         load_joint_encoder(str(retrained), "cpu")
 
 

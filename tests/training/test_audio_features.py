@@ -1,4 +1,4 @@
-"""The fast log-mel pictures of training are those of the extractor that the model ships with."""
+"""The fast log-mel spectrograms of training are those of the extractor that the model ships with."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from vqe_core.toy.clips import make_clip
     ],
     ids=["clip 1", "clip 2", "silence", "noise"],
 )
-def test_training_pictures_are_those_of_the_extractor(waveform):
+def test_training_spectrograms_are_those_of_the_extractor(waveform):
     found = make_extractor()(waveform, sampling_rate=SAMPLING_RATE, return_tensors="np")["input_features"]
     assert found.shape == (1, 1, 63, 64)
     np.testing.assert_allclose(log_mel(waveform), found[0, 0], atol=1e-4)

@@ -129,7 +129,7 @@ def test_frame_labels_say_what_one_frame_shows():
     assert labels["background"][1].all() and labels["shape"][1].tolist() == [True, False, True]
 
 
-def test_permuted_pictures_are_copies_with_the_same_channels():
+def test_permuted_images_are_copies_with_the_same_channels():
     frames = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 3), dtype=np.uint8)
     before = frames.copy()
     swapped, permuted = permute_colours(frames, np.random.default_rng(1), 0.5)

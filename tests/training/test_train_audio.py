@@ -59,10 +59,10 @@ def test_training_moves_both_towers(runs):
 def test_the_clip_keeps_its_weights_and_both_declare_one_space(runs):
     shipped = (model_folder() / "model.safetensors").read_bytes()
     assert (runs[0] / "model.safetensors").read_bytes() == shipped
-    pictures, sounds = (json.loads((runs[0] / part / "config.json").read_text()) for part in ("", "audio"))
-    assert pictures["vqe_space"] == sounds["vqe_space"] == space_of(runs[0])
-    assert pictures["vqe_audio_model"] == "audio" and "vqe_labels" not in pictures
-    assert sounds["vqe_labels"] == list(LABELS) and sounds["vqe_photo_prompt"] == PROMPT
+    clip, clap = (json.loads((runs[0] / part / "config.json").read_text()) for part in ("", "audio"))
+    assert clip["vqe_space"] == clap["vqe_space"] == space_of(runs[0])
+    assert clip["vqe_audio_model"] == "audio" and "vqe_labels" not in clip
+    assert clap["vqe_labels"] == list(LABELS) and clap["vqe_photo_prompt"] == PROMPT
 
 
 def test_a_trained_folder_loads_by_the_real_classes_and_is_readable(runs):

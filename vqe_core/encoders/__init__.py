@@ -1,47 +1,20 @@
-"""The only code that loads weights: images and texts to unit embeddings of one space."""
+"""The only code that loads weights: images, texts and audio to embeddings."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from vqe_core import registry
+from vqe_core.encoders.base import ImageTextEncoder, text_signature
 from vqe_core.errors import InputError, ModelError
 from vqe_core.options import Backend, check_choice
 from vqe_core.runtime import ProcessLock, settle_in_process
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy as np
-    from torch import Tensor
-
     from vqe_core.encoders.tokenization import TextSide
-    from vqe_core.types import TextEmbedding
 
-
-@runtime_checkable
-class ImageTextEncoder(Protocol):
-    """Interface of an image-text encoder. ``encoders/clip.py`` is the shortest example.
-
-    One whose texts depend on less than its signature says so by ``text_signature()``.
-    """
-
-    has_token_embeddings: bool
-    space: str
-    end_id: int
-    tokenizer: Any
-
-    def signature(self) -> dict[str, str]: ...
-    def prepare_image(self, pixels: np.ndarray) -> Tensor: ...
-    def embed_images(self, images: Tensor) -> Tensor: ...
-    def embed_texts(self, texts: Sequence[str], *, long_text: Any, batch_size: int) -> list[TextEmbedding]: ...
-
-
-def text_signature(encoder: ImageTextEncoder) -> dict[str, str]:
-    """Return everything about an encoder that can change the embedding of a text, as far as it tells."""
-    signature: dict[str, str] = getattr(encoder, "text_signature", encoder.signature)()
-    return signature
+__all__ = ["ImageTextEncoder", "load_image_text_encoder", "load_text_side", "text_signature", "unload_encoders"]
 
 
 def load_image_text_encoder(
@@ -54,8 +27,8 @@ def load_image_text_encoder(
             returned as it is, or the spec of a registered one that needs no checkpoint.
         device: ``"auto"`` (cuda, mps or cpu) or a torch device.
         dtype: ``"auto"`` (float32), ``"float32"``, ``"bfloat16"`` or ``"float16"``.
-        backend: what encodes images: ``"auto"`` and ``"torch"`` are torch, ``"compile"`` is torch after compiling the
-            model, ``"openvino"`` is OpenVINO on the CPU.
+        backend: of the vision tower: ``"auto"`` and ``"torch"`` are torch, ``"compile"`` is torch with the tower
+            compiled, ``"openvino"`` is OpenVINO on the CPU.
 
     Raises:
         MissingPackageError: OpenVINO is asked for and not installed.
@@ -86,7 +59,7 @@ def load_image_text_encoder(
 
 
 def load_text_side(model: Any) -> ImageTextEncoder | TextSide:
-    """Load what reads the texts of a model: no weights, and no GPU is touched.
+    """Load what reads the texts of a model, without weights and without a GPU.
 
     Args:
         model: as for ``load_image_text_encoder``; an encoder is returned as it is.
@@ -131,8 +104,7 @@ def _family(checkpoint: Any) -> Any:
 _LOADING = ProcessLock()
 
 
-# Kept for the process, as a metric computes again and again. Two, because the two metrics may use different
-# models side by side; the oldest goes when a third comes.
+# Kept for the process, as a metric computes again and again; two, as two metrics may use different models.
 @lru_cache(maxsize=2)
 def _load(family: Any, checkpoint: Any, device: str, dtype: Any, backend: Backend) -> ImageTextEncoder:
     encoder: ImageTextEncoder = family.load(checkpoint, device, dtype, backend)

@@ -1,4 +1,4 @@
-"""The audio spectrogram transformer: a tagger with the labels it was trained on (Gong et al., Interspeech 2021)."""
+"""AST, the audio spectrogram transformer: a tagger with labels of its own (Gong et al., Interspeech 2021)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class AstTagger:
 
     @property
     def photo_prompt(self) -> str:
-        """Prompt that puts a label to an image model."""
+        """The prompt of a label for an image-text model."""
         return PHOTO_PROMPT
 
     @property
@@ -66,12 +66,12 @@ class AstTagger:
 
     @property
     def window(self) -> float:
-        """Seconds heard at once; a shorter sound is padded with silence, as in training."""
+        """Seconds heard at once; shorter audio is padded with silence, as in training."""
         return float(self.extractor.max_length * HOP / self.sampling_rate)
 
     @property
     def longest(self) -> float:
-        """Seconds; the end of a longer sound would not be heard."""
+        """Seconds; the end of longer audio would not be heard."""
         return self.window
 
     def signature(self) -> dict[str, str]:
@@ -88,18 +88,18 @@ class AstTagger:
     def tag(
         self, waveforms: Sequence[Waveform], labels: Sequence[str] | None = None, *, batch_size: int = 16
     ) -> Tensor:
-        """Return how probable each class is in each sound.
+        """Return the probability of each class in each waveform.
 
         Args:
             waveforms: mono float (T,) in [-1, 1] at ``sampling_rate``, at least 25 ms and at most ``window`` each.
             labels: some of ``self.labels``; default all. The model knows no others.
-            batch_size: sounds a forward pass.
+            batch_size: waveforms a forward pass.
 
         Returns:
             float32 (S, K) in [0, 1], a sigmoid a class: several may be present, or none.
 
         Raises:
-            InputError: a label that the model does not know, or a sound that cannot be used.
+            InputError: a label that the model does not know, or a waveform that cannot be used.
         """
         columns = self._columns(labels)
         checked = check_waveforms(

@@ -1,4 +1,4 @@
-"""Waveforms and stretches of video, checked before a model sees them, and grouped into batches."""
+"""Waveforms and windows of video, checked before a model sees them, and grouped into batches."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def check_waveforms(
     Args:
         waveforms: mono float arrays (T,) at ``sampling_rate``, or ``AudioSamples``, whose rate is checked.
         sampling_rate: Hz, the model's.
-        longest: seconds. One sample more is cut off, as resampling may round up; more is an error, since
-            several models would cut it at random, or without a word.
+        longest: seconds. One sample more is dropped, as resampling may round up; more is an error, as several
+            models would cut it at random, or without a word.
         fewest_samples: a model's shortest input.
 
     Returns:
@@ -82,7 +82,7 @@ def _check_waveform(waveform: np.ndarray, name: str, limit: int, fewest: int) ->
 
 
 def check_windows(windows: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the stretches of video, each uint8 (N, H, W, 3) RGB with N at least 1.
+    """Return the windows of video, each uint8 (N, H, W, 3) RGB with N at least 1.
 
     Raises:
         InputError: another shape or type, or no frame.

@@ -1,12 +1,12 @@
-"""Things that can be heard and seen, in plain words: the default labels of a tagger.
+"""The default labels of a tagger: things that can be heard and seen, in plain words.
 
-An own list: names of data sets ("Crowing, cock-a-doodle-doo") read badly in a prompt, and many name what no
-image shows. Sounds without a visible source (silence, echo, a hum) are left out on purpose.
+An own list: names of data sets ("Crowing, cock-a-doodle-doo") read badly in a prompt, and many name what no image
+shows. What has no visible source (silence, echo, a hum) is left out on purpose.
 """
 
 from __future__ import annotations
 
-# How laion's CLAP is asked for a sound in its own examples.
+# From the examples of laion's CLAP.
 SOUND_PROMPT = "This is a sound of {label}."
 # The first prompt of CLIP's zero-shot classifiers (Radford et al., 2021, section 3.1.4).
 PHOTO_PROMPT = "a photo of {label}"

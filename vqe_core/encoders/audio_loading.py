@@ -1,4 +1,4 @@
-"""From the name a user gave to a tagger, an audio encoder or a joint encoder."""
+"""Loading of audio encoders, taggers and joint encoders by the name of their checkpoint."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ AUDIO_MODEL_FIELD = "vqe_audio_model"
 def load_audio_encoder(
     model: Any, device: str = "auto", dtype: str = "auto", *, argument: str = "hf_clip"
 ) -> AudioTextEncoder:
-    """Load an encoder of sounds and texts (CLAP).
+    """Load an encoder of audio and texts (CLAP).
 
     Args:
         model: hub id, local folder or ``"toy"``, as for ``load_image_text_encoder``; or such an encoder, which is
             returned as it is.
         device: ``"auto"`` (cuda, mps or cpu) or a torch device.
         dtype: ``"auto"`` (float32), ``"float32"``, ``"bfloat16"`` or ``"float16"``.
-        argument: how the caller calls ``model``, for messages.
+        argument: the caller's name of ``model``, for messages.
 
     Raises:
         ModelNotFoundError: no weights within reach.
@@ -56,7 +56,7 @@ def load_tagger(model: Any, device: str = "auto", dtype: str = "auto", *, argume
 def load_joint_encoder(
     model: Any, device: str = "auto", dtype: str = "auto", *, argument: str = "hf_clip"
 ) -> JointEncoder:
-    """Load a model whose sounds and videos share a space; arguments and errors as ``load_audio_encoder``."""
+    """Load a model of audio and video in one space; arguments and errors as ``load_audio_encoder``."""
     settle_in_process()
     if isinstance(model, JointEncoder):
         return model

@@ -1,13 +1,13 @@
-"""Interfaces of the models that compare audio and images. Imports nothing heavy.
+"""The protocols of encoders: image-text, audio-text, joint, and taggers. Imports nothing heavy.
 
-Waveforms are mono float32 (T,) in [-1, 1], already at the model's ``sampling_rate`` and at most ``longest``
-seconds long; ``AudioSamples`` pass too, and are checked for both.
+Waveforms are mono float32 (T,) in [-1, 1] at the model's ``sampling_rate``, at most ``longest`` seconds long;
+``AudioSamples`` pass too, and are checked for both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from vqe_core.errors import ModelError
 
@@ -15,23 +15,41 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from vqe_core.types import AudioSamples
+    from vqe_core.types import AudioSamples, TextEmbedding
 
 
 Waveform: TypeAlias = "np.ndarray | AudioSamples"
 
 
 @runtime_checkable
+class ImageTextEncoder(Protocol):
+    """Images and texts to unit embeddings of one space. ``encoders/clip.py`` is the shortest example.
+
+    An encoder whose texts depend on less than its ``signature()`` may say so by a ``text_signature()``.
+    """
+
+    has_token_embeddings: bool
+    space: str
+    end_id: int
+    tokenizer: Any
+
+    def signature(self) -> dict[str, str]: ...
+    def prepare_image(self, pixels: np.ndarray) -> Tensor: ...
+    def embed_images(self, images: Tensor) -> Tensor: ...
+    def embed_texts(self, texts: Sequence[str], *, long_text: Any, batch_size: int) -> list[TextEmbedding]: ...
+
+
+@runtime_checkable
 class AudioTextEncoder(Protocol):
-    """Sounds and texts to unit embeddings of one space.
+    """Audio and texts to unit embeddings of one space.
 
     Attributes:
-        space: name of the embedding space of sounds and texts.
-        shared_space: name of the space of *images* that the sounds were trained into, None for most models.
+        space: name of the embedding space of audio and texts.
+        shared_space: name of the space of *images* that the audio was trained into, None for most models.
         sampling_rate: Hz.
-        window: seconds of sound that the model hears at once, the default length of a window.
+        window: seconds that the model hears at once, the default length of a window.
         longest: seconds, more is refused.
-        logit_scale: what a cosine of a sound and a text is multiplied by before a softmax.
+        logit_scale: factor of the cosine of an audio and a text before a softmax.
     """
 
     @property
@@ -54,11 +72,11 @@ class AudioTextEncoder(Protocol):
 
 @runtime_checkable
 class Tagger(Protocol):
-    """Sounds to weighted labels.
+    """Audio to weighted labels.
 
     Attributes:
         labels: the labels used where the user names none.
-        photo_prompt: how a label, as ``{label}``, is put to a image model.
+        photo_prompt: how a label, as ``{label}``, is put to an image-text model.
         sampling_rate, window, longest: as of ``AudioTextEncoder``.
     """
 
@@ -81,11 +99,11 @@ class Tagger(Protocol):
 
 @runtime_checkable
 class JointEncoder(Protocol):
-    """Stretches of video and of sound to embeddings of one space, as the model gives them: not normalised.
+    """Windows of video and of audio to embeddings of one space, as the model gives them: not normalised.
 
     Attributes:
         space: name of the space of both.
-        frames_per_window: images that a stretch of video is best given with.
+        frames_per_window: frames that a window of video is best given with.
         sampling_rate, window, longest: as of ``AudioTextEncoder``.
     """
 
@@ -106,19 +124,25 @@ class JointEncoder(Protocol):
     def logits(self, video: Tensor, audio: Tensor) -> Tensor: ...
 
 
+def text_signature(encoder: ImageTextEncoder) -> dict[str, str]:
+    """Return everything about an encoder that can change the embedding of a text, as far as it tells."""
+    signature: dict[str, str] = getattr(encoder, "text_signature", encoder.signature)()
+    return signature
+
+
 def check_same_space(visual: str, audio: str) -> None:
     """Refuse to compare embeddings of two spaces.
 
     Args:
         visual: space of the images, an encoder's ``space``.
-        audio: space of the sounds.
+        audio: space of the audio.
 
     Raises:
         ModelError: the names differ; code ``different_spaces``.
     """
     if visual != audio:
         raise ModelError(
-            f"images are in the space {visual!r} and sounds in {audio!r}; a cosine between them means nothing, even "
+            f"images are in the space {visual!r} and audio in {audio!r}; a cosine between them means nothing, even "
             "where the sizes agree. Compare through words (comparison 'tags' or 'description'), or use a model "
             "with one space for both, for example facebook/pe-av-small-16-frame",
             code="different_spaces",

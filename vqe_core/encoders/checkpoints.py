@@ -1,8 +1,7 @@
-"""From a model's name to a folder with its files. The only code that asks a model hub.
+"""Checkpoints: from a model's name to a folder with its files. The only code that asks a model hub.
 
-A name is a hub id (``org/name`` or ``org/name@revision``), a local folder in Hugging Face form, a name of the
-OpenAI release (``ViT-B/32``), or ``toy``. Weights in safetensors form are preferred; a ``.bin`` is read by
-torch's weights-only loader and by nothing else.
+A name is a hub id (``org/name`` or ``org/name@revision``), a local folder in Hugging Face form, a name of the OpenAI
+release (``ViT-B/32``), or ``toy``. Safetensors are preferred; a ``.bin`` is read by torch's weights-only loader alone.
 """
 
 from __future__ import annotations
@@ -19,31 +18,11 @@ from typing import Any
 from vqe_core.errors import PROGRAMMING_ERRORS, InputError, InputTypeError, ModelError, ModelNotFoundError
 from vqe_core.toy import model_folder
 
-# Beginnings of the names of files that shape an embedding beside the weights; a card or a training log does not.
+# Files that shape an embedding beside the weights, by the beginnings of their names.
 INPUT_FILES = (
     *("config", "tokenizer", "vocab", "merges", "special_tokens", "added_tokens", "spiece", "sentencepiece"),
     *("preprocessor", "processor"),
 )
-
-
-def digest_folder(folder: Path, weights: str) -> str:
-    """Digest of what can change an embedding: configuration, weights, tokenizer and processor files."""
-    stem = weights.split(".")[0]
-    chosen = [p for p in sorted(folder.iterdir()) if p.is_file()]
-    chosen = [p for p in chosen if p.name.startswith((stem, *INPUT_FILES)) and p.suffix != ".md"]
-    return _digest_files(tuple((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in chosen))
-
-
-@lru_cache(maxsize=8)  # weights are large; size and time tell whether a file is the one already read
-def _digest_files(files: tuple[tuple[str, int, int], ...]) -> str:
-    digest = hashlib.sha256()
-    for path, _, _ in files:
-        digest.update(Path(path).name.encode())
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()[:12]
-
 
 DEFAULT_MODEL = "openai/clip-vit-base-patch32"
 
@@ -86,7 +65,7 @@ class Checkpoint:
 
     @property
     def model_type(self) -> str:
-        """``model_type`` of config.json: which family of models this is."""
+        """``model_type`` of config.json, the family of models."""
         return str(self.config.get("model_type", ""))
 
     @property
@@ -100,7 +79,7 @@ class Checkpoint:
 
 
 def content_parts(signature: Mapping[str, str]) -> dict[str, str]:
-    """Return an encoder's signature for the key of what it made, with the digest of a folder in place of its name."""
+    """Return an encoder's signature for a cache key: without the name of a folder, whose digest tells all."""
     told = {name for name, digest in _TOLD_BY.items() if signature.get(digest, "").startswith(LOCAL)}
     return {name: value for name, value in signature.items() if name not in told}
 
@@ -180,8 +159,27 @@ def _weights_in(folder: Path) -> str | None:
     return next((file for file in (*SAFE_WEIGHTS, *BIN_WEIGHTS) if (folder / file).is_file()), None)
 
 
+def digest_folder(folder: Path, weights: str) -> str:
+    """Return a digest of what can change an embedding: configuration, weights, tokenizer and processor files."""
+    stem = weights.split(".")[0]
+    chosen = [p for p in sorted(folder.iterdir()) if p.is_file()]
+    chosen = [p for p in chosen if p.name.startswith((stem, *INPUT_FILES)) and p.suffix != ".md"]
+    return _digest_files(tuple((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in chosen))
+
+
+@lru_cache(maxsize=8)  # weights are large; size and time tell that a file is the one already read
+def _digest_files(files: tuple[tuple[str, int, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for path, _, _ in files:
+        digest.update(Path(path).name.encode())
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()[:12]
+
+
 def _from_cache(name: str, repository: str, revision: str | None, *, offline: bool = False) -> Checkpoint | None:
-    """Find a complete copy in the user's cache by its commit; a branch may have moved, so it needs the hub."""
+    """Return a complete copy in the user's cache, by its commit: a branch may have moved, so it needs the hub."""
     from huggingface_hub import try_to_load_from_cache
 
     if not offline and (revision is None or not _is_commit(revision)):
@@ -235,7 +233,7 @@ def _from_hub(name: str, repository: str, revision: str | None) -> Checkpoint:
 
 
 def _wanted_files(files: list[str]) -> list[str]:
-    """Return the small files of the top folder, and the weights in one form: safetensors where there are some."""
+    """Choose the small files of the top folder, and the weights in one form: safetensors where there are some."""
     small = [f for f in files if "/" not in f and f.endswith(SMALL_FILES) and ".index." not in f]
     for stem, suffix in (("model", ".safetensors"), ("pytorch_model", ".bin")):
         weights = [

@@ -1,7 +1,7 @@
-"""CLAP: sounds and texts in one space, and so a tagger with any labels (Wu et al., ICASSP 2023).
+"""CLAP: audio and texts in one space, and so a tagger with any labels (Wu et al., ICASSP 2023).
 
-Two of its habits would make a score depend on chance, and are kept out here: its feature extractor cuts sounds
-longer than its window at random, and marks one short sound of a batch of the "fused" checkpoints as long.
+Two habits of its feature extractor would make a score depend on chance, and are kept out here: it cuts audio longer
+than its window at random, and marks one short waveform of a batch of the "fused" checkpoints as long.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ClapEncoder:
     """A CLAP checkpoint: an ``AudioTextEncoder`` and a ``Tagger``.
 
     A checkpoint may say in its config.json what it was trained for: ``vqe_space``, the space of images that its
-    sounds share; ``vqe_labels``, ``vqe_sound_prompt`` and ``vqe_photo_prompt``, its vocabulary.
+    audio shares; ``vqe_labels``, ``vqe_sound_prompt`` and ``vqe_photo_prompt``, its vocabulary.
     """
 
     checkpoint: Checkpoint
@@ -59,12 +59,12 @@ class ClapEncoder:
 
     @property
     def space(self) -> str:
-        """Name of the space of sounds and texts."""
+        """Name of the space of audio and texts."""
         return f"{self.checkpoint.title}@{self.checkpoint.revision}"
 
     @property
     def shared_space(self) -> str | None:
-        """The space of images that the sounds were trained into, if the checkpoint declares one."""
+        """Name of the space of images that the audio was trained into, if the checkpoint declares one."""
         declared = self.checkpoint.config.get("vqe_space")
         return str(declared) if declared else None
 
@@ -75,12 +75,12 @@ class ClapEncoder:
 
     @property
     def window(self) -> float:
-        """Seconds heard at once; a shorter sound is repeated to fill them, as in training."""
+        """Seconds heard at once; shorter audio is repeated to fill them, as in training."""
         return float(self.extractor.nb_max_samples / self.extractor.sampling_rate)
 
     @property
     def longest(self) -> float:
-        """Seconds; a longer sound would be cut at random."""
+        """Seconds; longer audio would be cut at random."""
         return self.window
 
     @property
@@ -95,12 +95,12 @@ class ClapEncoder:
 
     @property
     def sound_prompt(self) -> str:
-        """Prompt that puts a label to this model."""
+        """The prompt of a label for this model."""
         return str(self.checkpoint.config.get("vqe_sound_prompt") or SOUND_PROMPT)
 
     @property
     def photo_prompt(self) -> str:
-        """Prompt that puts a label to an image model."""
+        """The prompt of a label for an image-text model."""
         return str(self.checkpoint.config.get("vqe_photo_prompt") or PHOTO_PROMPT)
 
     def signature(self) -> dict[str, str]:
@@ -114,11 +114,11 @@ class ClapEncoder:
         }
 
     def embed_audio(self, waveforms: Sequence[Waveform], *, batch_size: int = 16) -> Tensor:
-        """Embed sounds.
+        """Embed audio.
 
         Args:
             waveforms: mono float (T,) in [-1, 1] at ``sampling_rate``, at most ``window`` seconds each.
-            batch_size: sounds a forward pass; changes speed, not embeddings.
+            batch_size: waveforms a forward pass; changes speed, not embeddings.
 
         Returns:
             float32 (S, D) unit rows on the CPU.
@@ -127,21 +127,21 @@ class ClapEncoder:
             InputError: see ``check_waveforms``.
         """
         checked = check_waveforms(waveforms, sampling_rate=self.sampling_rate, longest=self.longest)
-        return embed_in_groups(checked, lambda _: None, self._embed_sounds, batch_size)
+        return embed_in_groups(checked, lambda _: None, self._embed_waveforms, batch_size)
 
     @torch.inference_mode()
     @own_precision()
-    def _embed_sounds(self, waveforms: list[np.ndarray]) -> Tensor:
+    def _embed_waveforms(self, waveforms: list[np.ndarray]) -> Tensor:
         features = self._features(waveforms).to(self.device, self.dtype)
         is_longer = torch.zeros(len(waveforms), 1, dtype=torch.bool, device=self.device)
         output = self.model.get_audio_features(input_features=features, is_longer=is_longer)
         return normalize(output.pooler_output.float(), dim=-1)
 
     def _features(self, waveforms: list[np.ndarray]) -> Tensor:
-        """Log-mel images (S, 1 or 4, time, mel).
+        """Return log-mel spectrograms (S, 1 or 4, time, mel).
 
-        The extractor draws a random number for the "fusion" truncation even where all sounds are short, so it is
-        called as an unfused one; a fused model hears a short sound as four equal images.
+        For the "fusion" truncation the extractor draws a random number even where no waveform is long, so it is
+        called as an unfused one; a fused model hears a short waveform as four equal spectrograms.
         """
         found = self.extractor(
             waveforms, sampling_rate=self.sampling_rate, truncation="rand_trunc", return_tensors="pt"
@@ -157,7 +157,7 @@ class ClapEncoder:
             batch_size: texts a forward pass.
 
         Returns:
-            float32 (K, D) unit rows on the CPU, in the space of the sounds.
+            float32 (K, D) unit rows on the CPU, in the space of the audio.
 
         Raises:
             InputError: no text, or one that is too long; code ``text_too_long``.
@@ -177,24 +177,24 @@ class ClapEncoder:
     def tag(
         self, waveforms: Sequence[Waveform], labels: Sequence[str] | None = None, *, batch_size: int = 16
     ) -> Tensor:
-        """Return how well each label names each sound.
+        """Return how well each label names each waveform.
 
         Args:
             waveforms: as for ``embed_audio``.
             labels: K plain words, "a barking dog"; default ``self.labels``.
-            batch_size: sounds a forward pass.
+            batch_size: waveforms a forward pass.
 
         Returns:
             float32 (S, K), a softmax over the labels, so that each row sums to 1: labels compete, and some label
             wins even where none fits.
 
         Raises:
-            InputError: no label, or a sound that cannot be used.
+            InputError: no label, or a waveform that cannot be used.
         """
         chosen = check_labels(self.labels if labels is None else labels)
         texts = self._embed_labels(chosen)
-        sounds = self.embed_audio(waveforms, batch_size=batch_size)
-        return (self.logit_scale * sounds @ texts.T).softmax(dim=-1)
+        audio = self.embed_audio(waveforms, batch_size=batch_size)
+        return (self.logit_scale * audio @ texts.T).softmax(dim=-1)
 
     def _embed_labels(self, labels: tuple[str, ...]) -> Tensor:
         texts = self._label_texts.get(labels)

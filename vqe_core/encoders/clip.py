@@ -1,4 +1,4 @@
-"""CLIP and MetaCLIP 2: causal text towers, the end token stands for the whole text."""
+"""The CLIP families: where each has its text embeddings."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from vqe_core.runtime import own_precision
 class ClipEncoder(DualEncoder):
     """CLIP (Radford et al., 2021) and MetaCLIP 2 checkpoints.
 
-    Token embeddings are the text projection of the last hidden state, as in the published EMScore; the whole
-    text is the embedding of the end token, found by its place, as old checkpoints misname its id.
+    Token embeddings are the text projection of the last hidden state, as in the published EMScore; the whole text is
+    the embedding of the end token, found by its place, as old checkpoints misname its id.
     """
 
 
@@ -41,7 +41,7 @@ class AltClipEncoder(DualEncoder):
 
     @classmethod
     def text_positions(cls, text_config: Any) -> int:
-        """RoBERTa counts positions from the padding id on, so that many are never used."""
+        """Return the usable positions: RoBERTa counts from the padding id on, so that many are never used."""
         return int(text_config.max_position_embeddings) - int(text_config.pad_token_id or 0) - 1
 
 
@@ -53,7 +53,7 @@ class SiglipEncoder(DualEncoder):
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Backend = "torch") -> DualEncoder:
-        """Load as every encoder; NaFlex checkpoints are refused, they take images of any shape as patches."""
+        """Load a checkpoint; NaFlex ones, which take images of any shape as patches, are refused."""
         if checkpoint.model_type == "siglip2":
             raise ModelError(
                 f"checkpoint {checkpoint.name!r} is a NaFlex SigLIP 2, which is not supported; "

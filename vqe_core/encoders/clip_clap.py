@@ -1,7 +1,7 @@
-"""A CLAP whose sounds were trained into a CLIP's space of images, and that CLIP: a joint encoder of two halves.
+"""A CLIP and a CLAP whose audio was trained into that CLIP's space: a joint encoder of two halves.
 
-Only checkpoints that declare the space are joined. The sounds of any other CLAP live in a space of their own,
-often of the same size, where a cosine with a image is noise.
+Only checkpoints that declare the space are joined. The audio of any other CLAP lives in a space of its own, often of
+the same size, where a cosine with an image is noise.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class ClipClapJoint:
     """A ``JointEncoder`` of an image-text encoder and an audio encoder of one space.
 
     Attributes:
-        image_encoder: embeds frames; a stretch of video is the mean of them.
-        audio_encoder: embeds sounds.
+        image_encoder: embeds frames; a window of video is their mean.
+        audio_encoder: embeds audio.
         space: name of the space of both, as their checkpoints declare it.
     """
 
@@ -48,31 +48,31 @@ class ClipClapJoint:
         """
         if AUDIO_MODEL_FIELD not in checkpoint.config:
             raise ModelError(
-                f"model {checkpoint.name!r} knows images and text but no sound, so comparison 'joint' cannot use "
+                f"model {checkpoint.name!r} knows images and text but no audio, so comparison 'joint' cannot use "
                 "it; use comparison 'tags' or 'description', or a model with one space for both, for example "
                 "facebook/pe-av-small-16-frame"
             )
         name = {value: key for key, value in DTYPES.items()}[dtype]
         image_encoder = load_image_text_encoder(checkpoint.name, device, name)
         audio_encoder = load_audio_encoder(checkpoint.name, device, name)
-        return cls.pair(image_encoder, audio_encoder, picture_space=checkpoint.config.get("vqe_space"))
+        return cls.pair(image_encoder, audio_encoder, image_space=checkpoint.config.get("vqe_space"))
 
     @classmethod
     def pair(
-        cls, image_encoder: ImageTextEncoder, audio_encoder: AudioTextEncoder, *, picture_space: str | None
+        cls, image_encoder: ImageTextEncoder, audio_encoder: AudioTextEncoder, *, image_space: str | None
     ) -> ClipClapJoint:
         """Join two encoders.
 
         Args:
             image_encoder: CLIP-type.
-            audio_encoder: its ``shared_space`` says which space of images it was trained into.
-            picture_space: ``vqe_space`` of the image encoder's checkpoint, None where it declares none.
+            audio_encoder: its ``shared_space`` names the space of images that it was trained into.
+            image_space: ``vqe_space`` of the image encoder's checkpoint, None where it declares none.
 
         Raises:
             ModelError: the spaces differ, or the audio encoder declares none; code ``different_spaces``.
         """
-        check_same_space(picture_space or image_encoder.space, audio_encoder.shared_space or audio_encoder.space)
-        return cls(image_encoder, audio_encoder, picture_space or image_encoder.space)
+        check_same_space(image_space or image_encoder.space, audio_encoder.shared_space or audio_encoder.space)
+        return cls(image_encoder, audio_encoder, image_space or image_encoder.space)
 
     @property
     def sampling_rate(self) -> int:
@@ -91,7 +91,7 @@ class ClipClapJoint:
 
     @property
     def frames_per_window(self) -> int:
-        """Frames of one stretch of video."""
+        """Frames of one window of video."""
         return FRAMES
 
     def signature(self) -> dict[str, str]:
@@ -99,15 +99,15 @@ class ClipClapJoint:
         return {**self.image_encoder.signature(), **self.audio_encoder.signature()}
 
     def embed_audio(self, waveforms: Sequence[Waveform], *, batch_size: int = 16) -> Tensor:
-        """Embed sounds, as the audio encoder does: float32 (S, D)."""
+        """Embed audio, as the audio encoder does: float32 (S, D)."""
         return self.audio_encoder.embed_audio(waveforms, batch_size=batch_size)
 
     def embed_video(self, windows: Sequence[np.ndarray], *, batch_size: int = 4) -> Tensor:
-        """Embed stretches of video, each as the mean of its frames' unit embeddings.
+        """Embed windows of video, each as the mean of its frames' unit embeddings.
 
         Args:
             windows: uint8 (N, H, W, 3) RGB each.
-            batch_size: stretches whose frames are held at once.
+            batch_size: windows whose frames are embedded at once.
 
         Returns:
             float32 (B, D), not normalised: a length below 1 says that the frames differ.
@@ -123,5 +123,5 @@ class ClipClapJoint:
         return torch.stack(rows)
 
     def logits(self, video: Tensor, audio: Tensor) -> Tensor:
-        """Return cosine times the audio encoder's scale, (B, D), (S, D) -> (B, S): the logit of its training."""
+        """Return the cosine times the audio encoder's scale, (B, D), (S, D) -> (B, S): the logit of its training."""
         return self.audio_encoder.logit_scale * normalize(video, dim=-1) @ normalize(audio, dim=-1).T

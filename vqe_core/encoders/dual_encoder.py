@@ -1,4 +1,4 @@
-"""Shared base of image-text encoders: batches of images and texts to unit embeddings on the CPU."""
+"""Image-text encoders of two towers: batches of images and texts to unit embeddings on the CPU."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from vqe_core.encoders.backends import build_towers
 from vqe_core.encoders.backends.batch_size import USUAL, BackOff, best_batch_size
+from vqe_core.encoders.backends.towers import build_towers
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.image_processing import Preprocessing, load_preprocessing
 from vqe_core.encoders.tokenization import TextSide, Tokenizer, TokenWindows, load_tokenizer
@@ -26,7 +26,7 @@ from vqe_core.types import TextEmbedding
 
 @dataclass(frozen=True)
 class DualEncoder:
-    """A image tower and a text tower with one space, as Hugging Face checkpoints hold them.
+    """A vision tower and a text tower with one space, as Hugging Face checkpoints hold them.
 
     A family is a subclass that says where its text embeddings are; see ``clip.py`` for the shortest one.
     """
@@ -42,14 +42,12 @@ class DualEncoder:
     model: Any = field(repr=False, compare=False)
     tokenizer: Tokenizer = field(repr=False, compare=False)
     preprocessing: Preprocessing = field(repr=False, compare=False)
-    # Prepared images on the device to pooled embeddings, see ``images.py``.
-    image_tower: Callable[[Tensor], Tensor] = field(repr=False, compare=False)
-    # What of the way of computing can change an embedding.
+    # Prepared images on the device to pooled embeddings.
+    vision_tower: Callable[[Tensor], Tensor] = field(repr=False, compare=False)
     computing: dict[str, str] = field(default_factory=dict, compare=False)
     image_batches: BackOff = field(default_factory=BackOff, repr=False, compare=False)
     text_batches: BackOff = field(default_factory=BackOff, repr=False, compare=False)
-    # Batch sizes that were measured.
-    measured: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+    measured_batch: list[int] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Backend = "torch") -> DualEncoder:
@@ -63,7 +61,7 @@ class DualEncoder:
         preprocessing = load_preprocessing(checkpoint.folder, int(model.config.vision_config.image_size))
         towers = build_towers(model, load, preprocessing, device, dtype, backend)
         return cls(
-            checkpoint, device, dtype, towers.model, tokenizer, preprocessing, towers.image_tower, towers.signature
+            checkpoint, device, dtype, towers.model, tokenizer, preprocessing, towers.vision_tower, towers.signature
         )
 
     @classmethod
@@ -77,7 +75,7 @@ class DualEncoder:
 
     @classmethod
     def text_positions(cls, text_config: Any) -> int:
-        """Most ids the text tower has positions for."""
+        """Return how many ids the text tower has positions for."""
         return int(text_config.max_position_embeddings)
 
     @property
@@ -109,27 +107,27 @@ class DualEncoder:
 
     @property
     def image_batch(self) -> int:
-        """Images a batch; on a GPU as many as pay there, measured once (scores move by rounding)."""
+        """Images a batch: on a GPU as many as pay there, measured once, as scores move by rounding."""
         if torch.device(self.device).type != "cuda":
             return USUAL
-        if "images" not in self.measured:
-            self.measured["images"] = self._measured_batch()
-        return self.measured["images"]
+        if not self.measured_batch:
+            self.measured_batch.append(self._measure_batch())
+        return self.measured_batch[0]
 
-    def _measured_batch(self) -> int:
+    def _measure_batch(self) -> int:
         edge = int(self.model.config.vision_config.image_size)
 
         def seconds(count: int) -> float:
             images = torch.zeros(count, 3, edge, edge, dtype=torch.uint8)
-            self._embed_image_batch(images)  # the first of its size chooses kernels
+            self._embed_images(images)  # the first of its size chooses kernels
             start = time.perf_counter()
-            self._embed_image_batch(images)
+            self._embed_images(images)
             return time.perf_counter() - start
 
         return best_batch_size(seconds)
 
     def text_signature(self) -> dict[str, str]:
-        """Return what of it can change the embedding of a text, which no image passes through."""
+        """Return what of the signature can change the embedding of a text."""
         return {name: value for name, value in self.signature().items() if name not in ("resize", "backend")}
 
     def prepare_image(self, pixels: np.ndarray) -> Tensor:
@@ -137,27 +135,27 @@ class DualEncoder:
         return self.preprocessing.prepare(pixels)
 
     def embed_images(self, images: Tensor) -> Tensor:
-        """Prepared images, uint8 (B, 3, h, w) -> float32 (B, D) unit rows on the CPU.
+        """Embed prepared images, uint8 (B, 3, h, w) -> float32 (B, D) unit rows on the CPU.
 
         A batch that does not fit into memory is halved, and so are all after it.
         """
-        return torch.cat(self.image_batches.run(self._embed_image_batch, images))
+        return torch.cat(self.image_batches.run(self._embed_images, images))
 
     @torch.inference_mode()
     @own_precision()
-    def _embed_image_batch(self, images: Tensor) -> Tensor:
+    def _embed_images(self, images: Tensor) -> Tensor:
         if torch.device(self.device).type == "cuda":  # from pinned memory the copy does not hold up the CPU
             images = images.pin_memory()
-        pooled = self.image_tower(images.to(self.device, non_blocking=True))
+        pooled = self.vision_tower(images.to(self.device, non_blocking=True))
         return normalize(pooled.float(), dim=-1).cpu()
 
     def embed_texts(
         self, texts: Sequence[str], *, long_text: LongText = "windows", batch_size: int = 64
     ) -> list[TextEmbedding]:
-        """Return one embedding a text, in order.
+        """Embed texts, in order.
 
         A text in several windows has the tokens of all of them, and the direction of the mean of their wholes.
-        Windows are batched by length, so that padding is short; padding does not change an embedding.
+        Windows are batched by length, so that padding is short; it does not change an embedding.
 
         Args:
             texts: any strings.
@@ -181,7 +179,7 @@ class DualEncoder:
         return results
 
     def _text_batches(self, order: list[int], windows: list[tuple[int, ...]], size: int) -> Iterator[list[int]]:
-        """Batch windows by number, at most ``size`` each; in half precision, where padding rounds, of one length."""
+        """Yield numbers of at most ``size`` windows; in half precision, where padding rounds, of one length."""
         lengths = [list(order)]
         if self.dtype != torch.float32:
             lengths = [list(group) for _, group in groupby(order, lambda i: len(windows[i]))]
@@ -191,7 +189,7 @@ class DualEncoder:
     @torch.inference_mode()
     @own_precision()
     def _embed_windows(self, windows: Sequence[tuple[int, ...]]) -> list[tuple[Tensor | None, Tensor]]:
-        """Unit token embeddings (L, D) and unit whole (D,) of each window."""
+        """Return unit token embeddings (L, D) and the unit whole (D,) of each window."""
         longest = max(len(ids) for ids in windows)
         # Any id serves as padding: it is masked, and to the right of what a causal model sees.
         padding = self.tokenizer.inner.pad_token_id or 0
@@ -204,7 +202,7 @@ class DualEncoder:
         return [(tokens[i, : len(w)].clone(), tokens[i, at[i]].clone()) for i, w in enumerate(windows)]
 
     def project_tokens(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Token embeddings in the space of the images, (B, L) ids and mask -> (B, L, D)."""
+        """Embed tokens in the space of the images, (B, L) ids and mask -> (B, L, D)."""
         hidden = self.model.text_model(input_ids=ids, attention_mask=mask).last_hidden_state
         return self.model.text_projection(hidden)
 

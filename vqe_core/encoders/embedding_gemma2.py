@@ -1,7 +1,7 @@
-"""EmbeddingGemma 2: text, images, video and sound in one space. Experimental here.
+"""EmbeddingGemma 2: text, images, video and audio in one space. Experimental here.
 
-Its makers publish no score of sound against video: text is the pivot of its training, so check on own data that
-it tells right from wrong sounds before trusting it.
+Its makers publish no score of audio against video: text is the pivot of its training, so check on own data that it
+tells right from wrong audio before trusting it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class EmbeddingGemma2Encoder:
 
         Raises:
             InputError: ``dtype`` is float16, whose range the model leaves.
-            ModelError: a checkpoint without sound or image tower.
+            ModelError: a checkpoint without audio or vision tower.
             MissingPackageError: torchvision is missing.
         """
         if dtype is torch.float16:
@@ -60,14 +60,12 @@ class EmbeddingGemma2Encoder:
 
         model = load_model(checkpoint, dtype, device)
         processor = AutoProcessor.from_pretrained(checkpoint.folder, local_files_only=True, trust_remote_code=False)
-        processor.feature_extractor.dither = (
-            0.0  # noise by numpy's global generator; the same sound must score the same
-        )
+        processor.feature_extractor.dither = 0.0  # random noise: the same audio must score the same
         return cls(checkpoint, device, dtype, model, processor)
 
     @property
     def space(self) -> str:
-        """Name of the space of sounds and videos."""
+        """Name of the space of audio and video."""
         return f"{self.checkpoint.title}@{self.checkpoint.revision}"
 
     @property
@@ -85,11 +83,11 @@ class EmbeddingGemma2Encoder:
         }
 
     def embed_audio(self, waveforms: Sequence[Waveform], *, batch_size: int = 16) -> Tensor:
-        """Embed sounds.
+        """Embed audio.
 
         Args:
             waveforms: mono float (T,) in [-1, 1] at ``sampling_rate``, 25 ms to 30 s each.
-            batch_size: sounds of one length a forward pass.
+            batch_size: waveforms of one length a forward pass.
 
         Returns:
             float32 (S, D) on the CPU: the mean over all tokens, not normalised.
@@ -101,17 +99,17 @@ class EmbeddingGemma2Encoder:
         checked = check_waveforms(
             waveforms, sampling_rate=self.sampling_rate, longest=self.longest, fewest_samples=fewest
         )
-        return embed_in_groups(checked, len, self._embed_sounds, batch_size)
+        return embed_in_groups(checked, len, self._embed_waveforms, batch_size)
 
-    def _embed_sounds(self, waveforms: list[np.ndarray]) -> Tensor:
+    def _embed_waveforms(self, waveforms: list[np.ndarray]) -> Tensor:
         return self._pooled(self.processor(audio=waveforms, sampling_rate=self.sampling_rate, return_tensors="pt"))
 
     def embed_video(self, windows: Sequence[np.ndarray], *, batch_size: int = 4) -> Tensor:
-        """Embed stretches of video.
+        """Embed windows of video.
 
         Args:
-            windows: uint8 (N, H, W, 3) RGB each, evenly spread over the stretch; all are seen.
-            batch_size: stretches of one shape a forward pass.
+            windows: uint8 (N, H, W, 3) RGB each, evenly spread over the window; all are seen.
+            batch_size: windows of one shape a forward pass.
 
         Returns:
             float32 (B, D) on the CPU: the mean over all tokens, not normalised.
@@ -122,7 +120,7 @@ class EmbeddingGemma2Encoder:
         return embed_in_groups(check_windows(windows), lambda w: w.shape, self._embed_frames, batch_size)
 
     def _embed_frames(self, windows: list[np.ndarray]) -> Tensor:
-        # Sound must not enter the embedding of the images it is compared with: load_audio_from_video stays off.
+        # Audio must not enter the embedding of the frames it is compared with: load_audio_from_video stays off.
         return self._pooled(
             self.processor(videos=windows, do_sample_frames=False, load_audio_from_video=False, return_tensors="pt")
         )

@@ -1,8 +1,8 @@
-"""Images to model input: resize, crop, normalise as the checkpoint's image processor says.
+"""Image preprocessing: resize, crop and normalise as the checkpoint's image processor says.
 
-Resizing runs on uint8: by torchvision where it loads (fastest), else by PIL. In up to one of a hundred values the
-two differ by a grey level, 0.016 after normalisation (rarely by two, where the filter overshoots), so the choice
-goes into the signature.
+Resizing runs on uint8: by torchvision where it loads (fastest), else by PIL. In up to one of a hundred values they
+differ by a grey level, 0.016 after normalisation (rarely by two, where the filter overshoots), so the signature names
+the one that ran.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 BICUBIC = 3  # PIL's number, as image processors save it
 
-# Pixels that a image may have after resizing and before cropping: at 224, one 600 times as long as it is wide.
+# Pixels between resizing and cropping: at 224, of an image 600 times as long as it is wide.
 MOST_RESIZED = 2**25
 
 
@@ -60,7 +60,7 @@ def _hide(package: str) -> None:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Steps of one image processor.
+    """Settings of one image processor.
 
     Attributes:
         resize: target of the shorter edge (int), exact (height, width), or None for no resizing.
@@ -87,7 +87,7 @@ class Preprocessing:
         size = self._target_size(pixels.shape[0], pixels.shape[1])
         if size[0] * size[1] > MOST_RESIZED:
             raise MediaError(
-                f"a image of {pixels.shape[1]} x {pixels.shape[0]} pixels would become {size[1]} x {size[0]} for the "
+                f"an image of {pixels.shape[1]} x {pixels.shape[0]} pixels would become {size[1]} x {size[0]} for the "
                 f"model, more than {MOST_RESIZED} pixels; cut it or pad it to a less extreme shape",
                 code="too_large",
             )
@@ -98,7 +98,7 @@ class Preprocessing:
         return _center_crop(pixels_out, self.crop).contiguous() if self.crop else pixels_out.contiguous()
 
     def normalise(self, batch: Tensor, dtype: torch.dtype) -> Tensor:
-        """Return uint8 (B, 3, h, w) -> ``dtype`` (B, 3, h, w), on the batch's device."""
+        """Normalise uint8 (B, 3, h, w) to ``dtype`` (B, 3, h, w), on the batch's device."""
         mean = torch.tensor(self.mean, device=batch.device)[:, None, None]
         std = torch.tensor(self.std, device=batch.device)[:, None, None]
         return ((batch.float() * self.scale - mean) / std).to(dtype)
@@ -120,7 +120,7 @@ class Preprocessing:
         from torchvision.transforms.v2 import InterpolationMode
         from torchvision.transforms.v2 import functional as transforms
 
-        # The permuted view is channels-last in memory, for which torchvision has its fast path.
+        # channels-last in memory, torchvision's fast path
         view = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
         mode = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}[self.resample]
         return transforms.resize(view, list(size), interpolation=InterpolationMode(mode), antialias=True)[0]

@@ -1,4 +1,4 @@
-"""Perception Encoder Audio-Video: sounds and videos trained into one space (facebook/pe-av-*)."""
+"""PE-AV, Perception Encoder Audio-Video: audio and video trained into one space (facebook/pe-av-*)."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ FRAMES = 16
 class PeAvEncoder:
     """A PE-AV checkpoint, a ``JointEncoder``.
 
-    The checkpoints named ``-16-frame`` see 16 frames spread over a stretch of video, whatever its length. The
-    others were trained on every frame at its native rate: give them as many as the time allows.
+    The checkpoints named ``-16-frame`` see 16 frames spread over a window of video, whatever its length. The others
+    were trained on every frame at its native rate: give them as many as the time allows.
     """
 
     window: ClassVar[float] = 10.0  # seconds, a moment with its sound; trained on up to 30
@@ -56,7 +56,7 @@ class PeAvEncoder:
 
     @property
     def space(self) -> str:
-        """Name of the space of sounds and videos."""
+        """Name of the space of audio and video."""
         return f"{self.checkpoint.title}@{self.checkpoint.revision}"
 
     @property
@@ -66,18 +66,18 @@ class PeAvEncoder:
 
     @property
     def longest(self) -> float:
-        """Seconds that the sound tower has positions for."""
+        """Seconds that the audio tower has positions for."""
         positions = self.model.config.audio_video_config.audio_config.max_position_embeddings - 1  # one is the summary
         return float(positions * self.extractor.hop_length / self.sampling_rate)
 
     @property
     def frames_per_window(self) -> int:
-        """Frames of one stretch of video."""
+        """Frames of one window of video."""
         return int(self.fixed_frames or FRAMES)
 
     @property
     def fixed_frames(self) -> int | None:
-        """The exact number of frames that the checkpoint takes, None where it takes any."""
+        """Number of frames that the checkpoint takes, None where it takes any."""
         return getattr(self.video_processor, "num_frames", None) or None
 
     def signature(self) -> dict[str, str]:
@@ -90,11 +90,11 @@ class PeAvEncoder:
         }
 
     def embed_audio(self, waveforms: Sequence[Waveform], *, batch_size: int = 16) -> Tensor:
-        """Embed sounds.
+        """Embed audio.
 
         Args:
             waveforms: mono float (T,) in [-1, 1] at ``sampling_rate``, at most ``longest`` seconds each.
-            batch_size: sounds of one length a forward pass.
+            batch_size: waveforms of one length a forward pass.
 
         Returns:
             float32 (S, D) on the CPU, not normalised: the model's own logit uses the lengths.
@@ -102,25 +102,25 @@ class PeAvEncoder:
         Raises:
             InputError: see ``check_waveforms``.
         """
-        # the sound is mirrored to a whole number of steps, which takes two samples
+        # the waveform is mirrored to a whole number of steps, which takes two samples
         checked = check_waveforms(waveforms, sampling_rate=self.sampling_rate, longest=self.longest, fewest_samples=2)
-        return embed_in_groups(checked, len, self._embed_sounds, batch_size)
+        return embed_in_groups(checked, len, self._embed_waveforms, batch_size)
 
     @torch.inference_mode()
     @own_precision()
-    def _embed_sounds(self, waveforms: list[np.ndarray]) -> Tensor:
+    def _embed_waveforms(self, waveforms: list[np.ndarray]) -> Tensor:
         found = self.extractor(waveforms, sampling_rate=self.sampling_rate, return_tensors="pt")
         values = found["input_values"].to(self.device, self.dtype)
         tower = self.model.audio_model
         return tower.audio_head(tower.audio_encoder(input_values=values).pooler_output)
 
     def embed_video(self, windows: Sequence[np.ndarray], *, batch_size: int = 4) -> Tensor:
-        """Embed stretches of video.
+        """Embed windows of video.
 
         Args:
-            windows: uint8 (N, H, W, 3) RGB each, evenly spread over the stretch. A checkpoint with a fixed number
+            windows: uint8 (N, H, W, 3) RGB each, evenly spread over the window. A checkpoint with a fixed number
                 of frames picks that many of them, or repeats some, by its own rule.
-            batch_size: stretches of one shape a forward pass.
+            batch_size: windows of one shape a forward pass.
 
         Returns:
             float32 (B, D) on the CPU, not normalised.
@@ -136,20 +136,20 @@ class PeAvEncoder:
     def _embed_frames(self, windows: list[np.ndarray]) -> Tensor:
         found = self.video_processor(list(windows), do_sample_frames=False, return_tensors="pt")
         pixels = found["pixel_values_videos"].to(self.device, self.dtype)
-        # The model's own getters for a single tower fail in transformers 5.23; these are the two steps behind them.
+        # The model's own getters for a single tower fail in transformers 5.23; these are their two steps.
         tower = self.model.video_model
         return tower.video_head(tower.video_encoder(pixel_values_videos=pixels).pooler_output)
 
     @torch.inference_mode()
     @own_precision()
     def logits(self, video: Tensor, audio: Tensor) -> Tensor:
-        """Return the model's own score, scaled and shifted dot products (sigmoid loss), (B, D), (S, D) -> (B, S)."""
+        """Return the model's own score, scaled and shifted dot products, (B, D), (S, D) -> (B, S)."""
         scale, bias = self.model.audio_video_logit_scale, self.model.audio_video_logit_bias
         return video @ audio.T * scale.float().cpu() + bias.float().cpu()
 
 
 def _spread(window: np.ndarray, count: int | None) -> np.ndarray:
-    """``count`` frames from the first to the last, by the rule of the model's own processor."""
+    """Pick ``count`` frames from the first to the last, by the rule of the model's own processor."""
     if count is None or len(window) == count:
         return window
     steps = max(1, count - 1)
@@ -170,7 +170,7 @@ def _check_packages(name: str) -> None:
     if not torchvision_works():  # resizes the frames, and timm imports it
         raise MissingPackageError(f"model {name!r} needs a torchvision that loads: pip install torchvision")
     try:
-        import timm  # noqa: F401  (the model class builds its image tower with it)
+        import timm  # noqa: F401  (the model class builds its vision tower with it)
     except ImportError as error:
         raise MissingPackageError(f"model {name!r} needs timm: pip install vqe-core[pe-av]") from error
 

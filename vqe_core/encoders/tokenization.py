@@ -1,7 +1,7 @@
-"""Texts to token ids that fit a model's context.
+"""Tokenization: texts to token ids that fit a model's context.
 
-A text longer than the context is cut into overlapping windows, each with its own start and end tokens, or
-truncated (the end token is kept), or refused; the result says so.
+A text longer than the context is split into overlapping windows, each with its own start and end tokens, or truncated
+(the end token is kept), or refused; the result says so.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import Any
 from vqe_core.errors import InputError, ModelNotFoundError
 from vqe_core.options import LongText
 
-# Without one of these transformers makes up an empty tokenizer, and every text gets the same ids.
+# Without one of these, transformers makes up an empty tokenizer that gives every text the same ids.
 VOCABULARIES = (
     *("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model"),
     "sentencepiece.bpe.model",
 )
 
-# Neighbouring windows share a fifth of their words, so that no phrase is seen only cut in two.
+# Neighbouring windows share a fifth of their tokens, so that no phrase is seen only cut in two.
 OVERLAP = 0.2
 
 
 @dataclass(frozen=True)
 class TokenWindows:
-    """Token ids of one text: one window, or several where it is long. ``note`` says what was done to it."""
+    """Token ids of one text: one window, or several where it is long; ``note`` says what was done to it."""
 
     windows: tuple[tuple[int, ...], ...]
     note: str = ""
@@ -49,7 +49,7 @@ class Tokenizer:
     suffix: tuple[int, ...]
 
     def split(self, text: str, long_text: LongText = "windows") -> TokenWindows:
-        """Ids of ``text`` in windows of at most ``context`` ids.
+        """Split ``text`` into windows of at most ``context`` ids.
 
         Raises:
             InputError: the text is too long and ``long_text`` is ``"error"``, code ``text_too_long``.
@@ -76,14 +76,14 @@ class Tokenizer:
         return (*self.prefix, *content, *self.suffix)
 
     def digest(self) -> str:
-        """Twelve hex digits of the vocabulary: ids of two tokenizers with equal digests mean the same."""
+        """Return twelve hex digits of the vocabulary: where they are equal, ids mean the same."""
         text = json.dumps(sorted(self.inner.get_vocab().items()))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
 class TextSide:
-    """Part of an encoder that reads texts, without its weights: enough to count words.
+    """The tokenizer of an encoder without its weights: enough to count words.
 
     Attributes:
         tokenizer: of the checkpoint.
@@ -97,7 +97,7 @@ class TextSide:
 
 
 def window_starts(length: int, size: int) -> list[int]:
-    """Return where windows of ``size`` start so that they cover ``length`` ids; the last one ends at the end.
+    """Return starts of windows of ``size`` that cover ``length`` ids; the last one ends at the end.
 
     Example:
         >>> window_starts(10, 4)
@@ -113,7 +113,7 @@ def window_starts(length: int, size: int) -> list[int]:
 
 
 def load_tokenizer(folder: Path, positions: int) -> Tokenizer:
-    """Return the checkpoint's tokenizer; the context is the smaller of its own limit and the model's ``positions``."""
+    """Load a checkpoint's tokenizer; the context is the smaller of its own limit and the model's ``positions``."""
     from transformers import AutoTokenizer
 
     if not any((folder / name).is_file() for name in VOCABULARIES):
@@ -129,7 +129,7 @@ def load_tokenizer(folder: Path, positions: int) -> Tokenizer:
 
 
 def _special_ids(inner: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return what the tokenizer puts around a text, found by looking, as tokenizers have no common way to tell."""
+    """Return what the tokenizer puts around a text, found by looking, as there is no common way to ask."""
     bare = inner("a", add_special_tokens=False)["input_ids"]
     framed = inner("a")["input_ids"]
     for start in range(len(framed) - len(bare) + 1):

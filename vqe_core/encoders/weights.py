@@ -1,4 +1,4 @@
-"""From a checkpoint's folder to a model on a device, without running any code of the checkpoint."""
+"""Loading of weights to a device, without running any code of the checkpoint."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def resolve_device(device: str) -> str:
-    """``"auto"`` becomes cuda, mps or cpu, the first there is; any torch device string passes.
+    """Resolve ``"auto"`` to cuda, mps or cpu, the first there is; any torch device string passes.
 
     Raises:
         InputError: the device is not on this machine.
@@ -45,7 +45,7 @@ def resolve_device(device: str) -> str:
 
 
 def resolve_dtype(dtype: str | torch.dtype) -> torch.dtype:
-    """``"auto"`` is float32 on every device, whatever the checkpoint's own: the same numbers everywhere.
+    """Resolve ``"auto"`` to float32 on every device, whatever the checkpoint's own: the same numbers everywhere.
 
     Raises:
         InputError: unknown name.
@@ -58,7 +58,7 @@ def resolve_dtype(dtype: str | torch.dtype) -> torch.dtype:
 
 @contextmanager
 def _no_bars() -> Iterator[None]:
-    """Loading takes seconds and its bars appear in pipes too; the setting is the user's again afterwards."""
+    """Hide the bars of transformers, which appear in pipes too; the setting is the user's again afterwards."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
@@ -71,7 +71,7 @@ def _no_bars() -> Iterator[None]:
 
 
 def load_model(checkpoint: Checkpoint, dtype: torch.dtype, device: str, *, model_class: Any = None) -> Any:
-    """Return the checkpoint's model in evaluation mode.
+    """Load the checkpoint's model in evaluation mode.
 
     Args:
         checkpoint: its files.

@@ -1,4 +1,4 @@
-"""Claims to English: the canonical wording and paraphrases, of the picture and of the sound."""
+"""Claims to English: the canonical wording and paraphrases, of the image and of the sound."""
 
 from collections.abc import Callable
 

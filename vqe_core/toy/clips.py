@@ -12,9 +12,9 @@ import numpy as np
 from vqe_core.errors import InputError
 from vqe_core.toy.captions import caption, sound_caption
 from vqe_core.toy.claims import full_claims
+from vqe_core.toy.drawing import draw_clip
 from vqe_core.toy.foils import Foil, graded_foils
-from vqe_core.toy.picture import draw_clip
-from vqe_core.toy.sound import play_event, play_ground
+from vqe_core.toy.synthesis import play_event, play_ground
 from vqe_core.toy.world import ABSENT, BACKGROUND, Heldout, check_attributes, num_events, sample_attributes
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class ToyClip:
         return len(self.waveform) / self.sampling_rate
 
     def captions(self, count: int, seed: int = 0) -> list[str]:
-        """Return ``count`` different true captions of the picture, the canonical one first."""
+        """Return ``count`` different true captions of the frames, the canonical one first."""
         claims, rng = full_claims(self.attributes), self._generator(seed)
         texts = dict.fromkeys([caption(claims)])
         for _ in range(100 * count):
@@ -83,7 +83,7 @@ def make_clip(
     """Make the clip of a seed: the same arguments give the same clip, bit for bit.
 
     Args:
-        seed: non-negative. What happens, the picture and the sound have a random stream each, so
+        seed: non-negative. What happens, the frames and the sound have a random stream each, so
             that neither the size nor the frame rate changes what happens.
         size: side of the frames, pixels.
         num_frames: at equal distances over the clip.
@@ -110,7 +110,7 @@ def make_clip(
 
 
 def write_clip(clip: ToyClip, path: str | Path, *, crf: int = 23) -> Path:
-    """Write a clip as mp4: H.264 pictures in 4:2:0, and AAC sound. Needs PyAV.
+    """Write a clip as mp4: H.264 video in 4:2:0, and AAC audio. Needs PyAV.
 
     Args:
         clip: of an even size.

@@ -47,11 +47,98 @@ from vqe_core.toy.world import sample_attributes
 from vqe_core.version import __version__
 
 METHODS: tuple[Method, ...] = ("joint", "tags")
+SCORE_TYPE = "EMScore(X,V)"
+TEACHING_MODEL = (
+    "The scores come from the toy model, a teaching model that knows nothing but coloured shapes. They show how the "
+    "metric behaves. They say nothing about real videos, and a real CLIP has another scale."
+)
+INTRO = (
+    "{captions} captions of {clips} drawn clips, scored with EMScore: right captions, captions with one to five things "
+    "wrong, and captions of another clip. Each clip has a colour and a shape that training never put together."
+)
+
+PACKAGES = ("torch", "transformers", "av", "numpy")
+# What the demo writes, the page to look at first.
+FILES = (
+    "report.html",
+    "summary.json",
+    "emscore.parquet",
+    "video_audio_similarity.parquet",
+    "rows.jsonl",
+    "clips",
+)
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """Result of the demo.
+
+    Attributes:
+        out: the folder, with the files named below and ``clips/*.mp4``.
+        sounds: right against shuffled sound, by each method.
+        severity, attributes: full_F by number of wrong attributes, and pairs won by attribute.
+        num_clips, num_rows, num_failed: clips, captions scored, and those of them without a score.
+        seconds: from start to the page.
+    """
+
+    out: Path
+    severity: tuple[SeverityRow, ...] = field(repr=False)
+    attributes: tuple[AttributeRow, ...] = field(repr=False)
+    sounds: tuple[SoundMethod, ...] = field(repr=False)
+    num_clips: int
+    num_rows: int
+    num_failed: int
+    seconds: float
+
+
+def run_demo(
+    out: str | os.PathLike[str], *, num_clips: int = 8, seed: int = 0, progress: bool | None = None
+) -> DemoResult:
+    """Make clips, score right and wrong captions of them, and write a table, a summary and a page.
+
+    Every file appears whole or not at all, the page last.
+
+    Args:
+        out: folder to write into; it is made.
+        num_clips: at least 1.
+        seed: non-negative; the same seed gives the same clips, captions, scores and page.
+        progress: bars: always (True), never (False), or on a terminal only (None).
+
+    Raises:
+        InputError: a number out of range.
+    """
+    for name, value, least in (("num_clips", num_clips, 1), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise InputError(f"{name} ({value!r}) must be a whole number of at least {least}")
+    begun = time.perf_counter()
+    run = _score_clips(Path(out), num_clips, seed, progress)
+    page = render_report(_make_report(run))
+    write_table(run.out / "rows.jsonl", run.columns())
+    scored = {**run.columns(), **report_to_columns(run.scores, run.scorer)}
+    write_table(run.out / "emscore.parquet", scored, run.scores.signature)
+    result = _summarise(run, time.perf_counter() - begun)
+    text = json.dumps(_summary(run, result, seed), indent=2, ensure_ascii=False) + "\n"
+    write_whole(run.out / "summary.json", lambda path: path.write_text(text, encoding="utf-8"))
+    write_whole(run.out / "report.html", lambda path: path.write_text(page, encoding="utf-8"))
+    return result
+
+
+def format_table(result: DemoResult) -> str:
+    """Format the result for the command line: scores by how much is wrong, and where the files are."""
+    lines = [f"{'caption':<18}{'captions':>9}{'mean full_F':>13}{'right one wins':>20}"]
+    for row in result.severity:
+        label = f"{row.num_wrong} wrong" if row.num_wrong else "right"
+        won = "" if row.share is None else f"{row.wins} of {row.pairs} ({row.share:.0%})"
+        lines.append(f"{label:<18}{len(row.values):>9}{format_score(row.mean):>13}{won:>20}".rstrip())
+    scored = f"{result.num_rows - result.num_failed} of {result.num_rows} captions of {result.num_clips} clips scored"
+    files = [f"  {result.out / name}" for name in FILES]
+    lines += ["", format_sounds(result.sounds)]
+    return "\n".join([*lines, "", TEACHING_MODEL, f"{scored} in {result.seconds:.1f} s. Open the first of:", *files])
 
 
 @dataclass(frozen=True)
 class SoundMethod:
-    """Result of one method over all clips.
+    """Similarities of one method for all clips.
 
     Attributes:
         name: of the method.
@@ -104,6 +191,16 @@ def score_sounds(out: Path, names: Sequence[str], *, progress: bool | None = Non
     return tuple(methods)
 
 
+def format_sounds(methods: Sequence[SoundMethod]) -> str:
+    """Format the table of sounds for the command line."""
+    lines = [f"{'sound':<18}{'right':>9}{'shuffled':>13}{'right one wins':>20}"]
+    for method in methods:
+        means = [math.fsum(values) / len(values) for values in (method.right, method.shuffled)]
+        won = f"{method.wins} of {len(method.right)}"
+        lines.append(f"{method.name:<18}{means[0]:>9.2f}{means[1]:>13.2f}{won:>20}")
+    return "\n".join(lines)
+
+
 def _method(name: str, own: Any, other: Any) -> SoundMethod:
     heard = own.details.get("tags", [None] * own.num_rows)
     return SoundMethod(
@@ -115,60 +212,6 @@ def _method(name: str, own: Any, other: Any) -> SoundMethod:
         numbers=own.calibration,
         signature=own.signature,
     )
-
-
-def format_sounds(methods: Sequence[SoundMethod]) -> str:
-    """Format them as the command line prints them."""
-    lines = [f"{'sound':<18}{'right':>9}{'shuffled':>13}{'right one wins':>20}"]
-    for method in methods:
-        means = [math.fsum(values) / len(values) for values in (method.right, method.shuffled)]
-        won = f"{method.wins} of {len(method.right)}"
-        lines.append(f"{method.name:<18}{means[0]:>9.2f}{means[1]:>13.2f}{won:>20}")
-    return "\n".join(lines)
-
-
-SCORE_TYPE = "EMScore(X,V)"
-TEACHING_MODEL = (
-    "The scores come from the toy model, a teaching model that knows nothing but coloured shapes. They show how the "
-    "metric behaves. They say nothing about real videos, and a real CLIP has another scale."
-)
-INTRO = (
-    "{captions} captions of {clips} drawn clips, scored with EMScore: right captions, captions with one to five things "
-    "wrong, and captions of another clip. Each clip has a colour and a shape that training never put together."
-)
-
-# What the demo writes, the page to look at first.
-PACKAGES = ("torch", "transformers", "av", "numpy")
-FILES = (
-    "report.html",
-    "summary.json",
-    "emscore.parquet",
-    "video_audio_similarity.parquet",
-    "rows.jsonl",
-    "clips",
-)
-
-
-@dataclass(frozen=True)
-class DemoResult:
-    """Result of the demo.
-
-    Attributes:
-        out: the folder, with the files named below and ``clips/*.mp4``.
-        sounds: right against shuffled sound, by each method.
-        severity, attributes: full_F by number of wrong attributes, and pairs won by attribute.
-        num_clips, num_rows, num_failed: clips, captions scored, and those of them without a score.
-        seconds: from start to the page.
-    """
-
-    out: Path
-    severity: tuple[SeverityRow, ...] = field(repr=False)
-    attributes: tuple[AttributeRow, ...] = field(repr=False)
-    sounds: tuple[SoundMethod, ...] = field(repr=False)
-    num_clips: int
-    num_rows: int
-    num_failed: int
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +232,7 @@ class _Run:
         return [None if math.isnan(value) else value for value in column]
 
     def columns(self) -> dict[str, list[Any]]:
-        """Return what each row of the table is about."""
+        """Return the columns that identify the rows of the table."""
         return {
             "video_path": [self.names[c.clip] for c in self.captions],
             "candidate": [c.text for c in self.captions],
@@ -197,51 +240,6 @@ class _Run:
             "wrong": [list(c.wrong) for c in self.captions],
             "num_wrong": [len(c.wrong) for c in self.captions],
         }
-
-
-def run_demo(
-    out: str | os.PathLike[str], *, num_clips: int = 8, seed: int = 0, progress: bool | None = None
-) -> DemoResult:
-    """Make clips, score right and wrong captions of them, and write a table, a summary and a page.
-
-    Every file appears whole or not at all, the page last.
-
-    Args:
-        out: folder to write into; it is made.
-        num_clips: at least 1.
-        seed: non-negative; the same seed gives the same clips, captions, scores and page.
-        progress: bars: always (True), never (False), or on a terminal only (None).
-
-    Raises:
-        InputError: a number out of range.
-    """
-    for name, value, least in (("num_clips", num_clips, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InputError(f"{name} ({value!r}) must be a whole number of at least {least}")
-    begun = time.perf_counter()
-    run = _score_clips(Path(out), num_clips, seed, progress)
-    page = render_report(_make_report(run))
-    write_table(run.out / "rows.jsonl", run.columns())
-    scored = {**run.columns(), **report_to_columns(run.scores, run.scorer)}
-    write_table(run.out / "emscore.parquet", scored, run.scores.signature)
-    result = _summarise(run, time.perf_counter() - begun)
-    text = json.dumps(_summary(run, result, seed), indent=2, ensure_ascii=False) + "\n"
-    write_whole(run.out / "summary.json", lambda path: path.write_text(text, encoding="utf-8"))
-    write_whole(run.out / "report.html", lambda path: path.write_text(page, encoding="utf-8"))
-    return result
-
-
-def format_table(result: DemoResult) -> str:
-    """Format what the command line prints: scores by how much is wrong, and where the files are."""
-    lines = [f"{'caption':<18}{'captions':>9}{'mean full_F':>13}{'right one wins':>20}"]
-    for row in result.severity:
-        label = f"{row.num_wrong} wrong" if row.num_wrong else "right"
-        won = "" if row.share is None else f"{row.wins} of {row.pairs} ({row.share:.0%})"
-        lines.append(f"{label:<18}{len(row.values):>9}{format_score(row.mean):>13}{won:>20}".rstrip())
-    scored = f"{result.num_rows - result.num_failed} of {result.num_rows} captions of {result.num_clips} clips scored"
-    files = [f"  {result.out / name}" for name in FILES]
-    lines += ["", format_sounds(result.sounds)]
-    return "\n".join([*lines, "", TEACHING_MODEL, f"{scored} in {result.seconds:.1f} s. Open the first of:", *files])
 
 
 def _score_clips(out: Path, num_clips: int, seed: int, progress: bool | None) -> _Run:
@@ -287,8 +285,8 @@ def _make_report(run: _Run) -> Report:
         captions = []
         for row, entry in ((row, run.captions[row]) for row in rows):
             scores = {metric: values[row] for metric, values in by_metric.items()}
-            evidence, note = seen.evidence.get(entry.text), run.scores.messages[row]
-            captions.append(ReportCaption(entry.text, entry.kind, entry.wrong, scores, evidence, note))
+            evidence, message = seen.evidence.get(entry.text), run.scores.messages[row]
+            captions.append(ReportCaption(entry.text, entry.kind, entry.wrong, scores, evidence, message))
         heard = f"its sound, which EMScore does not hear: {run.clips[i].sound_caption()}"
         videos.append(ReportVideo(name, seen.frames, seen.timestamps, tuple(captions), note=heard))
     intro = INTRO.format(captions=len(run.captions), clips=len(run.clips))

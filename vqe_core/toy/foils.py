@@ -18,7 +18,7 @@ class Foil:
 
     @property
     def severity(self) -> int:
-        """Number of attributes that are wrong."""
+        """Number of wrong attributes."""
         return len(self.wrong)
 
 

@@ -1,4 +1,4 @@
-"""Scores captions of the toy world with a model on disk, through the real classes and kernels."""
+"""A judge of toy captions: a model on disk, through the real classes and kernels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Captions of each clip of the demo: right captions, and wrong ones of every degree."""
+"""Captions of the demo: right ones of each clip, and wrong ones of every degree."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class DemoCaption:
 
 
 def demo_captions(number: int, clip: ToyClip, seed: int = 0) -> list[DemoCaption]:
-    """Captions of a clip: right ones, one wrong in each attribute, ever more wrong ones, and an unrelated one."""
+    """Make captions of a clip: right ones, one wrong in each attribute, ever more wrong ones, and an unrelated one."""
     plain, *others = clip.captions(NUM_WORDINGS, seed)
     claims = full_claims(clip.attributes)
     graded = clip.foils(seed)
@@ -45,6 +45,6 @@ def demo_captions(number: int, clip: ToyClip, seed: int = 0) -> list[DemoCaption
 
 
 def explained_captions(captions: list[DemoCaption], number: int) -> list[str]:
-    """Return, of a clip's captions, the right one and a foil in which one attribute is wrong, another for each clip."""
+    """Return a clip's right captions and a foil with one wrong attribute, another for each clip."""
     attribute = EXPLAINED[number % len(EXPLAINED)]
     return [c.text for c in captions if c.kind == "right" or (c.kind == "foil" and c.wrong == (attribute,))]

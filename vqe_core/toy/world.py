@@ -66,7 +66,7 @@ Heldout = Literal["exclude", "only"] | None
 
 
 def is_heldout(colour: int, shape: int) -> bool:
-    """Say whether this (colour, shape) pair is kept out of every training picture and caption.
+    """Tell whether this (colour, shape) pair is kept out of every training image and caption.
 
     Eight of the 64 pairs are: one shape for each colour and one colour for each shape.
     """

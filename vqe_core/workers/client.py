@@ -234,8 +234,8 @@ class DecodeWorker:
         with self._clock() as deadline:
             _, reply, payload, worn = child.receive(deadline)
             if reply is Reply.PIECE:
-                remark, placement = payload
-                payload = remark, child.copy(placement)
+                label, placement = payload
+                payload = label, child.copy(placement)
                 child.send((Request.CREDIT, number), deadline)
                 return reply, payload
         self._job = None
@@ -371,11 +371,11 @@ def read_audio_in(
     rate, start = 0, 0.0
     warnings: tuple[str, ...] = ()
     with contextlib.closing(worker.pieces("sound", source, limits)) as job:
-        for remark, content in job:
-            if remark is None:
+        for label, content in job:
+            if label is None:
                 warnings = content
                 continue
-            first, shape, rate, start = remark
+            first, shape, rate, start = label
             if first == 0:
                 waveform = np.empty(shape, dtype=np.float32)
             waveform.reshape(-1)[first : first + len(content)] = content

@@ -169,8 +169,8 @@ def _serve(requests: int, replies: int, memory: int, memory_bytes: int) -> None:
     slots = SlotWriter(memory, inbox.credits)
     job = Job(-1, "", None, None, ())
 
-    def send(remark: Any, array: np.ndarray) -> None:
-        write_message(replies, (job.number, Reply.PIECE, (remark, slots.put(array)), False))
+    def send(label: Any, array: np.ndarray) -> None:
+        write_message(replies, (job.number, Reply.PIECE, (label, slots.put(array)), False))
 
     answerer = Answerer(send, limit)
     write_message(replies, (job.number, Reply.READY, None, False))

@@ -102,17 +102,17 @@ def test_an_encoder_gives_the_same_embeddings_from_small_batches(clip_folder):
     unload_encoders()
     encoder: Any = load_image_text_encoder(clip_folder, device="cpu")
     pixels = np.random.default_rng(0).integers(0, 256, (5, 40, 50, 3), dtype=np.uint8)
-    images = torch.stack([encoder.prepare_image(picture) for picture in pixels])
+    images = torch.stack([encoder.prepare_image(image) for image in pixels])
     texts = ["a red cat", "the dog runs", "ball", "a big house"]
     whole, written = encoder.embed_images(images), encoder.embed_texts(texts)
-    pictures = SmallMemory(encoder.image_tower, room=2)
+    tower = SmallMemory(encoder.vision_tower, room=2)
     windows = SmallMemory(encoder._embed_windows, room=1)
-    object.__setattr__(encoder, "image_tower", pictures)
+    object.__setattr__(encoder, "vision_tower", tower)
     object.__setattr__(encoder, "_embed_windows", windows)
     with pytest.warns(UserWarning, match="batches are halved"):
         parts, written_apart = encoder.embed_images(images), encoder.embed_texts(texts)
     unload_encoders()
-    assert pictures.sizes == [5, 2, 2, 1]
+    assert tower.sizes == [5, 2, 2, 1]
     assert windows.sizes == [4, 2, 1, 1, 1, 1]
     assert torch.allclose(parts, whole, atol=1e-6)
     for one, other in zip(written, written_apart, strict=True):

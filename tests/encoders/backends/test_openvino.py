@@ -29,7 +29,7 @@ def openvino():
 
 def prepared(encoder: Any, count: int) -> torch.Tensor:
     pixels = np.random.default_rng(0).integers(0, 256, (count, 40, 50, 3), dtype=np.uint8)
-    return torch.stack([encoder.prepare_image(picture) for picture in pixels])
+    return torch.stack([encoder.prepare_image(image) for image in pixels])
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
@@ -82,7 +82,7 @@ def test_a_forked_process_is_told_and_does_not_hang(openvino, clip_folder):
     child = os.fork()
     if child == 0:
         try:
-            encoder.image_tower(images)  # type: ignore[attr-defined]
+            encoder.vision_tower(images)  # type: ignore[attr-defined]
         except InputError as error:
             os.write(writing, str(error).encode())
         finally:
@@ -110,7 +110,7 @@ def test_both_metrics_score_with_it(openvino):
     assert result["signature"]["backend"] == "openvino"
 
 
-def test_a_joint_space_has_no_such_pictures():
+def test_a_joint_space_has_no_such_images():
     with pytest.raises(InputError, match=re.escape("use backend='torch', or method 'tags' or 'description'")):
         VideoAudioSimilarity(hf_clip="toy", method="joint", backend="openvino").compute(
             videos=[np.zeros((4, 64, 64, 3), np.uint8)], audios=[{"array": np.zeros(8000), "sampling_rate": 8000}]

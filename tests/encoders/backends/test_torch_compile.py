@@ -13,7 +13,7 @@ from tests import tiny
 from tests.encoders.backends.test_openvino import prepared
 from tests.required import required_program
 from vqe_core.encoders import load_image_text_encoder, unload_encoders
-from vqe_core.encoders.backends.torch_compile import CompiledImages
+from vqe_core.encoders.backends.torch_compile import CompiledVisionTower
 from vqe_core.errors import InputError
 from vqe_core.scorers.emscore.scorer import EMScore
 from vqe_core.scorers.video_audio.scorer import VideoAudioSimilarity
@@ -72,7 +72,7 @@ def test_many_models_are_compiled_in_one_process(compiler):
     for width in range(1, 11):  # torch's limit is 8 for one piece of code
         tower = Tower(width)
         with torch.inference_mode():
-            found = CompiledImages.compile(tower, images[:1])(images)
+            found = CompiledVisionTower.compile(tower, images[:1])(images)
         assert torch.allclose(found, tower(images))
 
 
@@ -85,7 +85,7 @@ def test_a_forked_process_is_told_and_does_not_hang(compiler, clip_folder):
     child = os.fork()
     if child == 0:
         try:
-            encoder.image_tower(images)
+            encoder.vision_tower(images)
         except InputError as error:
             os.write(writing, str(error).encode())
         finally:
@@ -109,7 +109,7 @@ def test_what_cannot_be_compiled_says_what_is_missing(clip_folder, monkeypatch):
         load_image_text_encoder(clip_folder, "cpu", backend="compile")
 
 
-def test_a_joint_space_has_no_such_pictures():
+def test_a_joint_space_has_no_such_images():
     with pytest.raises(InputError, match="backend 'compile' encodes images of image-text models only"):
         VideoAudioSimilarity(hf_clip="toy", method="joint", backend="compile").compute(
             videos=[np.zeros((4, 64, 64, 3), np.uint8)], audios=[{"array": np.zeros(8000), "sampling_rate": 8000}]

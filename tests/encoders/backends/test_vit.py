@@ -1,4 +1,4 @@
-"""The rebuilt image tower gives what the real classes of transformers give, or steps aside."""
+"""The rebuilt vision tower gives what the real classes of transformers give, or steps aside."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from transformers import AutoModel, CLIPConfig, CLIPModel
 from transformers.models.clip.modeling_clip import CLIPEncoderLayer
 
 from tests import tiny
-from vqe_core.encoders.backends import PlainImages, build_towers
 from vqe_core.encoders.backends import linear as linear_kernels
+from vqe_core.encoders.backends.towers import PlainVisionTower, build_towers
 from vqe_core.encoders.backends.vit import UnknownStructureError, VisionTower, check_structure
 from vqe_core.encoders.image_processing import Preprocessing
 from vqe_core.errors import ModelError
@@ -30,8 +30,8 @@ def images(count: int, size: int = 32) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def unit(pictures: Any, batch: torch.Tensor) -> torch.Tensor:
-    return normalize(pictures(batch).float(), dim=-1)
+def unit(tower: Any, batch: torch.Tensor) -> torch.Tensor:
+    return normalize(tower(batch).float(), dim=-1)
 
 
 @pytest.fixture(scope="module", params=FAMILIES, ids=lambda family: family.__name__)
@@ -50,7 +50,7 @@ def altered_clip(folder: Any, **vision: Any) -> Any:
 def test_every_family_is_the_same_to_rounding(folder, kernel):
     if kernel == "onednn" and not linear_kernels._has_onednn(torch.float32):
         pytest.skip("this torch has no oneDNN layers on this machine")
-    own = unit(PlainImages(AutoModel.from_pretrained(folder).eval(), PREPROCESSING), images(5))
+    own = unit(PlainVisionTower(AutoModel.from_pretrained(folder).eval(), PREPROCESSING), images(5))
     with torch.inference_mode():
         tower = VisionTower(AutoModel.from_pretrained(folder), PREPROCESSING, torch.float32, kernel)
     assert (unit(tower, images(5)) - own).abs().max() < 1e-5
@@ -59,7 +59,7 @@ def test_every_family_is_the_same_to_rounding(folder, kernel):
 
 @pytest.mark.parametrize("activation", ["gelu", "silu", "relu", "gelu_pytorch_tanh", "quick_gelu"])
 def test_every_activation_is_the_models(clip_folder, activation):
-    own = unit(PlainImages(altered_clip(clip_folder, hidden_act=activation), PREPROCESSING), images(4))
+    own = unit(PlainVisionTower(altered_clip(clip_folder, hidden_act=activation), PREPROCESSING), images(4))
     with torch.inference_mode():
         tower = VisionTower(altered_clip(clip_folder, hidden_act=activation), PREPROCESSING, torch.float32, "torch")
     assert (unit(tower, images(4)) - own).abs().max() < 1e-5
@@ -68,7 +68,7 @@ def test_every_activation_is_the_models(clip_folder, activation):
 def test_other_layers_and_normalisations(clip_folder):
     preprocessing = Preprocessing(32, (32, 32), mean=(0.0, 0.5, 0.9), std=(1.0, 0.5, 0.1), scale=1 / 127)
     change = {"num_hidden_layers": 1, "patch_size": 16, "layer_norm_eps": 1e-3}
-    own = unit(PlainImages(altered_clip(clip_folder, **change), preprocessing), images(4))
+    own = unit(PlainVisionTower(altered_clip(clip_folder, **change), preprocessing), images(4))
     with torch.inference_mode():
         tower = VisionTower(altered_clip(clip_folder, **change), preprocessing, torch.float32, "torch")
     assert (unit(tower, images(4)) - own).abs().max() < 1e-5
@@ -90,18 +90,18 @@ def test_the_models_weights_are_freed_and_texts_still_work(clip_folder):
     towers = build(model)
     gc.collect()
     assert [reference() for reference in gone] == [None] * 3
-    assert isinstance(towers.image_tower, VisionTower)
+    assert isinstance(towers.vision_tower, VisionTower)
     assert not hasattr(towers.model, "vision_model")
     assert towers.model.get_text_features(input_ids=torch.tensor([[1, 2, 3]])).pooler_output.shape == (1, 16)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_computes_in_it_and_is_near(clip_folder, dtype):
-    own = unit(PlainImages(AutoModel.from_pretrained(clip_folder).eval(), PREPROCESSING), images(4))
+    own = unit(PlainVisionTower(AutoModel.from_pretrained(clip_folder).eval(), PREPROCESSING), images(4))
     towers = build(AutoModel.from_pretrained(clip_folder), dtype=dtype)
     with torch.inference_mode():
-        assert towers.image_tower(images(4)).dtype == dtype
-    assert (unit(towers.image_tower, images(4)) - own).abs().max() < 0.05
+        assert towers.vision_tower(images(4)).dtype == dtype
+    assert (unit(towers.vision_tower, images(4)) - own).abs().max() < 0.05
     assert towers.model.dtype == dtype
 
 
@@ -136,7 +136,7 @@ def test_an_unknown_structure_is_seen_before_anything_is_taken_apart(clip_folder
         check_structure(model)
     if change is not missing_tower:
         towers = build(model)
-        assert isinstance(towers.image_tower, PlainImages)
+        assert isinstance(towers.vision_tower, PlainVisionTower)
         assert hasattr(towers.model, "vision_model")
 
 
@@ -153,14 +153,16 @@ def test_a_model_that_computes_otherwise_keeps_its_own_forward(clip_folder):
         model.vision_model.encoder.layers[0].__class__ = HalvedLayer
     check_structure(models[0])
     towers = build(models[0], again=models[1])
-    assert isinstance(towers.image_tower, PlainImages)
-    assert torch.equal(unit(towers.image_tower, images(3)), unit(PlainImages(models[2], PREPROCESSING), images(3)))
+    assert isinstance(towers.vision_tower, PlainVisionTower)
+    assert torch.equal(
+        unit(towers.vision_tower, images(3)), unit(PlainVisionTower(models[2], PREPROCESSING), images(3))
+    )
 
 
-def test_pictures_of_another_size_are_refused(clip_folder):
+def test_images_of_another_size_are_refused(clip_folder):
     towers = build(AutoModel.from_pretrained(clip_folder))
     with pytest.raises(ModelError, match="prepared as \\(3, 48, 48\\), but the model takes 32 x 32"):
-        towers.image_tower(images(2, size=48))
+        towers.vision_tower(images(2, size=48))
 
 
 @pytest.mark.slow
@@ -170,7 +172,7 @@ def test_a_full_size_model_is_the_same_to_rounding(kernel):
         pytest.skip("this torch has no oneDNN layers on this machine")
     model = tiny._random_weights(CLIPModel(CLIPConfig()), seed=0)
     preprocessing = Preprocessing(224, (224, 224))
-    own = unit(PlainImages(model, preprocessing), images(3, size=224))
+    own = unit(PlainVisionTower(model, preprocessing), images(3, size=224))
     with torch.inference_mode():
         tower = VisionTower(model, preprocessing, torch.float32, kernel)
     assert (unit(tower, images(3, size=224)) - own).abs().max() < 1e-5

@@ -1,4 +1,4 @@
-"""Smaller batches where memory runs out."""
+"""The batch size: smaller where memory runs out, larger where that is faster."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class BackOff:
     limit: int | None = None
 
     def run(self, encode: Callable[[Any], Any], items: Any) -> list[Any]:
-        """``encode`` of ``items`` in one part, or in as many as memory needs.
+        """Encode ``items`` in one part, or in as many as memory needs.
 
         Args:
             encode: a batch to its result; a row's result must not depend on its batch.
@@ -83,16 +83,16 @@ class BackOff:
             torch.cuda.empty_cache()
 
 
-USUAL = 32  # on two cores of a CPU, larger batches were no faster
+USUAL = 32  # larger batches were no faster on two cores of a CPU
 MOST = 512  # prepared images of 224 x 224 then take 77 MB
-PAYS = 1.1  # how much faster, a image, a batch of twice the size must be
+PAYS = 1.1  # how much faster, per image, a batch of twice the size must be
 
 
 def best_batch_size(seconds: Callable[[int], float]) -> int:
-    """Return the batch size beyond which larger ones hardly are faster.
+    """Find the batch size beyond which larger ones are hardly faster.
 
     Args:
-        seconds: how long a batch of so many images takes; may run out of memory.
+        seconds: how long a batch of that many images takes; may run out of memory.
 
     Returns:
         ``USUAL`` times a power of two, at most ``MOST``.

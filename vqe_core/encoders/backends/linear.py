@@ -19,9 +19,9 @@ from vqe_core.runtime import own_precision
 
 Kernel = Literal["torch", "onednn"]
 
-# Below this many weights a layer takes microseconds, and measuring would cost more than it brings.
+# A layer of fewer weights takes microseconds: measuring would cost more than it brings.
 SMALLEST_MEASURED = 2**19
-# Near a tie torch's own kernel stays, so that noise does not change from run to run which one is used.
+# Near a tie torch's own kernel stays, so that noise does not change the choice from run to run.
 CLEARLY_FASTER = 1.15
 MEASURED_ROWS = 256
 # Time of the thread alone where the system counts it finely.
@@ -45,16 +45,16 @@ class TorchLinear(nn.Module):
     bias: Tensor | None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (..., in) -> (..., out)."""
+        """Map (..., in) to (..., out)."""
         return F.linear(x, self.weight, self.bias)
 
     def activated(self, x: Tensor, activation: str) -> Tensor:
-        """``forward``, then ``"silu"`` or ``"gelu"``."""
+        """Apply ``forward``, then ``"silu"`` or ``"gelu"``."""
         y = self(x)
         return F.silu(y, inplace=True) if activation == "silu" else F.gelu(y)
 
     def added_to(self, residual: Tensor, x: Tensor) -> Tensor:
-        """``residual`` + ``forward(x)``; ``residual`` may be overwritten."""
+        """Return ``residual`` + ``forward(x)``; ``residual`` may be overwritten."""
         if self.bias is None or torch.jit.is_tracing():
             return residual + self(x)
         # In place: no copy of the bias, and no second pass over the rows.
@@ -63,7 +63,7 @@ class TorchLinear(nn.Module):
 
 
 class PackedLinear(nn.Linear):
-    """The same by oneDNN, with weights laid out for it once; for the CPU and inference only."""
+    """y = x W^T + b by oneDNN, with weights laid out for it once; for inference on the CPU only."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         nn.Module.__init__(self)
@@ -82,21 +82,21 @@ class PackedLinear(nn.Linear):
         return self.offset
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (..., in) -> (..., out)."""
+        """Map (..., in) to (..., out)."""
         return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.offset, "none", [], "")
 
     def activated(self, x: Tensor, activation: str) -> Tensor:
-        """``forward``, then ``"silu"`` or ``"gelu"``, in one pass."""
+        """Apply ``forward``, then ``"silu"`` or ``"gelu"``, in one pass."""
         name = "swish" if activation == "silu" else "gelu"
         return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.offset, name, [], "none")
 
     def added_to(self, residual: Tensor, x: Tensor) -> Tensor:
-        """``residual`` + ``forward(x)``, in one pass."""
+        """Return ``residual`` + ``forward(x)``, in one pass."""
         return torch.ops.mkldnn._linear_pointwise.binary(x, residual, self.packed, self.offset, "add")
 
 
 def linear(weight: Tensor, bias: Tensor | None, kernel: Kernel) -> TorchLinear | PackedLinear:
-    """Return a linear layer by ``kernel``."""
+    """Make a linear layer by ``kernel``."""
     return PackedLinear(weight, bias) if kernel == "onednn" else TorchLinear(weight, bias)
 
 
@@ -110,7 +110,7 @@ def pack_linears(module: nn.Module) -> None:
 
 
 def choose_kernel(sizes: tuple[int, int], dtype: torch.dtype, device: str) -> Kernel:
-    """Return the kernel for a model whose largest linear layers map ``sizes`` to each other.
+    """Choose the kernel for a model whose largest linear layers map ``sizes`` to each other.
 
     Args:
         sizes: hidden and intermediate size of the transformer.
@@ -138,7 +138,7 @@ def _has_onednn(dtype: torch.dtype) -> bool:
 
 
 def _agrees(dtype: torch.dtype) -> bool:
-    """Tell whether every form of a packed layer does what its name says, on a small layer."""
+    """Check on a small layer that every form of a packed layer does what its name says."""
     generator = torch.Generator().manual_seed(0)
     weight, x, residual = (torch.randn(n, 64, generator=generator).to(dtype) for n in (64, 8, 8))
     bias = weight[0].clone()
@@ -153,7 +153,7 @@ def _agrees(dtype: torch.dtype) -> bool:
 
 @cache
 def _measured(sizes: tuple[int, int]) -> Kernel:
-    """Find the faster kernel on the two large layers of a block, by one thread's own time, whatever else runs."""
+    """Return the faster kernel on a block's two large layers, by one thread's own time: other load cannot sway it."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -166,7 +166,7 @@ def _measured(sizes: tuple[int, int]) -> Kernel:
 @torch.inference_mode()
 @own_precision()
 def _seconds(sizes: tuple[int, int], rounds: int = 3) -> dict[Kernel, float]:
-    """Shortest seconds of each kernel, the layers' times added; in turn, so that a slow moment falls on both."""
+    """Time each kernel: the layers' shortest seconds, added; in turn, so that a slow moment falls on both."""
     generator = torch.Generator().manual_seed(0)
     total: dict[Kernel, float] = {"torch": 0.0, "onednn": 0.0}
     for columns, rows in (sizes, sizes[::-1]):

@@ -1,4 +1,4 @@
-"""The image tower by OpenVINO, an optional package, whose numbers are its own."""
+"""The vision tower by OpenVINO, an optional package. Its numbers are its own."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from vqe_core.errors import InputError, MissingPackageError
 from vqe_core.runtime import check_not_forked
 
-# Name of each dtype as a precision hint, and as the processor's capability.
+# Of each dtype, the name as a precision hint and as a capability of the CPU.
 PRECISIONS = {torch.float32: ("f32", "FP32"), torch.bfloat16: ("bf16", "BF16"), torch.float16: ("f16", "FP16")}
 
 
 @dataclass(frozen=True)
-class OpenVinoImages:
+class OpenVinoVisionTower:
     """uint8 images (B, 3, h, w) -> pooled float32 (B, D), of any batch size."""
 
     request: Any = field(repr=False)
@@ -28,7 +28,7 @@ class OpenVinoImages:
     process: int = field(default_factory=os.getpid, repr=False)
 
     @classmethod
-    def convert(cls, tower: nn.Module, example: Tensor, dtype: torch.dtype) -> OpenVinoImages:
+    def convert(cls, tower: nn.Module, example: Tensor, dtype: torch.dtype) -> OpenVinoVisionTower:
         """Compile ``tower`` for this CPU.
 
         Args:
@@ -66,7 +66,7 @@ class OpenVinoImages:
         return cls(compiled.create_infer_request())
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return uint8 (B, 3, h, w) -> float32 (B, D)."""
+        """Embed uint8 (B, 3, h, w) as float32 (B, D)."""
         check_not_forked(self.process, "backend 'openvino'")
         with self.lock:  # a request holds one batch at a time
             outputs = self.request.infer([images.contiguous().numpy()])
@@ -74,9 +74,9 @@ class OpenVinoImages:
 
 
 def _convert(tower: nn.Module, example: Tensor) -> Any:
-    """Return the traced tower as an OpenVINO model with a free batch size.
+    """Convert the tower to an OpenVINO model with a free batch size.
 
-    By the front end itself: ``openvino.convert_model`` does the same and reports each conversion to its makers.
+    By the front end itself, as ``openvino.convert_model`` reports each conversion to its makers.
     """
     from openvino import PartialShape, Type
     from openvino.frontend import FrontEndManager

@@ -1,4 +1,4 @@
-"""The image tower compiled by torch: fused kernels made for this device, whose numbers are their own."""
+"""The vision tower compiled by torch: fused kernels for this device. Their numbers are their own."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from vqe_core.runtime import check_not_forked
 
 
 @dataclass(frozen=True)
-class CompiledImages:
+class CompiledVisionTower:
     """uint8 images (B, 3, h, w) -> pooled (B, D), of any batch size."""
 
     compiled: Any = field(repr=False)
     process: int = field(default_factory=os.getpid, repr=False)
 
     @classmethod
-    def compile(cls, tower: nn.Module, example: Tensor) -> CompiledImages:
+    def compile(cls, tower: nn.Module, example: Tensor) -> CompiledVisionTower:
         """Compile ``tower`` for the device of ``example``; on a CPU that takes a minute.
 
         Args:
@@ -49,14 +49,14 @@ class CompiledImages:
         return cls(compiled)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return uint8 (B, 3, h, w) -> (B, D) in the tower's dtype."""
+        """Embed uint8 (B, 3, h, w) as (B, D) in the tower's dtype."""
         check_not_forked(self.process, "backend 'compile'")
         pooled: Tensor = self.compiled(images)
         return pooled
 
 
 def _own_function(tower: nn.Module) -> Callable[[Tensor], Tensor]:
-    """``tower`` as a function with code of its own: torch compiles one piece of code for a few models only."""
+    """Wrap ``tower`` in a function with code of its own: torch compiles one piece of code for a few models only."""
 
     def forward(images: Tensor) -> Tensor:
         pooled: Tensor = tower(images)

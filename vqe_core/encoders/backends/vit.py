@@ -1,7 +1,7 @@
-"""The image tower of CLIP-type models, computing what their own forward does with less work.
+"""The vision transformer of CLIP-type models, computing what their own forward does with less work.
 
-Pixels are normalised inside the patch embedding, queries, keys and values come from one matrix product, and the
-last layer computes only the class token, which is all that is read of it. Each step is exact but for float rounding.
+Normalisation is folded into the patch embedding, queries, keys and values come from one matrix product, and the last
+layer computes only the class token, all that is read of it. Each step is exact but for float rounding.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ MLP_PARTS = {"activation_fn", "fc1", "fc2"}
 
 
 class UnknownStructureError(ModelError):
-    """A model is not built as this file expects; its own forward serves instead."""
+    """A model whose structure is not the expected one; its own forward serves instead."""
 
 
 class VisionTower(nn.Module):
     """uint8 images (B, 3, h, w) -> projected class token (B, D), as ``get_image_features`` pools it.
 
-    Takes the weights out of ``model``, layer by layer, so that they are never held twice: the model's own image
-    tower is gone afterwards.
+    Takes the weights out of ``model`` layer by layer, so that they are never held twice: its own vision tower is gone
+    afterwards.
 
     Args:
         model: CLIP-type, float32, on the CPU; its parts must have passed ``check_structure``.
@@ -62,7 +62,7 @@ class VisionTower(nn.Module):
     positions: Tensor
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return uint8 (B, 3, h, w) -> (B, D) in the tower's dtype."""
+        """Embed uint8 (B, 3, h, w) as (B, D) in the tower's dtype."""
         hidden = self.before(self._embedded(images))
         for block in self.blocks[:-1]:
             hidden = block(hidden)
@@ -103,7 +103,7 @@ class Block(nn.Module):
         self.down = _linear(mlp.fc2.weight / factor, mlp.fc2.bias, dtype, kernel)
 
     def forward(self, hidden: Tensor, only_class: bool = False) -> Tensor:
-        """Return (B, N, D) -> (B, N, D), or (B, 1, D) of the class token alone; ``hidden`` may be overwritten."""
+        """Map (B, N, D) to (B, N, D), or to (B, 1, D) of the class token alone; may overwrite ``hidden``."""
         rows, tokens, width = hidden.shape
         qkv = self.qkv(self.norm1(hidden)).view(rows, tokens, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind()
@@ -124,7 +124,7 @@ def _linear(weight: Tensor, bias: Tensor, dtype: torch.dtype, kernel: Kernel) ->
 def _folded_patches(
     embeddings: Any, preprocessing: Preprocessing, dtype: torch.dtype, kernel: Kernel
 ) -> tuple[TorchLinear | PackedLinear, Tensor]:
-    """Return the patch embedding as a product with pixels around zero, and what is added to every position after it."""
+    """Return the patch embedding as a product with pixels around zero, and what is added to each position after it."""
     own = embeddings.patch_embedding.weight.detach()
     mean, std = (torch.tensor(values)[:, None, None] for values in (preprocessing.mean, preprocessing.std))
     weight = own * (preprocessing.scale / std)

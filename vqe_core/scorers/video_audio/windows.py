@@ -1,4 +1,4 @@
-"""Picture and sound side by side in time: embeddings window by window, and the profile they give."""
+"""Images and audio side by side in time: embeddings window by window, and the profile they give."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Drawing: attributes to frames, by arithmetic on signed distances.
 
-Coordinates are fractions of the picture side, y points down. Everything random about an event is
+Coordinates are fractions of the image's side, y points down. Everything random about an event is
 drawn once in ``stage_event``, so that a clip looks the same at every size and frame rate.
 """
 
@@ -58,7 +58,7 @@ def draw_clip(
     Args:
         attributes: int (2, 7).
         rng: textures, places, shades, noise.
-        size: side of the square picture, pixels.
+        size: side of the square image, pixels.
         num_frames: at equal distances; two events share them equally.
 
     Returns:
@@ -157,7 +157,7 @@ def _centres(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _local(centre: np.ndarray, stage: Stage, progress: np.ndarray, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pixel coordinates (T, 1, S) and (T, S, 1) as seen from one object, in radii."""
+    """Return pixel coordinates (T, 1, S) and (T, S, 1) as seen from one object, in radii."""
     place = (centre + stage.travel * (2 * progress[:, None] - 1)).astype(np.float32)  # (T, 2)
     x = (pixels[None, None, :] - place[:, 0, None, None]) / np.float32(stage.radius)
     y = (pixels[None, :, None] - place[:, 1, None, None]) / np.float32(stage.radius)
@@ -174,7 +174,7 @@ def _turned(x: np.ndarray, y: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray
 
 
 def _speed_lines(x: np.ndarray, y: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """Distance to three strokes behind a moving object: they make direction visible in one frame."""
+    """Return the distance to three strokes behind a moving object: they make direction visible in one frame."""
     behind, aside = -(x * step[0] + y * step[1]), x * step[1] + y * step[0]
     stroke = np.minimum(np.minimum(abs(aside), abs(aside - 0.55)), abs(aside + 0.55)) - 0.12
     return np.maximum(np.maximum(stroke, 1.1 - behind), behind - 2.1)

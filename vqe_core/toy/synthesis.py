@@ -50,7 +50,7 @@ def play_ground(background: int, num_samples: int, sampling_rate: int, rng: np.r
 
 
 def _held(since: np.ndarray) -> np.ndarray:
-    """Envelope of a blown note: 20 ms attack, quiet again after 260 ms."""
+    """Return the envelope of a blown note: 20 ms attack, quiet again after 260 ms."""
     return np.clip(since / 0.02, 0, 1) * np.clip((0.26 - since) / 0.03, 0, 1)
 
 
