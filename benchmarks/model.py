@@ -29,6 +29,16 @@ def captions(count: int, seed: int = 0) -> list[str]:
 
 def vit_b_32(folder: Path) -> Path:
     """Return the folder of the checkpoint, made once: ``CLIPConfig()`` of transformers, weights of seed 0."""
+    return _saved(folder, {})
+
+
+def tiny_clip(folder: Path) -> Path:
+    """Return the same with two thin layers, for ``--quick``."""
+    thin = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+    return _saved(folder, {"text_config": thin, "vision_config": thin, "projection_dim": 32})
+
+
+def _saved(folder: Path, options: dict[str, Any]) -> Path:
     if (folder / "preprocessor_config.json").exists():
         return folder
     import torch
@@ -37,25 +47,8 @@ def vit_b_32(folder: Path) -> Path:
     print(f"making {folder}", flush=True)
     tokenizer = _tokenizer()
     ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    config = CLIPConfig(**{**options, "text_config": {**options.get("text_config", {}), **ids}})
     torch.manual_seed(0)
-    CLIPModel(CLIPConfig(text_config=ids)).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    CLIPImageProcessor().save_pretrained(folder)
-    return folder
-
-
-def tiny_clip(folder: Path) -> Path:
-    """Return the same with two thin layers, for ``--quick``."""
-    if (folder / "preprocessor_config.json").exists():
-        return folder
-    import torch
-    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
-
-    tokenizer = _tokenizer()
-    ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
-    thin = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
-    torch.manual_seed(0)
-    config = CLIPConfig(text_config={**thin, **ids}, vision_config=thin, projection_dim=32)
     CLIPModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     CLIPImageProcessor().save_pretrained(folder)

@@ -16,7 +16,7 @@ from vqe_core.encoders.audio_labels import PHOTO_PROMPT
 from vqe_core.encoders.base import Waveform
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.clap import check_labels
-from vqe_core.encoders.weights import load_model
+from vqe_core.encoders.weights import load_model, model_signature
 from vqe_core.errors import InputError, ModelError
 from vqe_core.runtime import own_precision
 
@@ -77,10 +77,7 @@ class AstTagger:
     def signature(self) -> dict[str, str]:
         """Return everything about the tagger that can change a tag."""
         return {
-            "audio_model": self.checkpoint.title,
-            "audio_revision": self.checkpoint.revision,
-            "audio_dtype": str(self.dtype).removeprefix("torch."),
-            "audio_device": torch.device(self.device).type,
+            **model_signature(self.checkpoint, self.device, self.dtype, prefix="audio_"),
             # the feature extractor uses torchaudio where it is installed
             "spectrogram": "torchaudio" if find_spec("torchaudio") else "numpy",
         }

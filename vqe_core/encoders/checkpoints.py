@@ -69,6 +69,11 @@ class Checkpoint:
         return str(self.config.get("model_type", ""))
 
     @property
+    def space(self) -> str:
+        """Name of the embedding space: embeddings of two spaces are never compared."""
+        return f"{self.title}@{self.revision}"
+
+    @property
     def config(self) -> dict[str, Any]:
         """The content of config.json."""
         try:

@@ -20,7 +20,7 @@ from vqe_core.encoders.audio_labels import PHOTO_PROMPT, SOUND_LABELS, SOUND_PRO
 from vqe_core.encoders.base import Waveform
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.tokenization import Tokenizer, load_tokenizer
-from vqe_core.encoders.weights import load_model
+from vqe_core.encoders.weights import load_model, model_signature
 from vqe_core.errors import InputError
 from vqe_core.runtime import own_precision
 
@@ -60,7 +60,7 @@ class ClapEncoder:
     @property
     def space(self) -> str:
         """Name of the space of audio and texts."""
-        return f"{self.checkpoint.title}@{self.checkpoint.revision}"
+        return self.checkpoint.space
 
     @property
     def shared_space(self) -> str | None:
@@ -105,13 +105,8 @@ class ClapEncoder:
 
     def signature(self) -> dict[str, str]:
         """Return everything about the encoder that can change an embedding or a tag."""
-        return {
-            "audio_model": self.checkpoint.title,
-            "audio_revision": self.checkpoint.revision,
-            "audio_dtype": str(self.dtype).removeprefix("torch."),
-            "audio_device": torch.device(self.device).type,
-            "sound_prompt": self.sound_prompt,
-        }
+        shared = model_signature(self.checkpoint, self.device, self.dtype, prefix="audio_")
+        return {**shared, "sound_prompt": self.sound_prompt}
 
     def embed_audio(self, waveforms: Sequence[Waveform], *, batch_size: int = 16) -> Tensor:
         """Embed audio.

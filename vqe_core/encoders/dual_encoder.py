@@ -18,7 +18,7 @@ from vqe_core.encoders.backends.towers import build_towers
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.image_processing import Preprocessing, load_preprocessing
 from vqe_core.encoders.tokenization import TextSide, Tokenizer, TokenWindows, load_tokenizer
-from vqe_core.encoders.weights import load_model
+from vqe_core.encoders.weights import load_model, model_signature
 from vqe_core.options import Backend, LongText
 from vqe_core.runtime import float32_products, own_precision
 from vqe_core.types import TextEmbedding
@@ -81,7 +81,7 @@ class DualEncoder:
     @property
     def space(self) -> str:
         """Name of the embedding space: embeddings of two spaces are never compared."""
-        return f"{self.checkpoint.title}@{self.checkpoint.revision}"
+        return self.checkpoint.space
 
     @property
     def end_id(self) -> int:
@@ -96,10 +96,7 @@ class DualEncoder:
     def signature(self) -> dict[str, str]:
         """Return everything about the encoder that can change an embedding."""
         return {
-            "model": self.checkpoint.title,
-            "revision": self.checkpoint.revision,
-            "dtype": str(self.dtype).removeprefix("torch."),
-            "device": torch.device(self.device).type,
+            **model_signature(self.checkpoint, self.device, self.dtype),
             "resize": self.preprocessing.backend,
             **float32_products(self.device),
             **self.computing,

@@ -14,7 +14,7 @@ from vqe_core.encoders.audio_inputs import check_waveforms, check_windows, embed
 from vqe_core.encoders.base import Waveform
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.image_processing import torchvision_works
-from vqe_core.encoders.weights import load_model
+from vqe_core.encoders.weights import load_model, model_signature
 from vqe_core.errors import MissingPackageError
 from vqe_core.runtime import own_precision
 
@@ -57,7 +57,7 @@ class PeAvEncoder:
     @property
     def space(self) -> str:
         """Name of the space of audio and video."""
-        return f"{self.checkpoint.title}@{self.checkpoint.revision}"
+        return self.checkpoint.space
 
     @property
     def sampling_rate(self) -> int:
@@ -82,12 +82,7 @@ class PeAvEncoder:
 
     def signature(self) -> dict[str, str]:
         """Return everything about the encoder that can change an embedding."""
-        return {
-            "model": self.checkpoint.title,
-            "revision": self.checkpoint.revision,
-            "dtype": str(self.dtype).removeprefix("torch."),
-            "device": torch.device(self.device).type,
-        }
+        return model_signature(self.checkpoint, self.device, self.dtype)
 
     def embed_audio(self, waveforms: Sequence[Waveform], *, batch_size: int = 16) -> Tensor:
         """Embed audio.

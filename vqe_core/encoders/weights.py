@@ -56,6 +56,16 @@ def resolve_dtype(dtype: str | torch.dtype) -> torch.dtype:
     return DTYPES[name]
 
 
+def model_signature(checkpoint: Checkpoint, device: str, dtype: torch.dtype, *, prefix: str = "") -> dict[str, str]:
+    """Return what of a loaded model goes into every signature; ``prefix`` of the names is ``"audio_"`` or none."""
+    return {
+        f"{prefix}model": checkpoint.title,
+        f"{prefix}revision": checkpoint.revision,
+        f"{prefix}dtype": str(dtype).removeprefix("torch."),
+        f"{prefix}device": torch.device(device).type,
+    }
+
+
 @contextmanager
 def _no_bars() -> Iterator[None]:
     """Hide the bars of transformers, which appear in pipes too; the setting is the user's again afterwards."""
