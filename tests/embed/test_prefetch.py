@@ -86,7 +86,7 @@ def test_leaving_half_way_ends_the_lanes():
 
     with threads(50, read) as reading:
         next(reading.items(0))
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("vqe-thread")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("vqe-prefetch")]
 
 
 def test_a_job_that_is_left_half_way_does_not_hold_up_the_next():
