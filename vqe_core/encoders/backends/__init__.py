@@ -1,1 +1,1 @@
-"""What an encoder computes with: its towers, rebuilt, packed, compiled or converted to be fast."""
+"""Backends of the vision tower: rebuilt, compiled or converted, with packed linear layers and fitting batch sizes."""
