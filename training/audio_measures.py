@@ -1,4 +1,4 @@
-"""What the evaluation measures of the audio model, through the package's own loaders and kernels.
+"""Measures of the audio model, through the package's own loaders and kernels.
 
 Two ways from audio to video: ``joint``, the cosine of both embeddings, and ``tags``, the cosine of the mean
 frame with the texts of the labels that the model hears. Clips are written as mp4 and read back, sound included.

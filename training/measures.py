@@ -1,4 +1,4 @@
-"""What the evaluation measures, by full_F: pairs of caption and foil, retrieval, order of severity."""
+"""Measures of the evaluation, by full_F: pairs of caption and foil, retrieval, order of severity."""
 
 from __future__ import annotations
 
