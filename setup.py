@@ -45,7 +45,7 @@ EVALUATOR = ["scipy>=1.7.1"]  # evaluate asks for it where an Evaluator is built
 TRAINING = ["accelerate>=1.1"]  # what the trainers of transformers run on
 TORCHCODEC = ["torchcodec>=0.10"]  # its decoder objects, and NVDEC; that of torch 2.10. Needs FFmpeg of the system
 DOCS = ["mkdocs>=1.6,<2"]  # builds the pages; mkdocs-material has no other host, and 2 takes no plugins
-DOCS += ["mkdocs-material>=9.8"]  # their theme and search, without anything fetched
+DOCS += ["mkdocs-material>=9.7"]  # their theme and search, without anything fetched; the newest for Python 3.10
 DOCS += ["mkdocstrings[python]>=1.0"]  # the reference from the docstrings, read from the source
 # pytest-xdist: two cores, half the wait; hypothesis: properties over examples
 TEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6", *PE_AV, *APP, *LLM, *OPENVINO, *SQL, *TRAINING]
