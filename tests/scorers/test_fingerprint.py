@@ -15,6 +15,7 @@ from datasets.fingerprint import Hasher
 import vqe_core
 from vqe_core import EMScore, VideoAudioSimilarity
 from vqe_core.functional.idf import idf_from_mapping, idf_to_json
+from vqe_core.samplers import SceneSampler
 from vqe_core.scorers import fingerprint
 from vqe_core.scorers.fingerprint import describe_identity
 
@@ -150,3 +151,13 @@ def test_an_identity_is_described_in_plain_words():
     assert "dtype" not in described  # at its default
     long = describe_identity(EMScore(clip_model_path="toy", idf=["a red cat"] * 99))
     assert long["idf"].startswith("sha256 ")
+
+
+def test_components_are_told_apart_by_their_options():
+    """What `score_sql` and signatures of data sets go by: two thresholds are two ways to score."""
+    described = [describe_identity(EMScore(sampler=f"scene:threshold={t}"))["sampler"] for t in (10, 20)]
+    assert described == ["scene:threshold=10.0", "scene:threshold=20.0"]
+    assert describe_identity(EMScore(sampler="scene:threshold=10")) == describe_identity(
+        EMScore(sampler=SceneSampler(threshold=10))
+    )
+    assert describe_identity(EMScore(reader="pyav:scan=decode"))["reader"] == "pyav:scan=decode"

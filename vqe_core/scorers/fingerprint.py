@@ -18,7 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from vqe_core.errors import VqeError
+from vqe_core.errors import InputTypeError, VqeError
+from vqe_core.registry import spec_of
 from vqe_core.version import __version__
 
 # They decode and resample: another version may give other pixels or samples.
@@ -81,8 +82,20 @@ def describe_identity(scorer: Any) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if hasattr(value, "digest"):
         return value.digest()
-    text = json.dumps(value, default=lambda item: type(item).__name__)
+    text = json.dumps(value, default=_named)
     return json.loads(text) if len(text) <= 300 else f"sha256 {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _named(item: Any) -> Any:
+    """Return what tells an object from others of its type: its signature, its spec, or at least the type."""
+    if callable(getattr(item, "signature", None)):
+        return item.signature()
+    if dataclasses.is_dataclass(item) and isinstance(getattr(item, "name", None), str):
+        try:
+            return spec_of(item)
+        except InputTypeError:  # an option has no text form
+            return repr(item)
+    return type(item).__name__
 
 
 def _versions() -> dict[str, str]:
