@@ -47,6 +47,8 @@ TORCHCODEC = ["torchcodec>=0.10"]  # its decoder objects, and NVDEC; that of tor
 DOCS = ["mkdocs>=1.6,<2"]  # builds the pages; mkdocs-material has no other host, and 2 takes no plugins
 DOCS += ["mkdocs-material>=9.7"]  # their theme and search, without anything fetched; the newest for Python 3.10
 DOCS += ["mkdocstrings[python]>=1.0"]  # the reference from the docstrings, read from the source
+# The newest mkdocstrings for Python 3.10 does not know the next release of these.
+DOCS += ["pymdown-extensions<12; python_version < '3.11'"]
 # pytest-xdist: two cores, half the wait; hypothesis: properties over examples
 TEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6", *PE_AV, *APP, *LLM, *OPENVINO, *SQL, *TRAINING]
 TEST += EVALUATOR  # the Evaluator of evaluate
