@@ -13,7 +13,7 @@ import pytest
 from vqe_core.toy.clips import make_clip, write_clip
 
 ROOT = Path(__file__).parents[2]
-PARTS = "tests.contracts.plugin.parts"
+PARTS, NEGATIVE = "tests.contracts.plugin.parts", "tests.contracts.plugin.negative"
 POINTS = {
     "sampler": {"last": "LastFrames"},
     "reader": {"negative": "Negative"},
@@ -46,7 +46,10 @@ def place(tmp_path_factory):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: vqe-added\nVersion: 1\n")
     lines = []
     for kind, components in POINTS.items():
-        lines += [f"[vqe_core.{kind}]", *(f"{name} = {PARTS}:{cls}" for name, cls in components.items())]
+        lines += [
+            f"[vqe_core.{kind}]",
+            *(f"{name} = {NEGATIVE if kind == 'reader' else PARTS}:{cls}" for name, cls in components.items()),
+        ]
     (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
     for i in range(2):
         write_clip(make_clip(i), folder / f"{i}.mp4")
@@ -126,7 +129,8 @@ PYTHON = """
 import json
 import datasets, evaluate
 from vqe_core import EMScore, VideoAudioSimilarity, registry
-from tests.contracts.plugin.parts import Brightness, LastFrames, Loudness, MeanColour, Negative
+from tests.contracts.plugin.negative import Negative
+from tests.contracts.plugin.parts import Brightness, LastFrames, Loudness, MeanColour
 
 def same(one, other):
     return json.dumps(one) == json.dumps(other)  # NaN is like NaN

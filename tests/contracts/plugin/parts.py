@@ -1,8 +1,8 @@
-"""A sampler, a reader, an encoder, a describer, a judge and two metrics, as another package would write them."""
+"""A sampler, an encoder, a describer, a judge and two metrics, as another package would write them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from vqe_core.media.video.pyav_reader import PyAVReader
 from vqe_core.options import check_count, option
 from vqe_core.samplers.base import check_not_empty
 from vqe_core.scorers.base import Input, Scorer
 from vqe_core.scorers.caption_scorer import CaptionScorer
 from vqe_core.scorers.report import ResultNames
-from vqe_core.types import Frame, FrameTable, MediaSource, TextEmbedding
+from vqe_core.types import FrameTable, TextEmbedding
 
 
 @dataclass(frozen=True)
@@ -35,28 +34,6 @@ class LastFrames:
         """Return the last positions."""
         check_not_empty(table)
         return np.arange(max(0, len(table) - self.count), len(table), dtype=np.int64)
-
-
-@dataclass(frozen=True)
-class Negative:
-    """Every image with its values turned round."""
-
-    name: ClassVar[str] = "negative"
-    level: int = 255
-
-    @property
-    def version(self) -> str:
-        """Versions of what decodes."""
-        return f"1 on {PyAVReader().version}"
-
-    def probe(self, source: MediaSource) -> FrameTable:
-        """Return the frame table."""
-        return PyAVReader().probe(source)
-
-    def frames(self, source: MediaSource, table: FrameTable, positions: np.ndarray) -> Iterator[Frame]:
-        """Decode frames."""
-        for frame in PyAVReader().frames(source, table, positions):
-            yield Frame(frame.position, (self.level - frame.pixels).astype(np.uint8))
 
 
 @dataclass(frozen=True)
