@@ -46,10 +46,8 @@ def place(tmp_path_factory):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: vqe-added\nVersion: 1\n")
     lines = []
     for kind, components in POINTS.items():
-        lines += [
-            f"[vqe_core.{kind}]",
-            *(f"{name} = {NEGATIVE if kind == 'reader' else PARTS}:{cls}" for name, cls in components.items()),
-        ]
+        module = NEGATIVE if kind == "reader" else PARTS
+        lines += [f"[vqe_core.{kind}]", *(f"{name} = {module}:{cls}" for name, cls in components.items())]
     (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
     for i in range(2):
         write_clip(make_clip(i), folder / f"{i}.mp4")
