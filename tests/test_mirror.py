@@ -35,6 +35,7 @@ TESTED_BY = {
     "vqe_core/integrations/dataflow/video_audio.py": OPERATORS,
     "vqe_core/integrations/datasets/sources.py": "tests/integrations/test_hub.py",
     "vqe_core/integrations/datasets/summary.py": "tests/integrations/test_two_metrics.py",
+    "vqe_core/llm/transport.py": "tests/llm/test_client.py",
     "vqe_core/media/__init__.py": "tests/contracts/test_readers.py",
     "vqe_core/media/content_hash.py": "tests/cache/test_store_digests.py",
     "vqe_core/media/audio/buffer.py": "tests/media/audio/test_reader.py",

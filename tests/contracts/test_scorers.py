@@ -193,3 +193,13 @@ def test_every_float_column_is_float32_in_a_data_set(make, cells):
     columns = scorer(table_of(scorer, cells))
     for score in scorer.result_names({e.name for e in scorer.inputs if e.kind != "audio"}).scores:
         assert columns[score].dtype == np.float32
+
+
+def test_inputs_are_given_by_name(make, cells):
+    """A column without a name would be dropped, or taken for another."""
+    columns = list(inputs_of(make(), cells).values())
+    for call in (make().compute, make().score):
+        with pytest.raises(TypeError):
+            call(columns[0])
+    with pytest.raises(TypeError):
+        make().score(**inputs_of(make(), cells), captions=columns[0])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.encoders.backends.test_openvino import FAMILIES, prepared
+from tests.encoders.backends.near_torch import prepared
+from tests.encoders.backends.test_openvino import FAMILIES
 from tests.gpu import required_gpu, required_gpu_package
 from vqe_core.encoders import load_image_text_encoder
 from vqe_core.errors import InputError

@@ -9,8 +9,12 @@ import datasets
 import pytest
 import torch
 
+from tests.clips import noise_frames, write_clip
+from tests.contracts.plugin.parts import CaptionLength, VideoLength
 from vqe_core import EMScore, VideoAudioSimilarity
-from vqe_core.errors import InputError
+from vqe_core.errors import InputError, InputTypeError
+from vqe_core.media.video.pyav_reader import PyAVReader
+from vqe_core.media.video.video import read_by
 from vqe_core.scorers.base import on_rank
 
 CASES: list[tuple[Any, dict[str, list[Any]]]] = [
@@ -84,3 +88,21 @@ def test_a_row_without_words_is_empty_whatever_its_neighbours_hold():
     scorer = VideoAudioSimilarity(hf_clip="toy", on_error="skip", method="description")
     table = {"video_path": ["none.mp4", "none.mp4"], "audio_description": ["rain", None]}
     assert scorer(table)["description"] == ["", ""]
+
+
+def test_a_metric_without_embeddings_scores_row_by_row_and_signs_what_decoded(tmp_path):
+    clip = write_clip(tmp_path / "a.mp4", noise_frames(5, seed=0))
+    scorer = VideoLength(on_error="skip")
+    report = scorer.score(videos=[str(clip), str(tmp_path / "none.mp4"), noise_frames(3, seed=1)])
+    assert report.rows["num_frames"][::2] == [5.0, 3.0]
+    assert report.status == ["ok", "not_found", "ok"]
+    assert report.signature["reader"] == f"frames 1, {read_by(PyAVReader())}"
+    words = CaptionLength().score(predictions=["one two three"])
+    assert "reader" not in words.signature and words.rows["num_words"] == [3.0]
+
+
+def test_a_metric_of_its_own_takes_its_inputs_by_name_only():
+    with pytest.raises(InputTypeError, match=r"caption_length takes its inputs by name: predictions=\.\.\."):
+        CaptionLength().compute(["a"])
+    with pytest.raises(InputTypeError, match="captions is no input of caption_length; it takes predictions"):
+        CaptionLength().score(predictions=["a"], captions=["b"])

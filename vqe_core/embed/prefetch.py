@@ -119,7 +119,7 @@ class OrderedPrefetch(Generic[Item]):
             return None
 
     def _put(self, job: int, item: Item) -> bool:
-        """Hand over an item; return False if nobody wants it any more."""
+        """Hand over an item; return False if the consumer is past this job."""
         with self._change:
             while len(self._items[job]) >= self._waiting and not self._closed and job >= self._handed_out:
                 self._change.wait()

@@ -160,7 +160,7 @@ def _score(captions: list[str], rows: _Rows, scorer: EMScore) -> dict[str, float
     columns = {"videos": rows.column(rows.video_key)}
     if rows.reference_key is not None:
         columns["references"] = rows.column(rows.reference_key)
-    types = available_score_types(scorer.score_types, set(columns))
+    types = available_score_types(scorer.score_types, frozenset(columns))
     scores = {f"{score_type}_{metric}": math.nan for score_type in types for metric in scorer.metrics}
     headline, known, failed = _headline(scores), [], 0
     if said:

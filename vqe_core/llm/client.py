@@ -1,8 +1,7 @@
 """A chat model behind an OpenAI-compatible endpoint: its options, its key, and many requests at a time.
 
-A vLLM server, ``transformers serve`` and hosted services have such an endpoint. Requests are made by the package
-``openai``. Retries, the bounds on time and on the length of an answer, the headers and the proxies are decided here,
-as that package decides them otherwise; the reason stands beside each. The key is read from the environment at the
+A vLLM server, ``transformers serve`` and hosted services have such an endpoint. ``transport.py`` sends a
+request; retries and the time that a call may take are decided here. The key is read from the environment at the
 moment of a call; it is no field of the endpoint, and it is struck out of whatever comes back.
 """
 
@@ -13,26 +12,20 @@ import importlib.util
 import json
 import os
 import queue
-import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from tqdm import tqdm
 
-from vqe_core.errors import InputError, MissingPackageError, ModelError, VqeError
+from vqe_core.errors import InputError, ModelError, VqeError
 from vqe_core.llm.content import Content, ContentMaker, user_message
+from vqe_core.llm.transport import CHAT, LOOPBACK, Answer, Sender, missing_openai
 
-CHAT = "/chat/completions"
 DEFAULT_KEY = "OPENAI_API_KEY"
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-MAX_ANSWER = 1 << 20  # bytes; what is asked for is a line
-RETRIED = frozenset({408, 425, 429}) | frozenset(range(500, 600))
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds
 EXCERPT = 200  # letters of an answer that a message shows
 
@@ -123,7 +116,7 @@ class ChatEndpoint:
                 raise InputError(f"{name} ({value!r}) must be a number of seconds above 0")
         # Told here, before anything is decoded; looked for only, as its import takes a second.
         if importlib.util.find_spec("openai") is None:
-            raise _missing_openai()
+            raise missing_openai()
 
     @property
     def url(self) -> str:
@@ -152,7 +145,7 @@ class ChatEndpoint:
             InputError: the key holds characters that no header may have, or the proxy of the environment is none.
             MissingPackageError: openai is not installed.
         """
-        dialogue = _Dialogue[Result](self, self._key(), read, _Sender.to(self.url))
+        dialogue = _Dialogue[Result](self, self._key(), read, Sender.to(self.url))
         rounds = -(-len(contents) // self.max_workers)
         deadline = self.deadline or rounds * dialogue.longest + 5
         late = ModelError(
@@ -197,32 +190,6 @@ def _check_url(url: str) -> None:
         )
 
 
-def _missing_openai() -> MissingPackageError:
-    return MissingPackageError("a model behind an endpoint needs openai (pip install 'vqe-core[llm]')")
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """Answer of a server.
-
-    Attributes:
-        status: HTTP status, 0 where there was no answer.
-        body: bytes of the answer, or why there was none, as UTF-8.
-        retry_after: seconds that the server asks to wait, None where it does not say.
-        reason: a word for a missing answer: ``timeout``, ``unreachable`` or ``too_long``.
-    """
-
-    status: int
-    body: bytes = b""
-    retry_after: float | None = None
-    reason: str = ""
-
-    @property
-    def worth_retrying(self) -> bool:
-        """Tell whether the same request may succeed later."""
-        return self.reason in ("timeout", "unreachable") or self.status in RETRIED
-
-
 @dataclass(frozen=True)
 class _Dialogue(Generic[Result]):
     """The requests of one call. Lives as long as the call, as it holds the key.
@@ -237,7 +204,7 @@ class _Dialogue(Generic[Result]):
     endpoint: ChatEndpoint
     key: str | None = field(repr=False)
     read: Callable[[object], Result]
-    sender: _Sender = field(repr=False)
+    sender: Sender = field(repr=False)
 
     @property
     def longest(self) -> float:
@@ -267,7 +234,7 @@ class _Dialogue(Generic[Result]):
             time.sleep(pause)
         raise AssertionError("the last attempt returns")
 
-    def _send(self, content: Content, timeout: float) -> _Answer:
+    def _send(self, content: Content, timeout: float) -> Answer:
         request = {
             "model": self.endpoint.model_name,
             "max_tokens": self.endpoint.max_tokens,
@@ -279,9 +246,9 @@ class _Dialogue(Generic[Result]):
             return answer
         # a server may repeat what it was sent
         clean = answer.body.replace(self.key.encode(), b"***")
-        return _Answer(answer.status, clean, answer.retry_after, answer.reason)
+        return Answer(answer.status, clean, answer.retry_after, answer.reason)
 
-    def _read(self, answer: _Answer, attempts: int) -> Result | VqeError:
+    def _read(self, answer: Answer, attempts: int) -> Result | VqeError:
         if answer.status == 200 and not answer.reason:
             return self._read_completion(answer.body)
         url, role = self.endpoint.url, self.endpoint.role
@@ -345,185 +312,6 @@ def excerpt(body: bytes) -> str:
 def _pause(attempt: int, retry_after: float | None) -> float:
     """Return the seconds to wait after the given attempt, counted from 0."""
     return min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt) if retry_after is None else retry_after
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Return the seconds of a Retry-After header, given as a number or as a date."""
-    if retry_after is None:
-        return None
-    try:
-        return max(0.0, float(retry_after))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except (ValueError, OverflowError):
-        return None
-
-
-@dataclass(frozen=True)
-class _Sender:
-    """Sends requests to one server by openai's client, with what may be trusted on the way.
-
-    Attributes:
-        openai: the package.
-        http: the package that it sends by: httpx, and httpx2 from openai 3.0 on.
-        trusted: certificates of this machine, which SSL_CERT_FILE and SSL_CERT_DIR change; httpx has its own.
-        proxy: of ``http``, None for none.
-    """
-
-    openai: Any
-    http: Any
-    trusted: ssl.SSLContext
-    proxy: Any = field(repr=False)
-
-    @classmethod
-    def to(cls, url: str) -> _Sender:
-        """Return the sender to ``url``. Made anew in each call, so that it never crosses to another process.
-
-        Raises:
-            InputError: the proxy that the environment names is none.
-            MissingPackageError: openai is not installed.
-        """
-        try:
-            import openai.resources.chat  # which openai itself would import as late as in the first request
-
-            client: Any = openai.DefaultHttpxClient
-        except (ImportError, AttributeError) as error:  # of old releases too
-            raise _missing_openai() from error
-        http = importlib.import_module(client.__mro__[1].__module__.partition(".")[0])
-        return cls(openai, http, ssl.create_default_context(), _proxy_for(url, http))
-
-    def send(self, url: str, key: str | None, request: Mapping[str, Any], timeout: float) -> _Answer:
-        """Send a request and wait at most about ``timeout`` seconds for the whole answer. Raises nothing expected."""
-        openai = self.openai
-        try:
-            with self._client(url, key) as client:
-                # The parsed form of an answer is not asked for: see _Dialogue._read_completion.
-                response = client.chat.completions.with_raw_response.create(**request, timeout=timeout).http_response
-        except openai.APIStatusError as error:
-            response = error.response
-        except openai.APITimeoutError as error:
-            return _Answer(0, _cause(error), reason="timeout")
-        # Names of hosts that cannot be are errors of other kinds, which openai leaves as they are.
-        except (openai.OpenAIError, self.http.InvalidURL, OSError, UnicodeError) as error:
-            return _Answer(0, _cause(error), reason="unreachable")
-        status, body = int(response.status_code), bytes(response.content)
-        if len(body) > MAX_ANSWER:
-            reason = "too_long" if status == 200 else ""
-            return _Answer(status, f"more than {MAX_ANSWER} bytes".encode(), reason=reason)
-        return _Answer(status, body, _seconds(response.headers.get("Retry-After")))
-
-    def _client(self, url: str, key: str | None) -> Any:
-        """Return a client for one request.
-
-        It is closed by the thread that made it: threads are left behind at the deadline, and to close what another
-        thread reads from is no way to end it. It takes 0.2 ms.
-        """
-        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        inner = self.http.HTTPTransport(verify=self.trusted, trust_env=False, proxy=self.proxy)
-        return self.openai.OpenAI(
-            base_url=url.removesuffix(CHAT),
-            api_key="sent by the transport, where there is one",  # without any, openai takes OPENAI_API_KEY
-            max_retries=0,
-            http_client=self.openai.DefaultHttpxClient(
-                transport=_Transport(inner, headers, self.http), trust_env=False, follow_redirects=False
-            ),
-        )
-
-
-@dataclass(frozen=True)
-class _Transport:
-    """Transport over the network: the headers named here and no others, for one answer bounded in length and time.
-
-    openai adds headers of the variables OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS, which are meant
-    for another server, and headers about this machine. Its time-outs are of each piece of an answer, so that a server
-    that sends a byte now and then is never done; and it reads as much as there is, uncompressed.
-
-    Attributes:
-        inner: transport of ``http``.
-        headers: with the key.
-        http: see ``_Sender``.
-    """
-
-    inner: Any = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-    http: Any = field(repr=False)
-
-    def handle_request(self, request: Any) -> Any:
-        """Send a request; return its answer, read to its end or to the first byte that is too many."""
-        end = time.monotonic() + request.extensions["timeout"]["read"]
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "Connection": "close",
-            "User-Agent": "vqe-core",
-            **self.headers,
-        }
-        # A request of its own: openai still reads the headers of the one that it made.
-        response = self.inner.handle_request(
-            self.http.Request(
-                request.method, request.url, headers=headers, content=request.content, extensions=request.extensions
-            )
-        )
-        try:
-            body = self._read(response, end)
-        except self.http.TransportError as error:
-            if response.status_code == 200:
-                raise
-            body = _cause(error)  # the status says enough
-        finally:
-            response.close()
-        retry_after = response.headers.get("Retry-After")
-        kept = {} if retry_after is None else {"Retry-After": retry_after}
-        return self.http.Response(response.status_code, headers=kept, content=body)
-
-    def _read(self, response: Any, end: float) -> bytes:
-        body = b""
-        for part in response.iter_raw():
-            body += part
-            if len(body) > MAX_ANSWER:
-                break
-            if time.monotonic() > end:
-                raise self.http.ReadTimeout("the answer did not end in time")
-        return body
-
-    def close(self) -> None:
-        """Close what is open."""
-        self.inner.close()
-
-
-def _cause(error: BaseException) -> bytes:
-    """Return what an error says, or the one that it stands for."""
-    return str(error.__cause__ or error).encode(errors="replace")
-
-
-def _proxy_for(url: str, http: Any) -> Any:
-    """Return the proxy that the variables http_proxy, https_proxy and no_proxy name for an address, None for none.
-
-    httpx would take all_proxy too. A proxy set for the outside world knows nothing of this machine, and must not see
-    its keys.
-
-    Raises:
-        InputError: it is no address of an HTTP proxy.
-    """
-    parts = urlsplit(url)
-    proxy = getproxies().get(parts.scheme)
-    if not proxy or parts.hostname in LOOPBACK or proxy_bypass(parts.netloc):
-        return None
-    try:
-        found = http.Proxy(proxy if "://" in proxy else f"http://{proxy}")
-        usable = found.url.scheme in ("http", "https") and bool(found.url.host)
-    except (http.InvalidURL, ValueError):
-        usable = False
-    if not usable:
-        # not repeated in the message: it may hold a password
-        raise InputError(
-            f"environment variable {parts.scheme}_proxy must be the address of an HTTP proxy, such as "
-            f"http://proxy:3128; mend it, or name {parts.hostname} in no_proxy"
-        )
-    return found
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,14 @@ The others send text or images only, or one fixed question: they are refused wit
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
 from vqe_core.errors import InputTypeError, ModelError, VqeError
-from vqe_core.llm.client import CHAT, Role
+from vqe_core.llm.client import Role
 from vqe_core.llm.content import ContentMaker, user_message
+from vqe_core.llm.transport import CHAT
 
 SAMPLING_RATE = 16_000  # Hz, what the models hear
 _MODEL_NAMES = ("model_name", "hf_model_name_or_path", "real_model_path")
@@ -97,20 +99,48 @@ def is_local_server(serving: Any) -> bool:
     return all(hasattr(serving, name) for name in _LOCAL_SERVER)
 
 
-def local_endpoint(serving: Any) -> dict[str, Any]:
-    """Return the options of an endpoint for the server that a serving starts, with its number of workers, no key."""
-    return {
-        "api_url": f"http://{serving.host}:{serving.port}/v1",
-        "model_name": str(serving.hf_model_name_or_path),
-        "max_workers": serving.max_workers,
-        "key_name": None,
-    }
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LocalServer:
+    """Local vLLM server, which a serving object of DataFlow starts when it is first needed, as an endpoint.
 
+    Args:
+        serving: ``LocalHostLLMAPIServing_vllm``, with ``host``, ``port`` and ``hf_model_name_or_path``.
 
-def start(serving: Any) -> None:
-    """Start the server, where it does not run yet."""
-    if not serving.backend_initialized:
-        serving.start_serving()
+    Raises:
+        InputError: its address or model name cannot be used.
+        MissingPackageError: openai is not installed.
+    """
+
+    name: ClassVar[str] = "local_server"
+    endpoint_class: ClassVar[Any]  # a kind of ``ChatEndpoint`` with a prompt
+
+    serving: Any = field(repr=False)
+    sampling_rate: int | None = SAMPLING_RATE
+
+    def __post_init__(self) -> None:
+        _ = self.endpoint
+
+    @property
+    def endpoint(self) -> Any:
+        """The server as an endpoint, with the serving's number of workers. It needs no key."""
+        serving = self.serving
+        return self.endpoint_class(
+            api_url=f"http://{serving.host}:{serving.port}/v1",
+            model_name=str(serving.hf_model_name_or_path),
+            max_workers=serving.max_workers,
+            key_name=None,
+        )
+
+    def signature(self) -> dict[str, str]:
+        """Return the signature of the endpoint."""
+        signature: dict[str, str] = self.endpoint.signature()
+        return signature
+
+    def started(self) -> Any:
+        """Return the endpoint once the server is up."""
+        if not self.serving.backend_initialized:
+            self.serving.start_serving()
+        return self.endpoint
 
 
 def serving_signature(serving: Any, role: Role, prompt: str) -> dict[str, str]:

@@ -259,31 +259,15 @@ class ServingDescriber:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LocalServerDescriber:
-    """Describer that is a local vLLM server, which a serving object of DataFlow starts when it is first needed.
+class LocalServerDescriber(servings.LocalServer):
+    """Describer that is a local vLLM server of DataFlow, see ``LocalServer``."""
 
-    Args:
-        serving: ``LocalHostLLMAPIServing_vllm``, with ``host``, ``port`` and ``hf_model_name_or_path``.
-    """
-
-    name: ClassVar[str] = "local_server"
-
-    serving: Any = field(repr=False)
-    sampling_rate: int | None = servings.SAMPLING_RATE
-
-    @property
-    def endpoint(self) -> EndpointDescriber:
-        """The server as an endpoint, with the serving's number of workers. It needs no key."""
-        return EndpointDescriber(**servings.local_endpoint(self.serving))
-
-    def signature(self) -> dict[str, str]:
-        """Return the signature of the endpoint."""
-        return self.endpoint.signature()
+    endpoint_class: ClassVar[type[ChatEndpoint]] = EndpointDescriber
 
     def describe(self, waveforms: Sequence[Audio]) -> list[str | VqeError]:
         """Describe as ``EndpointDescriber`` does, once the server is up."""
-        servings.start(self.serving)
-        return self.endpoint.describe(waveforms)
+        answers: list[str | VqeError] = self.started().describe(waveforms)
+        return answers
 
 
 def describer_of_serving(serving: Any) -> ServingDescriber | LocalServerDescriber:
@@ -295,9 +279,7 @@ def describer_of_serving(serving: Any) -> ServingDescriber | LocalServerDescribe
         MissingPackageError: it is a local server, and openai is not installed.
     """
     if servings.is_local_server(serving):
-        describer = LocalServerDescriber(serving=serving)
-        _ = describer.endpoint  # its address is checked here
-        return describer
+        return LocalServerDescriber(serving=serving)
     return ServingDescriber(serving=serving)
 
 

@@ -204,31 +204,15 @@ class ServingJudge:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LocalServerJudge:
-    """Judge that is a local vLLM server, which a serving object of DataFlow starts when it is first needed.
+class LocalServerJudge(servings.LocalServer):
+    """Judge that is a local vLLM server of DataFlow, see ``LocalServer``."""
 
-    Args:
-        serving: ``LocalHostLLMAPIServing_vllm``, with ``host``, ``port`` and ``hf_model_name_or_path``.
-    """
-
-    name: ClassVar[str] = "local_server"
-
-    serving: Any = field(repr=False)
-    sampling_rate: int | None = servings.SAMPLING_RATE
-
-    @property
-    def endpoint(self) -> EndpointJudge:
-        """The server as an endpoint, with the serving's number of workers. It needs no key."""
-        return EndpointJudge(**servings.local_endpoint(self.serving))
-
-    def signature(self) -> dict[str, str]:
-        """Return the signature of the endpoint."""
-        return self.endpoint.signature()
+    endpoint_class: ClassVar[type[ChatEndpoint]] = EndpointJudge
 
     def judge(self, clips: Sequence[JudgedClip]) -> list[Judgement | VqeError]:
         """Judge as ``EndpointJudge`` does, once the server is up."""
-        servings.start(self.serving)
-        return self.endpoint.judge(clips)
+        answers: list[Judgement | VqeError] = self.started().judge(clips)
+        return answers
 
 
 def judge_of_serving(serving: Any) -> ServingJudge | LocalServerJudge:
@@ -240,7 +224,5 @@ def judge_of_serving(serving: Any) -> ServingJudge | LocalServerJudge:
         MissingPackageError: it is a local server, and openai is not installed.
     """
     if servings.is_local_server(serving):
-        judge = LocalServerJudge(serving=serving)
-        _ = judge.endpoint  # its address is checked here
-        return judge
+        return LocalServerJudge(serving=serving)
     return ServingJudge(serving=serving)

@@ -174,7 +174,7 @@ class Scorer(SharedOptions):
         """Return the first line of its description."""
         return (cls.__doc__ or "").strip().splitlines()[0].rstrip(".")
 
-    def compute(self, *_: Any, **columns: Any) -> Any:
+    def compute(self, *others: Any, **columns: Any) -> Any:
         """Score rows and return plain Python values, as the ``evaluate`` module does.
 
         Args:
@@ -186,9 +186,10 @@ class Scorer(SharedOptions):
         Raises:
             VqeError: see ``score``.
         """
-        return report_to_result(Scorer.score(self, **columns), self)
+        self._check_named(others)
+        return report_to_result(self.score(**columns), self)
 
-    def score(self, *_: Any, **columns: Any) -> Any:
+    def score(self, *others: Any, **columns: Any) -> Any:
         """Score rows; arguments as ``compute``.
 
         Raises:
@@ -196,7 +197,13 @@ class Scorer(SharedOptions):
             ModelNotFoundError, ModelError, MissingPackageError: before anything is decoded.
             MediaError, InputError, RowsFailedError: rows that cannot be scored, with ``on_error="raise"``.
         """
+        self._check_named(others)
         return self._scored(self.call(whole=True, **columns))
+
+    def _check_named(self, others: Sequence[Any]) -> None:
+        if others:
+            takes = ", ".join(f"{entry.name}=..." for entry in self.inputs)
+            raise InputTypeError(f"{self.name} takes its inputs by name: {takes}")
 
     def call(self, *, whole: bool, **columns: Any) -> Call:
         """Check the columns of a call and its rows; arguments as ``compute``."""
@@ -204,7 +211,7 @@ class Scorer(SharedOptions):
         if columns:
             takes = ", ".join(entry.name for entry in self.inputs)
             raise InputTypeError(f"{', '.join(columns)} is no input of {self.name}; it takes {takes}")
-        given = {name for name, column in lists.items() if column and not all(map(is_missing, column))}
+        given = frozenset(name for name, column in lists.items() if column and not all(map(is_missing, column)))
         return self._call(lists, given, whole=whole)
 
     def score_batch(self, batch: Mapping[str, Any], base_dir: str | None = None, *, whole: bool = False) -> ScoreReport:
@@ -218,12 +225,12 @@ class Scorer(SharedOptions):
             self.check_batch()
         lists = as_columns(**self.inputs_from(batch, base_dir))
         # By the columns there are, not by their values: every batch must give the same columns.
-        given = {name for name, column in lists.items() if column is not None}
+        given = frozenset(name for name, column in lists.items() if column is not None)
         return self._scored(self._call(lists, given, whole=whole))
 
-    def _call(self, columns: Columns, given: Collection[str], *, whole: bool) -> Call:
+    def _call(self, columns: Columns, given: frozenset[str], *, whole: bool) -> Call:
         self.result_names(given)  # too little to score anything is told before a row is looked at
-        call = Call(columns, frozenset(given), self._read_rows(columns, given), whole)
+        call = Call(columns, given, self._read_rows(columns, given), whole)
         if self.on_error == "raise":
             failures = {i: row for i, row in enumerate(call.rows) if isinstance(row, VqeError)}
             report_failures(failures, len(call.rows), "raise")
@@ -242,7 +249,7 @@ class Scorer(SharedOptions):
         failures = {i: outcome.error for i, outcome in enumerate(outcomes) if outcome.error is not None}
         report_failures(failures, len(outcomes), self.on_error, whole=whole)
 
-    def _read_rows(self, columns: Columns, given: Collection[str]) -> list[Any]:
+    def _read_rows(self, columns: Columns, given: frozenset[str]) -> list[Any]:
         """Check every row; a row that cannot be scored gives its error."""
         count = len(next(column for column in columns.values() if column is not None))
         return [
@@ -417,7 +424,8 @@ class RowByRow:
 
     def report(self, outcomes: Sequence[RowOutcome]) -> ScoreReport:
         """Make the report of the call."""
-        return assemble_report(outcomes, self.scorer.result_names(self.call.given), self.scorer.signed({}, ()))
+        readers = {outcome.reader for outcome in outcomes if outcome.reader}
+        return assemble_report(outcomes, self.scorer.result_names(self.call.given), self.scorer.signed({}, readers))
 
 
 def as_outcome(result: Mapping[str, float] | RowOutcome | VqeError) -> RowOutcome:
@@ -458,9 +466,6 @@ def check_map_arguments(batch: Any, others: tuple[Any, ...], needed_key: str, ne
     # A row of a data set knows that it is one; otherwise a cell shows it.
     if type(batch).__name__ == "LazyRow" or (needed in batch and isinstance(batch[needed], _ONE_CELL)):
         raise InputTypeError("the scorer got a single row; give it batches of rows: map(scorer, batched=True)")
-
-
-SCORE, FLAG, TEXT = "float32", "bool", "string"
 
 
 def on_rank(scorer: Any, rank: int | None) -> Any:

@@ -84,12 +84,14 @@ class RowOutcome:
         scores: by name; a flag is a bool. What is absent is NaN, or False of a flag.
         warnings: for the row's message.
         details: values of the text columns.
+        reader: what decoded the row's video, with versions, where the metric reads it itself.
         error: why there are no scores.
     """
 
     scores: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    reader: str = ""
     error: VqeError | None = None
 
 

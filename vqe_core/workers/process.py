@@ -24,7 +24,7 @@ from vqe_core.workers.shared_memory import SlotReader, forbid_shrinking, nameles
 _KILL_SECONDS = 5.0
 
 
-class Belongings:
+class ProcessResources:
     """A process and the descriptors that go with it.
 
     Attributes:
@@ -55,12 +55,12 @@ class Belongings:
         self.process = None
 
 
-_LIVING: weakref.WeakSet[Belongings] = weakref.WeakSet()
+_LIVING: weakref.WeakSet[ProcessResources] = weakref.WeakSet()
 
 
 def _let_go() -> None:
-    for belongings in list(_LIVING):
-        belongings.end()
+    for resources in list(_LIVING):
+        resources.end()
 
 
 # A fork that kept the pipes open would hide the death of its parent from the worker.
@@ -109,7 +109,7 @@ class ChildProcess:
     """
 
     def __init__(self, memory_bytes: int) -> None:
-        self._own = Belongings()
+        self._own = ProcessResources()
         self.close = weakref.finalize(self, self._own.end)
         try:
             self._start(memory_bytes)

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from vqe_core.media import open_video
 from vqe_core.options import check_count, option
 from vqe_core.samplers.base import check_not_empty
 from vqe_core.scorers.base import Input, Scorer
 from vqe_core.scorers.caption_scorer import CaptionScorer
-from vqe_core.scorers.report import ResultNames
+from vqe_core.scorers.report import ResultNames, RowOutcome
 from vqe_core.types import FrameTable, TextEmbedding
 
 
@@ -155,3 +156,20 @@ class BestFrame(CaptionScorer):
     def score_row(self, row: Any) -> dict[str, float]:
         """Score one row."""
         return {"best_frame": float((row.video.values @ row.candidate.pooled).max())}
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoLength(Scorer):
+    """Video length: how many frames a video has, read by the metric itself."""
+
+    name: ClassVar[str] = "video_length"
+    inputs: ClassVar[tuple[Input, ...]] = (Input("videos", "video_key", "video", required=True),)
+
+    def result_names(self, given: Collection[str]) -> ResultNames:
+        """Return the names of the scores."""
+        return ResultNames(("num_frames",))
+
+    def score_row(self, row: Mapping[str, Any]) -> RowOutcome:
+        """Score one row."""
+        video = open_video(row["videos"])
+        return RowOutcome({"num_frames": float(video.num_frames)}, reader=video.read_by)

@@ -6,13 +6,13 @@ import os
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from tests import tiny
+from tests.encoders.backends.near_torch import check_near_torch, prepared
 from tests.required import required_package
 from vqe_core.encoders import load_image_text_encoder, unload_encoders
 from vqe_core.errors import InputError, MissingPackageError
@@ -27,22 +27,9 @@ def openvino():
     return required_package("openvino")
 
 
-def prepared(encoder: Any, count: int) -> torch.Tensor:
-    pixels = np.random.default_rng(0).integers(0, 256, (count, 40, 50, 3), dtype=np.uint8)
-    return torch.stack([encoder.prepare_image(image) for image in pixels])
-
-
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
 def test_every_family_is_near_torch_at_any_batch_size(openvino, family, tmp_path):
-    folder = str(family(tmp_path))
-    torch_one, other = (load_image_text_encoder(folder, "cpu", backend=name) for name in ("torch", "openvino"))
-    images = prepared(torch_one, 5)
-    for count in (1, 5, 3):
-        own, theirs = torch_one.embed_images(images[:count]), other.embed_images(images[:count])
-        assert theirs.dtype == torch.float32
-        assert (own - theirs).abs().max() < 1e-5
-    for one, two in zip(torch_one.embed_texts(["a red cat"]), other.embed_texts(["a red cat"]), strict=True):
-        assert torch.equal(one.pooled, two.pooled)
+    check_near_torch(family(tmp_path), "openvino")
 
 
 def test_the_signature_names_it_and_only_it(openvino, clip_folder):

@@ -38,7 +38,7 @@ class EMScoring(CaptionScoring):
 
     def __init__(self, scorer: EMScore, call: Call, encoder: ImageTextEncoder) -> None:
         super().__init__(scorer, call, encoder)
-        score_types = available_score_types(scorer.score_types, set(call.given))
+        score_types = available_score_types(scorer.score_types, call.given)
         idf = resolve_idf(scorer.idf, encoder, call.rows, scorer.long_text, scorer.on_error)
         how = (scorer.multi_reference, scorer.frame_aggregation, idf, scorer.return_all_frames)
         self.row_scorer = RowScorer(score_types, scorer.metrics, *how)

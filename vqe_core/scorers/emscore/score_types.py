@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from vqe_core.errors import InputError, InputTypeError
@@ -33,7 +34,8 @@ def chosen_names(option: str, value: Any, allowed: Sequence[str]) -> tuple[str, 
     return tuple(dict.fromkeys(chosen))
 
 
-def available_score_types(requested: Sequence[str] | None, given: set[str]) -> tuple[str, ...]:
+@cache  # asked for every row
+def available_score_types(requested: tuple[str, ...] | None, given: frozenset[str]) -> tuple[str, ...]:
     """Return the score types asked for, or all that the ``given`` columns allow.
 
     Raises:

@@ -86,7 +86,7 @@ class EMScore(CaptionScorer):
 
     def result_names(self, given: Collection[str]) -> ResultNames:
         """Return the names ``"<score type>_<metric>"`` of the score types asked for, or that the inputs allow."""
-        scores = score_keys(available_score_types(self.score_types, set(given)), self.metrics)
+        scores = score_keys(available_score_types(self.score_types, frozenset(given)), self.metrics)
         return ResultNames(scores, texts=("frame_details",) if self.return_all_frames else ())
 
     def writes_score(self, name: str) -> bool:
@@ -122,7 +122,7 @@ class EMScore(CaptionScorer):
 
     def read_row(self, cells: Mapping[str, Any], given: Collection[str]) -> CaptionRow:
         """Check one row; what no score type needs is not looked at, so that no video is opened in vain."""
-        score_types = available_score_types(self.score_types, set(given))
+        score_types = available_score_types(self.score_types, frozenset(given))
         needed = {"predictions", *(name for score_type in score_types for name in NEEDED_COLUMNS[score_type])}
         if self.idf is True:  # words are counted in the references, also where no score type compares with them
             needed.add("references")
