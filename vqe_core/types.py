@@ -18,6 +18,33 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+class RowWarning(str):
+    """One warning of a row: a text for people, with a code and a count for programs.
+
+    It is a string, so whatever takes the texts of warnings takes it; what has gone through JSON has lost its code.
+
+    Attributes:
+        code: short and stable, for example ``"damaged_frames"``; see ``docs/warnings.md``.
+        count: how often it was met in this row.
+
+    Example:
+        >>> warning = RowWarning("damaged frames: 3 of 40", code="damaged_frames", count=3)
+        >>> warning, warning.code, warning.count
+        ('damaged frames: 3 of 40', 'damaged_frames', 3)
+    """
+
+    code: str
+    count: int
+
+    def __new__(cls, text: str, *, code: str, count: int = 1) -> RowWarning:
+        warning = super().__new__(cls, text)
+        warning.code, warning.count = code, count
+        return warning
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
+        return (str(self),), {"code": self.code, "count": self.count}
+
+
 @dataclass(frozen=True)
 class MediaSource:
     """Origin of a video: exactly one of a path, encoded bytes, decoded frames or an open decoder.
