@@ -144,13 +144,15 @@ def _write_sound(container: Any, stream: Any, seconds: float) -> None:
 
 
 def forward_decode(path: str | Path) -> tuple[list[float], list[np.ndarray]]:
-    """Times (s) and RGB images of every frame, by PyAV's own plain loop: what readers are measured by."""
+    """Times (s since the earliest start of a stream) and RGB images of every frame, by PyAV's own plain loop."""
     times, pictures = [], []
     with av.open(str(path)) as container:
         stream = container.streams.best("video")
         stream.codec_context.thread_count = 1
+        starts = [other.start_time * other.time_base for other in container.streams if other.start_time is not None]
+        start = min(starts, default=Fraction(0))
         for frame in container.decode(stream):
             ticks = frame.pts if frame.pts is not None else frame.dts
-            times.append(ticks * stream.time_base.numerator / stream.time_base.denominator)
+            times.append(float(ticks * stream.time_base - start))
             pictures.append(frame.to_ndarray(format="rgb24"))
     return times, pictures

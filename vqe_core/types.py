@@ -49,7 +49,10 @@ class RowWarning(str):
 class MediaSource:
     """Origin of a video: exactly one of a path, encoded bytes, decoded frames or an open decoder.
 
-    ``start`` and ``end`` (seconds, half-open) limit it to a segment. ``fps`` gives decoded frames a clock.
+    ``start`` and ``end`` (seconds, half-open) limit it to a segment, on the clock of the file: 0 is the earliest start
+    of its streams. ``fps`` gives decoded frames a clock. ``video_stream`` and ``audio_stream`` name streams of a file,
+    by their index in it (as ffprobe counts) or their language (``"deu"``); None: FFmpeg's choice, both of one
+    programme.
     """
 
     path: str | None = None
@@ -59,12 +62,16 @@ class MediaSource:
     fps: float | None = None
     start: float | None = None
     end: float | None = None
+    video_stream: int | str | None = None
+    audio_stream: int | str | None = None
 
     def __post_init__(self) -> None:
         given = [x is not None for x in (self.path, self.data, self.frames, self.decoder)]
         if sum(given) != 1:
             raise InputError(f"a media source needs exactly one of path, data, frames, decoder; got {sum(given)}")
         _check_segment(self.start, self.end)
+        check_stream("video_stream", self.video_stream)
+        check_stream("audio_stream", self.audio_stream)
         if self.frames is not None and not (
             self.frames.dtype == np.uint8 and self.frames.ndim == 4 and self.frames.shape[-1] == 3
         ):
@@ -85,6 +92,15 @@ class MediaSource:
         return f"<{type(self.decoder).__name__}>"
 
 
+def check_stream(name: str, value: Any) -> None:
+    """Raise `InputError` unless ``value`` names a stream of a file: an index, a language, or None."""
+    number = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if value is not None and not number and not (isinstance(value, str) and value):
+        raise InputError(
+            f"{name} ({value!r}) must be the index of a stream in the file, from 0, or a language such as 'eng'"
+        )
+
+
 def _check_segment(start: float | None, end: float | None) -> None:
     for label, value in (("start", start), ("end", end)):
         if value is not None and not math.isfinite(value):
@@ -103,6 +119,7 @@ class FrameTable:
         indices: int64 (N,), each frame's number in the whole stream, so that a segment keeps its numbers.
         start, end: seconds, half-open; ``end`` is when the last frame leaves the screen.
         has_clock: False for bare frame arrays, whose times are only frame numbers.
+        origin: seconds on the container's own clock at which the file starts, second 0 of all times here.
         rotation: degrees to turn the image, 0, 90, 180 or 270, clockwise.
         differences: float64 (N,), mean absolute grey difference (0-255) to the previous frame, or None.
         warnings: warnings for the row, for example that the file ends early.
@@ -114,6 +131,7 @@ class FrameTable:
     start: float
     end: float
     has_clock: bool = True
+    origin: float = 0.0
     rotation: int = 0
     differences: np.ndarray | None = None
     warnings: tuple[str, ...] = ()

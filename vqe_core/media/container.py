@@ -12,13 +12,13 @@ from typing import Any
 import av
 import soundfile
 from av.container import InputContainer
-from av.stream import Disposition
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vqe_core.errors import MediaError, MediaNotFoundError, VqeError
+from vqe_core.media.clock import FileClock
 from vqe_core.media.file_checks import check_file, check_head, describe_unreadable, truncation_warning
 from vqe_core.media.limits import MediaLimits
+from vqe_core.media.streams import choose_streams
 from vqe_core.types import MediaSource
 
 _HEAD_BYTES = 1024
@@ -67,7 +67,7 @@ def is_of_file(error: BaseException) -> bool:
 
 
 @contextmanager
-def open_stream(source: MediaSource, limits: MediaLimits) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_stream(source: MediaSource, limits: MediaLimits) -> Iterator[tuple[FileClock, VideoStream]]:
     """Open a path or encoded bytes, and choose the video stream.
 
     Args:
@@ -75,21 +75,23 @@ def open_stream(source: MediaSource, limits: MediaLimits) -> Iterator[tuple[Inpu
         limits: formats, protocols and pixels allowed.
 
     Yields:
-        The container and its video stream, set to decode with one thread. Of several streams it is the one
-        that FFmpeg prefers; attached images (cover art) are not videos.
+        The clock of the file, which gives its packets, and the video stream, set to decode with one thread; see
+        `choose_streams`.
 
     Raises:
         MediaError: any code.
     """
     with media_errors(source.name), open_container(source, limits) as container:
-        stream = _video_stream(container, source)
+        stream, audio = choose_streams(container, source)
+        if stream is None:
+            raise _no_video(container, source)
         context = stream.codec_context
         check_size(context.width, context.height, limits, source.name)
         # One thread: damaged files decode differently with more, and errors vanish. The outer max_pixels covers
         # the look that FFmpeg takes on opening, this one the decoding proper.
         context.thread_count = 1
         context.options = {"max_pixels": str(limits.max_pixels)}
-        yield container, stream
+        yield FileClock.of(container, [stream] if audio is None else [stream, audio]), stream
 
 
 def check_size(width: int, height: int, limits: MediaLimits, name: str) -> None:
@@ -100,14 +102,6 @@ def check_size(width: int, height: int, limits: MediaLimits, name: str) -> None:
             f"{limits.max_pixels} (MediaLimits.max_pixels); scale it down or raise the limit",
             code="too_large",
         )
-
-
-def presentation_time(item: VideoFrame | av.Packet[VideoStream], stream: VideoStream) -> float | None:
-    """Presentation time (s) of a packet or frame, or None if the file gives none.
-
-    The same ticks give the same float everywhere, so times can be compared with ``==``.
-    """
-    return in_seconds(item.pts, stream.time_base)
 
 
 def in_seconds(ticks: int | None, base: Any) -> float | None:
@@ -166,41 +160,29 @@ def _head(source: MediaSource) -> bytes:
         return file.read(_HEAD_BYTES)
 
 
-def _video_stream(container: InputContainer, source: MediaSource) -> VideoStream:
-    best = container.streams.best("video")
-    streams = [best] if isinstance(best, VideoStream) else []
-    streams += list(container.streams.video)
-    for stream in streams:
-        if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic:
-            return stream
+def _no_video(container: InputContainer, source: MediaSource) -> MediaError:
     cut_off = truncation_warning(source)
     if cut_off:
-        raise MediaError(f"{source.name!r} has no video that can be decoded; it is {cut_off}")
+        return MediaError(f"{source.name!r} has no video that can be decoded; it is {cut_off}")
     kinds = sorted({stream.type for stream in container.streams})
     detail = f"its streams are: {', '.join(kinds)}" if kinds else "it has no streams"
     if any(stream.codec_context is None for stream in container.streams.video):
         detail = "its video codec is unknown"
-    raise MediaError(f"{source.name!r} has no video that can be decoded; {detail}", code="no_video_stream")
+    return MediaError(f"{source.name!r} has no video that can be decoded; {detail}", code="no_video_stream")
 
 
-def readable_packets(container: Any, stream: Any, on_damage: Callable[[], None]) -> Iterator[Any]:
+def readable_packets(clock: FileClock, stream: Any, on_damage: Callable[[], None]) -> Iterator[Any]:
     """Return the packets of a stream that have content, then None, the signal to empty the decoder.
 
     Args:
-        container: open for reading.
+        clock: of an open file.
         stream: one of its streams.
         on_damage: called where the file cannot be read on; frames still inside the decoder can be had.
     """
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:
-            on_damage()
-            packet = None
-        # A packet without content is that signal too, so a stray one must not reach the decoder.
-        if packet is not None and packet.size == 0:
-            continue
-        yield packet
-        if packet is None:
-            return
+    try:
+        for packet in clock.packets():
+            if packet.stream_index == stream.index:
+                yield packet
+    except av.FFmpegError:
+        on_damage()
+    yield None

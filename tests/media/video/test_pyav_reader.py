@@ -125,7 +125,9 @@ def test_a_stream_cut_in_the_middle_of_a_group_starts_where_decoding_can(tmp_pat
     video = open_video(cut)
     codes = [read_code(f.pixels) for f in video.frames(np.arange(len(video.table)))]
     assert codes == list(range(codes[0], 40))
-    np.testing.assert_allclose(video.table.timestamps, [0.2 + code / 10 for code in codes], atol=1e-3)
+    # The file starts with images that cannot be decoded, as what they refer to was cut off.
+    assert 0 < video.table.timestamps[0] < 1
+    np.testing.assert_allclose(np.diff(video.table.timestamps), 0.1, atol=1e-3)
 
 
 def test_a_clock_that_starts_anew_goes_on_and_says_so(tmp_path):
@@ -137,7 +139,7 @@ def test_a_clock_that_starts_anew_goes_on_and_says_so(tmp_path):
     np.testing.assert_allclose(np.diff(video.table.timestamps), 0.1, atol=1e-3)
     codes = [read_code(f.pixels) for f in video.frames(np.arange(len(video.table)))]
     assert codes == [*range(20), *range(10, 20)]
-    assert any("clock starts anew" in warning for warning in video.table.warnings)
+    assert [(warning.code, warning.count) for warning in video.table.warnings] == [("clock_jumps", 1)]
 
 
 def test_avi_with_b_frames_shows_them_in_order(tmp_path):

@@ -11,12 +11,12 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Disposition
 
 from vqe_core.errors import MediaError
 from vqe_core.media.audio.buffer import SampleBlocks
 from vqe_core.media.audio.signal import slice_seconds
 from vqe_core.media.audio.source import full_scale
+from vqe_core.media.clock import FileClock
 from vqe_core.media.container import (
     in_seconds,
     media_errors,
@@ -25,6 +25,7 @@ from vqe_core.media.container import (
     stated_ratio,
 )
 from vqe_core.media.limits import AudioLimits, MediaLimits
+from vqe_core.media.streams import choose_streams
 from vqe_core.types import AudioSamples, MediaSource
 
 # Smaller differences between a block's time and the samples counted are jitter, or rounding of the container.
@@ -126,8 +127,7 @@ def read_track(source: MediaSource, limits: AudioLimits) -> AudioSamples:
     Channels stay as they are: FFmpeg's own way to mono is 3 dB louder than the mean.
 
     Args:
-        source: with ``path`` or ``data``. Its segment counts on the clock of the video's frames, or from the
-            first sample where there are no images.
+        source: with ``path`` or ``data``. Its segment counts on the clock of the file, see `FileClock`.
         limits: what the file may ask for.
 
     Returns:
@@ -139,8 +139,12 @@ def read_track(source: MediaSource, limits: AudioLimits) -> AudioSamples:
     """
     allowed = MediaLimits(formats=limits.formats)
     with media_errors(source.name), open_container(source, allowed) as container:
-        stream = _audio_stream(container, source.name)
-        track = _Track(container, stream, source, limits)
+        video, audio = choose_streams(container, source)
+        if audio is None:
+            raise _no_audio(container, source.name)
+        audio.codec_context.thread_count = 1
+        clock = FileClock.of(container, [audio] if video is None else [video, audio])
+        track = _Track(clock, audio, source, limits, has_images=video is not None)
         track.check_header()
         return track.read()
 
@@ -149,21 +153,22 @@ def read_track(source: MediaSource, limits: AudioLimits) -> AudioSamples:
 class _Track:
     """One pass over an audio stream."""
 
-    container: InputContainer
+    clock: FileClock
     stream: AudioStream
     source: MediaSource
     limits: AudioLimits
+    has_images: bool
     bad_packets: int = 0
 
     @property
-    def has_images(self) -> bool:
-        """True for a video; cover art is none."""
-        return any(not stream.disposition & Disposition.attached_pic for stream in self.container.streams.video)
+    def container(self) -> InputContainer:
+        """The open file."""
+        return self.clock.container
 
     @property
     def first_time(self) -> float:
-        """Seconds on the container's clock, as the header has it."""
-        return in_seconds(self.stream.start_time, self.stream.time_base) or 0.0
+        """Seconds into the file at which the track begins, as the header has it."""
+        return self.clock.seconds(self.stream.start_time, self.stream.time_base) or 0.0
 
     @property
     def stated_seconds(self) -> float | None:
@@ -198,9 +203,7 @@ class _Track:
 
     def read(self) -> AudioSamples:
         """Decode the segment, or all."""
-        # Where there are no images to keep in step with, the first sample is at 0 s.
-        origin = 0.0 if self.has_images else self.first_time
-        self._seek(origin)
+        self._seek()
         timeline: Timeline | None = None
         for time, frame in self._frames():
             if timeline is None:
@@ -209,22 +212,23 @@ class _Track:
             if timeline.is_full:
                 break
             self._check_frame(frame, timeline.blocks.sampling_rate)
-            timeline.place(None if time is None else time - origin, _planar(frame))
+            timeline.place(time, _planar(frame))
         if timeline is None:
             raise self._nothing()
         if self.bad_packets:
             timeline.warnings.append(f"packets of sound that cannot be decoded: {self.bad_packets}")
         seconds, base = self.stated_seconds, stated_ratio(self.stream.time_base)
         exact = self.stream.duration is not None and base is not None and base <= Fraction(1, 8000)
-        stated_end = None if seconds is None else self.first_time - origin + seconds
+        stated_end = None if seconds is None or self.clock.warnings else self.first_time + seconds
+        timeline.warnings += self.clock.warnings
         return slice_seconds(timeline.finish(stated_end, exact), self.source.start, self.source.end)
 
-    def _seek(self, origin: float) -> None:
+    def _seek(self) -> None:
         start, base = self.source.start, stated_ratio(self.stream.time_base)
         if start is None or start <= 2 * _PREROLL_SECONDS or base is None:
             return
         if set(self.container.format.name.split(",")) & _SEEKABLE:
-            self.container.seek(int((start + origin - _PREROLL_SECONDS) / base), stream=self.stream)
+            self.container.seek(int((start + float(self.clock.origin) - _PREROLL_SECONDS) / base), stream=self.stream)
 
     def _check_frame(self, frame: AudioFrame, sampling_rate: int) -> None:
         self.limits.check_rate(frame.sample_rate, self.source.name)
@@ -236,7 +240,7 @@ class _Track:
             )
 
     def _frames(self) -> Iterator[tuple[float | None, AudioFrame]]:
-        """Yield (seconds on the container's clock or None, frame)."""
+        """Yield (seconds into the file or None, frame)."""
         context, base = self.stream.codec_context, self.stream.time_base
         for packet in self._packets():
             try:
@@ -245,10 +249,10 @@ class _Track:
                 self.bad_packets += 1
                 continue
             for frame in frames:
-                yield in_seconds(frame.pts, base), frame
+                yield self.clock.seconds(frame.pts, base), frame
 
     def _packets(self) -> Iterator[av.Packet[AudioStream] | None]:
-        return readable_packets(self.container, self.stream, self._count_bad_packet)
+        return readable_packets(self.clock, self.stream, self._count_bad_packet)
 
     def _count_bad_packet(self) -> None:
         self.bad_packets += 1
@@ -262,19 +266,14 @@ class _Track:
         return MediaError(f"{self.source.name!r} {detail}", code="no_audio")
 
 
-def _audio_stream(container: InputContainer, name: str) -> AudioStream:
-    best = container.streams.best("audio")
-    streams = [best] if isinstance(best, AudioStream) else []
-    streams += list(container.streams.audio)
-    for stream in streams:
-        if stream.codec_context is not None:
-            stream.codec_context.thread_count = 1
-            return stream
-    if streams:
-        raise MediaError(f"{name!r}: the codec of its sound is unknown; encode it anew, for example as AAC")
+def _no_audio(container: InputContainer, name: str) -> MediaError:
+    if container.streams.audio and not any(stream.codec_context for stream in container.streams.audio):
+        return MediaError(f"{name!r}: the codec of its sound is unknown; encode it anew, for example as AAC")
     kinds = sorted({stream.type for stream in container.streams})
     detail = f"its streams are: {', '.join(kinds)}" if kinds else "it has no streams"
-    raise MediaError(f"{name!r} has no audio stream; {detail}; give its sound in audios", code="no_audio")
+    if container.streams.audio:
+        detail = "that of another programme is not taken; name it by audio_stream"
+    return MediaError(f"{name!r} has no audio stream; {detail}; give its sound in audios", code="no_audio")
 
 
 def _planar(frame: AudioFrame) -> np.ndarray:

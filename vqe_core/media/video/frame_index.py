@@ -15,16 +15,16 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vqe_core.errors import MediaError
+from vqe_core.media.clock import FileClock
 from vqe_core.media.container import (
     check_size,
     in_seconds,
-    presentation_time,
     readable_packets,
     stated_ratio,
 )
 from vqe_core.media.limits import MediaLimits
 from vqe_core.media.video.pixels import clockwise_rotation, image_warnings
-from vqe_core.types import FrameTable
+from vqe_core.types import FrameTable, RowWarning
 
 
 def display_times(clock: np.ndarray, numbered: bool, interval: float) -> tuple[np.ndarray, int]:
@@ -102,7 +102,7 @@ class DecodedTable(FrameTable):
 class ForwardDecode:
     """One pass over all frames, counting what goes wrong."""
 
-    container: InputContainer
+    clock: FileClock
     stream: VideoStream
     limits: MediaLimits
     name: str
@@ -113,9 +113,9 @@ class ForwardDecode:
         """Yield (time in seconds or None, frame) in the order of display; see ``display_times``."""
         for frame in self._frames():
             check_size(frame.width, frame.height, self.limits, self.name)
-            time = presentation_time(frame, self.stream)
+            time = self.clock.seconds(frame.pts, self.stream.time_base)
             if time is None:
-                time = in_seconds(frame.dts, self.stream.time_base)
+                time = self.clock.seconds(frame.dts, self.stream.time_base)
             self.damaged_frames += frame.is_corrupt
             yield time, frame
 
@@ -133,7 +133,7 @@ class ForwardDecode:
             yield from frames
 
     def _packets(self) -> Iterator[av.Packet[VideoStream] | None]:
-        return readable_packets(self.container, self.stream, self._count_bad_packet)
+        return readable_packets(self.clock, self.stream, self._count_bad_packet)
 
     def _count_bad_packet(self) -> None:
         self.bad_packets += 1
@@ -174,15 +174,16 @@ def decoded_table(decode: ForwardDecode, damage: str | None = None) -> FrameTabl
     if first is None or last is None:
         raise _nothing_decoded(decode, damage)
     ticks, interval = np.array(clock, dtype=np.float64), usual_interval(decode.stream)
-    times, jumps = display_times(ticks, numbered=decode.container.format.name == "avi", interval=interval)
+    times, jumps = display_times(ticks, numbered=decode.clock.container.format.name == "avi", interval=interval)
     return DecodedTable(
         timestamps=times,
         is_keyframe=np.array(keyframes, dtype=bool),
         indices=np.arange(len(times), dtype=np.int64),
         start=float(times[0]),
         end=float(times[-1]) + last_duration(times, _duration(last, decode.stream), interval),
+        origin=float(decode.clock.origin),
         rotation=clockwise_rotation(first),
-        warnings=(*image_warnings(first), *_damage(decode, len(times), len(sizes), jumps)),
+        warnings=(*image_warnings(first), *_damage(decode, len(times), len(sizes), jumps), *decode.clock.warnings),
         clock=ticks,
     )
 
@@ -245,11 +246,11 @@ class PacketScan:
     reached: float = 0.0  # seconds into the file that some stream's packets reach
 
 
-def scan_packets(container: InputContainer, stream: VideoStream, limits: MediaLimits, name: str) -> PacketScan:
+def scan_packets(clock: FileClock, stream: VideoStream, limits: MediaLimits, name: str) -> PacketScan:
     """Read all packets, decoding only until the first frame comes out.
 
     Args:
-        container: freshly opened.
+        clock: of a file that was just opened.
         stream: its video stream.
         limits: bounds on pixels and number of frames.
         name: the file, for messages.
@@ -257,16 +258,18 @@ def scan_packets(container: InputContainer, stream: VideoStream, limits: MediaLi
     Returns:
         The scan. ``plain`` is False if the packets do not tell the frames for sure.
     """
-    scan = PacketScan(plain=may_plan(container, stream))
+    scan = PacketScan(plain=may_plan(clock.container, stream))
     try:
-        for packet in container.demux():
+        for packet in clock.packets():
             if packet.stream_index == stream.index:
-                _add(scan, packet, stream, limits, name)
+                _add(scan, packet, stream, clock, limits, name)
             if packet.pts is not None:
-                end = in_seconds(packet.pts + (packet.duration or 0), packet.time_base)
+                end = clock.seconds(packet.pts + (packet.duration or 0), packet.time_base)
                 scan.reached = max(scan.reached, end or 0.0)
     except av.FFmpegError:
         scan.plain = False
+    if scan.first is None:
+        _decode_first(scan, None, stream, clock, limits, name)
     return scan
 
 
@@ -276,7 +279,7 @@ def may_plan(container: InputContainer, stream: VideoStream) -> bool:
     return bool(formats & _PLAIN_FORMATS) and stream.codec_context.codec.canonical_name in _PLAIN_CODECS
 
 
-def packet_table(scan: PacketScan, stream: VideoStream) -> FrameTable | None:
+def packet_table(scan: PacketScan, stream: VideoStream, clock: FileClock) -> FrameTable | None:
     """Return the frame table, or None if only decoding can tell."""
     all_times, rows = np.array(scan.times), np.flatnonzero(np.frombuffer(scan.shown, dtype=np.uint8))
     if not scan.plain or scan.first is None or not len(rows) or not scan.keyframes[0]:
@@ -294,30 +297,35 @@ def packet_table(scan: PacketScan, stream: VideoStream) -> FrameTable | None:
         indices=np.arange(len(rows), dtype=np.int64),
         start=float(times[0]),
         end=float(times[-1]) + last_duration(times, scan.durations[rows[-1]], usual_interval(stream)),
+        origin=float(clock.origin),
         rotation=clockwise_rotation(scan.first),
-        warnings=tuple(image_warnings(scan.first)),
+        warnings=(*image_warnings(scan.first), *clock.warnings),
     )
 
 
-def early_end(scan: PacketScan, container: InputContainer) -> str | None:
+def early_end(scan: PacketScan, clock: FileClock) -> RowWarning | None:
     """Return a warning if the file stops well before the end that its header states, else None."""
-    if not container.duration:
+    # Where the clock jumps, FFmpeg's length of the file counts the jump.
+    if not clock.container.duration or clock.warnings:
         return None
-    stated = container.duration / av.time_base
-    reached = scan.reached - (container.start_time or 0) / av.time_base
-    if stated - reached <= max(0.5, 0.05 * stated):
+    stated = clock.container.duration / av.time_base
+    if stated - scan.reached <= max(0.5, 0.05 * stated):
         return None
-    return f"ends early: {max(reached, 0.0):.1f} of {stated:.1f} s"
+    return RowWarning(f"ends early: {max(scan.reached, 0.0):.1f} of {stated:.1f} s", code="ends_early")
 
 
-def _add(scan: PacketScan, packet: av.Packet[Any], stream: VideoStream, limits: MediaLimits, name: str) -> None:
-    ends = packet.size == 0 and packet.pts is None and packet.dts is None
+def _add(
+    scan: PacketScan,
+    packet: av.Packet[Any],
+    stream: VideoStream,
+    clock: FileClock,
+    limits: MediaLimits,
+    name: str,
+) -> None:
     if scan.first is None:
-        _decode_first(scan, packet, stream, limits, name)
-    if ends:
-        return
-    time = presentation_time(packet, stream)
-    if time is None or packet.is_corrupt or packet.size == 0 or packet.has_sidedata("new_extradata"):
+        _decode_first(scan, packet, stream, clock, limits, name)
+    time = clock.seconds(packet.pts, stream.time_base)
+    if time is None or packet.is_corrupt or packet.has_sidedata("new_extradata"):
         scan.plain = False
     if time is None:
         return
@@ -329,7 +337,12 @@ def _add(scan: PacketScan, packet: av.Packet[Any], stream: VideoStream, limits: 
 
 
 def _decode_first(
-    scan: PacketScan, packet: av.Packet[Any], stream: VideoStream, limits: MediaLimits, name: str
+    scan: PacketScan,
+    packet: av.Packet[Any] | None,
+    stream: VideoStream,
+    clock: FileClock,
+    limits: MediaLimits,
+    name: str,
 ) -> None:
     try:
         frames = stream.codec_context.decode(packet)
@@ -338,7 +351,7 @@ def _decode_first(
         return
     if frames:
         scan.first = frames[0]
-        scan.first_time = presentation_time(frames[0], stream)
+        scan.first_time = clock.seconds(frames[0].pts, stream.time_base)
         check_size(scan.first.width, scan.first.height, limits, name)
         if scan.first.interlaced_frame or scan.first.is_corrupt:
             # Fields may come as two packets for one frame.

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import av
 import numpy as np
 
-from vqe_core.media.container import check_size, open_stream, presentation_time
+from vqe_core.media.container import check_size, open_stream
 from vqe_core.media.file_checks import truncation_warning
 from vqe_core.media.limits import DEFAULT_LIMITS, MediaLimits
 from vqe_core.media.video.frame_index import (
@@ -67,14 +67,14 @@ class PyAVReader:
         Raises:
             MediaError: the video cannot be read; ``code`` says why.
         """
-        with open_stream(source, self.limits) as (container, stream):
-            scan = scan_packets(container, stream, self.limits, source.name)
-            table = packet_table(scan, stream) if self.scan == "auto" else None
-            early = early_end(scan, container)
+        with open_stream(source, self.limits) as (clock, stream):
+            scan = scan_packets(clock, stream, self.limits, source.name)
+            table = packet_table(scan, stream, clock) if self.scan == "auto" else None
+            early = early_end(scan, clock)
         cut_off = truncation_warning(source)
         if table is None:
-            with open_stream(source, self.limits) as (container, stream):
-                table = decoded_table(ForwardDecode(container, stream, self.limits, source.name), cut_off or early)
+            with open_stream(source, self.limits) as (clock, stream):
+                table = decoded_table(ForwardDecode(clock, stream, self.limits, source.name), cut_off or early)
         warning = early or cut_off
         return replace(table, warnings=(*table.warnings, warning)) if warning else table
 
@@ -114,12 +114,12 @@ class PyAVReader:
         positions = dict(zip(times, wanted.tolist(), strict=True))
         upright = UprightImages()
         plan = PacketPlan(times, table.timestamps[table.is_keyframe].tolist())
-        with open_stream(source, self.limits) as (container, stream):
-            if not may_plan(container, stream) or len(positions) != len(wanted):
+        with open_stream(source, self.limits) as (clock, stream):
+            if not may_plan(clock.container, stream) or len(positions) != len(wanted):
                 return
-            for image in PlannedDecode(container, stream, plan):
+            for image in PlannedDecode(clock, stream, plan):
                 check_size(image.width, image.height, self.limits, source.name)
-                position = positions.get(presentation_time(image, stream))
+                position = positions.get(clock.seconds(image.pts, stream.time_base))
                 if position is None:
                     continue
                 if image.is_corrupt:
@@ -128,19 +128,19 @@ class PyAVReader:
 
     def _forward(self, source: MediaSource, table: FrameTable, wanted: np.ndarray) -> Iterator[Frame]:
         """Return frames by decoding from the start."""
-        clock = table.clock if isinstance(table, DecodedTable) else None
+        recorded = table.clock if isinstance(table, DecodedTable) else None
         # Decoded tables number frames, so that equal times are told apart; packet tables know only times.
-        column = table.timestamps if clock is None else table.indices
+        column = table.timestamps if recorded is None else table.indices
         positions = dict(zip(column[wanted].tolist(), wanted.tolist(), strict=True))
         expected, upright = iter(positions.values()), UprightImages()
         due = next(expected)
-        with open_stream(source, self.limits) as (container, stream):
-            for number, (time, image) in enumerate(ForwardDecode(container, stream, self.limits, source.name)):
-                position = positions.get(time if clock is None else number)
+        with open_stream(source, self.limits) as (clock, stream):
+            for number, (time, image) in enumerate(ForwardDecode(clock, stream, self.limits, source.name)):
+                position = positions.get(time if recorded is None else number)
                 if position is None:
                     continue
-                changed = clock is not None and not _same_time(time, float(clock[number]))
-                if position != due or changed or (image.is_corrupt and clock is None):
+                changed = recorded is not None and not _same_time(time, float(recorded[number]))
+                if position != due or changed or (image.is_corrupt and recorded is None):
                     break
                 yield Frame(position, upright.rgb(image))
                 due = next(expected, -1)

@@ -13,11 +13,10 @@ from enum import Enum
 from typing import Any
 
 import av
-from av.container import InputContainer
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
-from vqe_core.media.container import presentation_time
+from vqe_core.media.clock import FileClock
 
 
 class Feed(Enum):
@@ -83,13 +82,13 @@ class PlannedDecode:
     the start of a gradual refresh, from where images are not exact for a while.
 
     Args:
-        container: freshly opened.
+        clock: of a file that was just opened.
         stream: its video stream.
         plan: not used before.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream, plan: PacketPlan) -> None:
-        self._container, self._stream, self._plan = container, stream, plan
+    def __init__(self, clock: FileClock, stream: VideoStream, plan: PacketPlan) -> None:
+        self._clock, self._stream, self._plan = clock, stream, plan
         self._context = stream.codec_context
         self._skip_unreferenced = _may_skip_unreferenced(stream)
         self._feeding = False
@@ -98,8 +97,10 @@ class PlannedDecode:
 
     def __iter__(self) -> Iterator[VideoFrame]:
         try:
-            for packet in self._container.demux(self._stream):
-                time = presentation_time(packet, self._stream)
+            for packet in self._clock.packets():
+                if packet.stream_index != self._stream.index:
+                    continue
+                time = self._clock.seconds(packet.pts, self._stream.time_base)
                 if time is None:
                     break
                 for image in self._feed(packet, time):
@@ -130,7 +131,7 @@ class PlannedDecode:
         """Tell False if decoding began at a keyframe whose image is not whole in itself."""
         if self._entry is None:
             return True
-        time = presentation_time(image, self._stream)
+        time = self._clock.seconds(image.pts, self._stream.time_base)
         if time is not None and time < self._entry:
             # Shown before the keyframe, so it needs what was skipped, and the plan does not want it.
             return True

@@ -116,7 +116,7 @@ def frames_by_number(decoder: Any, name: str, table: FrameTable, wanted: np.ndar
         batch = _call(name, decoder.get_frames_at, table.indices[chunk].tolist())
         times = batch.pts_seconds.tolist()
         for position, time, pixels in zip(chunk.tolist(), times, _rgb(batch.data), strict=True):
-            if abs(time - table.timestamps[position]) > _SAME_TIME:
+            if abs(time - table.origin - table.timestamps[position]) > _SAME_TIME:
                 raise TableMismatchError.at(float(table.timestamps[position]), name)
             yield Frame(position, pixels)
 

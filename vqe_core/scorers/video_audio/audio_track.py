@@ -53,9 +53,9 @@ def read_sound(video: MediaSource, audio: SoundSource | None, worker: DecodeWork
 def sound_offset(video: MediaSource, audio: SoundSource | None, start: float) -> float:
     """Return seconds to add to a sound's clock to put it on the clock of the video's frames.
 
-    A video's own track is on that clock already. A sound file runs beside the whole video file: its 0 s is the
-    file's beginning, also where a segment of the video is compared. Samples without a file begin with what is
-    compared.
+    A video's own track is on that clock already. A sound file runs beside the whole video file: second 0 of both is
+    the same moment, also where a segment of the video is compared. Samples without a file begin with the segment, or
+    with the file where there is none.
 
     Args:
         video, audio: the pair; None for the video's own track.
@@ -63,8 +63,10 @@ def sound_offset(video: MediaSource, audio: SoundSource | None, start: float) ->
     """
     if audio is None:
         return 0.0
-    whole_file = isinstance(audio, AudioSamples) or video.start is None
-    return start if whole_file else 0.0
+    if video.decoder is not None and video.start is None:
+        # Open decoders do not tell where their file starts.
+        return start
+    return video.start or 0.0 if isinstance(audio, AudioSamples) else 0.0
 
 
 def heard_during(samples: AudioSamples, start: float, end: float, *, offset: float) -> HeardSound:
