@@ -6,7 +6,7 @@ segments and sound files beside a video are all on that clock.
 
 from __future__ import annotations
 
-import heapq
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -24,92 +24,151 @@ from vqe_core.types import RowWarning
 FORWARD_JUMP = 10.0
 BACKWARD_JUMP = 0.1
 
-# Bytes of a file within which the packets of one stream may come out later than their place, and how many may wait.
-_REORDERED_BYTES, _REORDERED_PACKETS = 4 * 2**20, 2_000
+# A stream that jumps waits so long for the others to jump too: seconds of theirs, and packets of its own.
+_PATIENCE_SECONDS, _PATIENCE_PACKETS = 30.0, 2_000
+
+# Seconds that may still come of a stream that has ended: demuxers hand streams out a little apart.
+_STILL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class TimedPacket:
+    """A packet with its times, seconds as the file has them.
+
+    Attributes:
+        stream: its index.
+        time: decoding time.
+        shown: presentation time.
+        duration: 0 where it is not known; then the step from the packet before counts.
+        item: the packet itself.
+    """
+
+    stream: int
+    time: Fraction
+    shown: Fraction
+    duration: Fraction = Fraction(0)
+    item: Any = None
 
 
 @dataclass
-class ClockRepair:
-    """Follow the times of a file's packets, and tell by how much those after a jump are to be moved.
-
-    A jump is a step of more than 10 s forward that no other stream makes good, or of more than .1 s back. What comes
-    after it follows where everything before it ended, in all streams by the same shift. One stream that pauses while
-    another goes on has a gap, which is content.
-
-    Attributes:
-        shift: seconds to add to times.
-        jumps: how often the clock has jumped so far.
-
-    Example:
-        >>> repair = ClockRepair()
-        >>> [float(repair.place(0, Fraction(time), Fraction(1))) for time in (0, 1, 2, 1000, 1001)]
-        [0.0, 1.0, 2.0, 3.0, 4.0]
-    """
+class _StreamClock:
+    """What is known of one stream; times as the file has them."""
 
     shift: Fraction = Fraction(0)
-    jumps: int = 0
-    _next: dict[int, Fraction] = field(default_factory=dict)  # by stream: where its next packet belongs
-    _last: dict[int, Fraction] = field(default_factory=dict)
-    _step: dict[int, Fraction] = field(default_factory=dict)
-    _end: Any = None  # where everything so far ends
+    last: Fraction | None = None
+    step: Fraction = Fraction(0)
+    waiting: deque[TimedPacket] = field(default_factory=deque)
+    waits_since: Fraction = Fraction(0)  # where the other streams were then
 
-    def place(self, stream: int, time: Fraction, duration: Fraction, shown: Fraction | None = None) -> Fraction:
-        """Return the repaired time of the next packet.
-
-        Args:
-            stream: its index.
-            time: decoding time, seconds as the file has it.
-            duration: seconds, 0 where it is not known; then the step from the packet before counts.
-            shown: presentation time, seconds as the file has it. Default: as ``time``.
-        """
-        shown = time if shown is None else shown
-        if self._jumped(stream, time + self.shift):
-            self.shift = self._end - shown
-            self.jumps += 1
-        elif not duration and stream in self._last:
-            self._step[stream] = max(time + self.shift - self._last[stream], Fraction(0))
-        duration = duration or self._step.get(stream, Fraction(0))
-        placed = time + self.shift
-        self._last[stream], self._next[stream] = placed, placed + duration
-        end = shown + self.shift + duration
-        self._end = end if self._end is None else max(self._end, end)
-        return placed
-
-    def _jumped(self, stream: int, placed: Fraction) -> bool:
-        if stream in self._last and placed < self._last[stream] - BACKWARD_JUMP:
-            return True
-        # Also the first packet of a stream is expected near the others.
-        return bool(self._next) and all(abs(placed - expected) > FORWARD_JUMP for expected in self._next.values())
+    @property
+    def expected(self) -> Fraction | None:
+        """Time of the next packet."""
+        return None if self.last is None else self.last + self.step
 
 
-def in_file_order(packets: Iterable[Any], streams: int) -> Iterator[Any]:
-    """Return packets by their place in the file, those of each stream in the order they come.
+class ClockRepair:
+    """Move the packets of a file whose clock jumps, so that each part follows where everything before it ended.
 
-    A demuxer hands out the last image of a recording only when the next one begins, so after the first sound of the
-    next.
+    A jump is a step of more than 10 s forward or .1 s back that all streams make; they are all moved by the same
+    shift. A stream that pauses while the others go on has a gap, which is content. A stream that jumps by more than
+    10 s while the others do not, has a damaged clock and goes on where it was.
 
     Args:
-        packets: with ``stream_index`` and ``pos`` (bytes, or None), of several streams.
-        streams: how many streams.
+        streams: indices of the streams whose packets will come.
+
+    Example:
+        >>> repair = ClockRepair([0])
+        >>> packets = [TimedPacket(0, Fraction(time), Fraction(time)) for time in (0, 1, 2, 1000, 1001)]
+        >>> [float(packet.time + shift) for packet, shift in repair.repaired(packets)], repair.jumps
+        ([0.0, 1.0, 2.0, 3.0, 4.0], 1)
     """
-    places: dict[int, int] = {}
-    waiting: list[tuple[int, int, Any]] = []
-    damage: av.FFmpegError | None = None
-    try:
-        for number, packet in enumerate(packets):
-            index = packet.stream_index
-            place = places[index] = max(packet.pos or 0, places.get(index, 0))
-            heapq.heappush(waiting, (place, number, packet))
-            passed = min(places.values()) if len(places) == streams else 0
-            passed = max(passed, place - _REORDERED_BYTES)
-            while waiting and (waiting[0][0] < passed or len(waiting) > _REORDERED_PACKETS):
-                yield heapq.heappop(waiting)[2]
-    except av.FFmpegError as error:
-        damage = error
-    while waiting:
-        yield heapq.heappop(waiting)[2]
-    if damage is not None:
-        raise damage
+
+    def __init__(self, streams: Iterable[int]) -> None:
+        self.jumps = 0
+        self._clocks = {stream: _StreamClock() for stream in streams}
+        self._end: Fraction | None = None  # where everything handed out so far ends, repaired
+
+    def repaired(self, packets: Iterable[TimedPacket]) -> Iterator[tuple[TimedPacket, Fraction]]:
+        """Return each packet with the seconds to add to its times.
+
+        Args:
+            packets: in the order of a demuxer, which may hand out one stream ahead of another.
+        """
+        for packet in packets:
+            clock = self._clocks[packet.stream]
+            if clock.waiting or self._jumps(clock, packet):
+                if not clock.waiting:
+                    clock.waits_since = max(self._expected_of_others(clock), default=Fraction(0))
+                clock.waiting.append(packet)
+                yield from self._settle(ended=False)
+            else:
+                yield self._placed(clock, packet)
+                if any(other.waiting for other in self._clocks.values()):
+                    yield from self._settle(ended=False)
+        yield from self._settle(ended=True)
+
+    def _jumps(self, clock: _StreamClock, packet: TimedPacket) -> bool:
+        if clock.last is not None and packet.time < clock.last - BACKWARD_JUMP:
+            return True
+        # The first packet of a stream is expected near the other streams.
+        own = clock.expected
+        near = self._expected_of_others(clock) if own is None else [own]
+        return bool(near) and all(abs(packet.time - time) > FORWARD_JUMP for time in near)
+
+    def _expected_of_others(self, clock: _StreamClock) -> list[Fraction]:
+        others = (other.expected for other in self._clocks.values() if other is not clock)
+        return [time for time in others if time is not None]
+
+    def _placed(self, clock: _StreamClock, packet: TimedPacket) -> tuple[TimedPacket, Fraction]:
+        if packet.duration:
+            clock.step = packet.duration
+        elif clock.last is not None and 0 < packet.time - clock.last <= FORWARD_JUMP:
+            clock.step = packet.time - clock.last
+        clock.last = packet.time
+        end = packet.shown + clock.shift + clock.step
+        self._end = end if self._end is None else max(self._end, end)
+        return packet, clock.shift
+
+    def _settle(self, *, ended: bool) -> Iterator[tuple[TimedPacket, Fraction]]:
+        """Decide about packets that wait, as far as what came tells, and hand them out.
+
+        Args:
+            ended: no more will come.
+        """
+        while waiting := [clock for clock in self._clocks.values() if clock.waiting]:
+            if len(waiting) == len(self._clocks):
+                self._join(waiting)
+            elif self._decide(waiting[0], ended):
+                waiting = waiting[:1]
+            else:
+                return
+            for clock in waiting:
+                yield self._placed(clock, clock.waiting.popleft())
+                while clock.waiting and not self._jumps(clock, clock.waiting[0]):
+                    yield self._placed(clock, clock.waiting.popleft())
+
+    def _join(self, waiting: Sequence[_StreamClock]) -> None:
+        begin = min(clock.waiting[0].shown for clock in waiting)
+        shift = (self._end or begin) - begin
+        self.jumps += 1
+        for clock in self._clocks.values():
+            clock.shift = shift
+
+    def _decide(self, clock: _StreamClock, ended: bool) -> bool:
+        """Tell whether the first packet that waits in a stream can be handed out, others not having jumped."""
+        first, others = clock.waiting[0], self._expected_of_others(clock)
+        back = clock.last is not None and first.time < clock.last
+        if not back and any(abs(first.time - time) <= FORWARD_JUMP for time in others):
+            return True  # the others have gone on to where it is
+        went_on = max(others, default=Fraction(0)) - clock.waits_since
+        if not (ended or went_on > _PATIENCE_SECONDS or len(clock.waiting) > _PATIENCE_PACKETS):
+            return False
+        if went_on <= _STILL_SECONDS:  # the others are at their end
+            self._join([clock])
+        elif clock.expected is not None and abs(first.time - clock.expected) > FORWARD_JUMP:
+            self.jumps += 1
+            clock.shift += clock.expected - first.time
+        return True
 
 
 @dataclass
@@ -135,7 +194,8 @@ class FileClock:
         jumps = bool(container.format.flags & Flags.ts_discont.value)
         # Programmes of one transport stream have clocks of their own.
         origin = _earliest(streams if jumps else container.streams)
-        return cls(container, tuple(streams), origin, ClockRepair() if jumps else None)
+        repair = ClockRepair(stream.index for stream in streams) if jumps else None
+        return cls(container, tuple(streams), origin, repair)
 
     @property
     def warnings(self) -> tuple[RowWarning, ...]:
@@ -156,39 +216,69 @@ class FileClock:
         start, parts = self.origin.numerator, self.origin.denominator
         return (ticks * base.numerator * parts - start * base.denominator) / (base.denominator * parts)
 
-    def packets(self) -> Iterator[Any]:
-        """Return the packets of all ``streams`` that have content, with times repaired, which their frames then have.
+    def packets(self, *, every_stream: bool = False) -> Iterator[Any]:
+        """Return the packets that have content, with repaired times, which their frames then have.
+
+        Args:
+            every_stream: also those of streams that are not read, where no times are repaired.
 
         Raises:
             av.FFmpegError: the file cannot be read on.
         """
-        packets = (packet for packet in self.container.demux(*self.streams) if packet.size)
+        every_stream = every_stream and self.repair is None
+        demuxed = self.container.demux() if every_stream else self.container.demux(*self.streams)
+        packets = (packet for packet in demuxed if packet.size)
         if self.repair is None:
-            yield from packets
-            return
-        several = len(self.streams) > 1
-        for packet in in_file_order(packets, len(self.streams)) if several else packets:
-            self._move(packet, self.repair)
-            yield packet
+            return packets
+        return self._moved(packets, self.repair)
 
-    def _move(self, packet: Any, repair: ClockRepair) -> None:
-        base, ticks = packet.time_base, packet.dts if packet.dts is not None else packet.pts
-        if not base:
-            return
-        base = Fraction(base.numerator, base.denominator)
-        if ticks is not None:
-            shown = None if packet.pts is None else packet.pts * base
-            repair.place(packet.stream_index, ticks * base, (packet.duration or 0) * base, shown)
-        moved = round(repair.shift / base)
-        if moved:
-            packet.pts = None if packet.pts is None else packet.pts + moved
-            packet.dts = None if packet.dts is None else packet.dts + moved
+    def _moved(self, packets: Iterator[Any], repair: ClockRepair) -> Iterator[Any]:
+        damage: list[av.FFmpegError] = []
+        for timed, shift in repair.repaired(_timed(packets, damage)):
+            packet = timed.item
+            if shift:
+                ticks = round(shift / _ratio(packet.time_base))
+                packet.pts = None if packet.pts is None else packet.pts + ticks
+                packet.dts = None if packet.dts is None else packet.dts + ticks
+            yield packet
+        if damage:
+            raise damage[0]
+
+
+def _timed(packets: Iterator[Any], damage: list[av.FFmpegError]) -> Iterator[TimedPacket]:
+    """Return packets with their times; a packet without has those of the one before it in its stream.
+
+    An error that ends them is put into ``damage``, as what came before it is still to be handed out.
+    """
+    latest: dict[int, TimedPacket] = {}
+    try:
+        for packet in packets:
+            base, stream = packet.time_base, packet.stream_index
+            shown, time = packet.pts, packet.dts
+            if (shown is None and time is None) or not base:
+                before = latest.get(stream)
+                at = before.time if before is not None else Fraction(0)
+                yield TimedPacket(stream, at, at, Fraction(0), packet)
+                continue
+            shown, time = time if shown is None else shown, shown if time is None else time
+            base = _ratio(base)
+            if abs(shown - time) * base > FORWARD_JUMP:
+                # Where times are missing, FFmpeg takes that of an image from the one after it, across a jump too.
+                shown = packet.pts = time + (packet.duration or 0)
+            latest[stream] = TimedPacket(stream, time * base, shown * base, (packet.duration or 0) * base, packet)
+            yield latest[stream]
+    except av.FFmpegError as error:
+        damage.append(error)
+
+
+def _ratio(base: Any) -> Fraction:
+    return Fraction(base.numerator, base.denominator)
 
 
 def _earliest(streams: Iterable[Any]) -> Fraction:
     """Return the earliest start (s) of the streams that are seen or heard; cover art is neither."""
     starts = [
-        stream.start_time * Fraction(stream.time_base.numerator, stream.time_base.denominator)
+        stream.start_time * _ratio(stream.time_base)
         for stream in streams
         if stream.type in ("video", "audio")
         and stream.start_time is not None

@@ -260,7 +260,7 @@ def scan_packets(clock: FileClock, stream: VideoStream, limits: MediaLimits, nam
     """
     scan = PacketScan(plain=may_plan(clock.container, stream))
     try:
-        for packet in clock.packets():
+        for packet in clock.packets(every_stream=True):
             if packet.stream_index == stream.index:
                 _add(scan, packet, stream, clock, limits, name)
             if packet.pts is not None:
@@ -296,11 +296,20 @@ def packet_table(scan: PacketScan, stream: VideoStream, clock: FileClock) -> Fra
         is_keyframe=np.frombuffer(scan.keyframes, dtype=np.uint8)[rows].astype(bool),
         indices=np.arange(len(rows), dtype=np.int64),
         start=float(times[0]),
-        end=float(times[-1]) + last_duration(times, scan.durations[rows[-1]], usual_interval(stream)),
+        end=_end(scan, times, rows, stream, clock),
         origin=float(clock.origin),
         rotation=clockwise_rotation(scan.first),
         warnings=(*image_warnings(scan.first), *clock.warnings),
     )
+
+
+def _end(scan: PacketScan, times: np.ndarray, rows: np.ndarray, stream: VideoStream, clock: FileClock) -> float:
+    """Return when the last frame leaves the screen (s)."""
+    last, stated = float(times[-1]), scan.durations[rows[-1]]
+    if "mov" in clock.container.format.name:
+        # Durations are steps from one decoded frame to the next there, so only their sum is that of the images.
+        stated = max(float(times[0]) + float(np.array(scan.durations)[rows].sum()) - last, 0.0)
+    return last + last_duration(times, stated, usual_interval(stream))
 
 
 def early_end(scan: PacketScan, clock: FileClock) -> RowWarning | None:
@@ -309,9 +318,11 @@ def early_end(scan: PacketScan, clock: FileClock) -> RowWarning | None:
     if not clock.container.duration or clock.warnings:
         return None
     stated = clock.container.duration / av.time_base
-    if stated - scan.reached <= max(0.5, 0.05 * stated):
+    # Matroska's length counts from the clock's 0, others from the start of the file.
+    reached = max(scan.reached, scan.reached + float(clock.origin))
+    if stated - reached <= max(0.5, 0.05 * stated):
         return None
-    return RowWarning(f"ends early: {max(scan.reached, 0.0):.1f} of {stated:.1f} s", code="ends_early")
+    return RowWarning(f"ends early: {max(reached, 0.0):.1f} of {stated:.1f} s", code="ends_early")
 
 
 def _add(
