@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vqe_core.errors import InputError, InputTypeError, MediaNotFoundError, VqeError
-from vqe_core.scorers.rows import as_columns, check_references, check_text, read_row, video_column
+from vqe_core.scorers.rows import as_columns, check_references, check_text, read_row, video_column, with_streams
 from vqe_core.types import MediaSource
 
 
@@ -72,3 +72,18 @@ def test_a_segment_that_cannot_be_is_the_rows_error(tmp_path):
     backwards, words = video_column(columns, "v", "s", "e", str(tmp_path)) or []
     assert "segment end (1.0) must be greater than start (3.0)" in str(backwards)
     assert "segment ('soon', 2)" in str(words)
+
+
+def test_named_streams_reach_every_file_of_a_row_but_not_those_that_name_their_own():
+    named = with_streams("video", ["a.mp4", {"path": "b.mp4", "audio_stream": 2}], None, "deu")
+    assert [(source.path, source.video_stream, source.audio_stream) for source in named] == [
+        ("a.mp4", None, "deu"),
+        ("b.mp4", None, 2),
+    ]
+    assert with_streams("audio", None, 1, None) is None
+
+
+def test_streams_of_what_is_no_file_are_an_error():
+    for kind, cell in (("video", np.zeros((2, 4, 4, 3), np.uint8)), ("audio", {"array": [0.1], "sampling_rate": 8000})):
+        with pytest.raises(InputError, match="audio_stream \\('deu'\\) names a stream of a file"):
+            with_streams(kind, cell, None, "deu")

@@ -79,7 +79,7 @@ def _checksum(key_text: str, notes: str, arrays: Mapping[str, np.ndarray]) -> st
 
 
 # Counted up when an entry's content, or what its parts mean, changes; entries of other schemas are never found.
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True)

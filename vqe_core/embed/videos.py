@@ -163,7 +163,8 @@ class FrameStore:
 
 def source_parts(source: MediaSource, content: str) -> dict[str, Any]:
     """Return the part of a key that tells a source."""
-    return {"content": content, "fps": source.fps, "start": source.start, "end": source.end}
+    streams = {"video_stream": source.video_stream, "audio_stream": source.audio_stream}
+    return {"content": content, "fps": source.fps, "start": source.start, "end": source.end, **streams}
 
 
 def recipe_parts(recipe: FrameRecipe) -> dict[str, Any]:

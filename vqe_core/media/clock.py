@@ -6,6 +6,7 @@ segments and sound files beside a video are all on that clock.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ BACKWARD_JUMP = 0.1
 
 # A stream that jumps waits so long for the others to jump too: seconds of theirs, and packets of its own.
 _PATIENCE_SECONDS, _PATIENCE_PACKETS = 30.0, 2_000
+
+# Packets of a stream that may come between two clocks, such as one whose time has not been wrapped yet.
+_LOOKED_AT = 20
 
 # Seconds that may still come of a stream that has ended: demuxers hand streams out a little apart.
 _STILL_SECONDS = 1.0
@@ -136,8 +140,12 @@ class ClockRepair:
             ended: no more will come.
         """
         while waiting := [clock for clock in self._clocks.values() if clock.waiting]:
-            if len(waiting) == len(self._clocks):
-                self._join(waiting)
+            together = len(waiting) == len(self._clocks)
+            begin = _meeting(waiting) if together else None
+            if begin is not None:
+                yield from self._join(waiting, begin)
+            elif together and not (ended or max(len(clock.waiting) for clock in waiting) > _PATIENCE_PACKETS):
+                return
             elif self._decide(waiting[0], ended):
                 waiting = waiting[:1]
             else:
@@ -147,12 +155,16 @@ class ClockRepair:
                 while clock.waiting and not self._jumps(clock, clock.waiting[0]):
                     yield self._placed(clock, clock.waiting.popleft())
 
-    def _join(self, waiting: Sequence[_StreamClock]) -> None:
-        begin = min(clock.waiting[0].shown for clock in waiting)
-        shift = (self._end or begin) - begin
+    def _join(self, waiting: Sequence[_StreamClock], begin: Fraction) -> Iterator[tuple[TimedPacket, Fraction]]:
+        """Let the part that begins at ``begin`` follow; hands out packets before it that are on neither clock."""
+        end = begin if self._end is None else self._end
         self.jumps += 1
+        for clock in waiting:
+            while abs(clock.waiting[0].time - begin) > FORWARD_JUMP:
+                packet = clock.waiting.popleft()
+                yield packet, end - packet.shown
         for clock in self._clocks.values():
-            clock.shift = shift
+            clock.shift = end - begin
 
     def _decide(self, clock: _StreamClock, ended: bool) -> bool:
         """Tell whether the first packet that waits in a stream can be handed out, others not having jumped."""
@@ -164,11 +176,23 @@ class ClockRepair:
         if not (ended or went_on > _PATIENCE_SECONDS or len(clock.waiting) > _PATIENCE_PACKETS):
             return False
         if went_on <= _STILL_SECONDS:  # the others are at their end
-            self._join([clock])
+            list(self._join([clock], first.shown))
         elif clock.expected is not None and abs(first.time - clock.expected) > FORWARD_JUMP:
             self.jumps += 1
             clock.shift += clock.expected - first.time
         return True
+
+
+def _meeting(waiting: Sequence[_StreamClock]) -> Fraction | None:
+    """Return where a part begins in which all streams go on near each other, None where they do not (yet)."""
+    for packet in itertools.islice(waiting[0].waiting, _LOOKED_AT):
+        near = [
+            next((other.shown for other in clock.waiting if abs(other.time - packet.time) <= FORWARD_JUMP), None)
+            for clock in waiting
+        ]
+        if None not in near:
+            return min(near)  # type: ignore[type-var]
+    return None
 
 
 @dataclass

@@ -21,9 +21,11 @@ def source_identity(source: MediaSource) -> str:
         source: any source; a missing file is told by its name.
 
     Returns:
-        A short text with the segment in it.
+        A short text with the segment and the named streams in it.
     """
     segment = f"{source.start}:{source.end}"
+    if (source.video_stream, source.audio_stream) != (None, None):
+        segment += f"|{source.video_stream!r}:{source.audio_stream!r}"
     if source.path is not None:
         return f"{_file_key(source.path)}|{segment}"
     if source.data is not None:

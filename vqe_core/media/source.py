@@ -110,7 +110,7 @@ def _check_frames(frames: np.ndarray) -> None:
         raise MediaError(f"videos: no frames in an array of shape {shape}", code="no_frames")
 
 
-_KEYS = ("path", "bytes", "frames", "fps", "start", "end")
+_KEYS = ("path", "bytes", "frames", "fps", "start", "end", "video_stream", "audio_stream")
 
 # FFmpeg reads these prefixes of a path as commands.
 _PROTOCOLS = re.compile(
@@ -132,8 +132,9 @@ def as_media_source(value: Any, *, base_dir: str | None = None) -> MediaSource:
     Args:
         value: a path (str, Path); encoded bytes or a binary file object; a dict with ``path`` or ``bytes`` (bytes
             win) or ``frames`` (with ``fps``, frames per second, if they have a clock), and optional ``start``,
-            ``end`` (s); uint8 frames (N, H, W, 3) as array, tensor or list; PIL images; a ``VideoDecoder``, as
-            columns of `datasets.Video` give; or a `MediaSource`.
+            ``end`` (s), ``video_stream``, ``audio_stream`` (see `MediaSource`); uint8 frames (N, H, W, 3) as
+            array, tensor or list; PIL images; a ``VideoDecoder``, as columns of `datasets.Video` give; or a
+            `MediaSource`.
         base_dir: folder that relative paths start from. Default: the working directory.
 
     Returns:
@@ -215,7 +216,8 @@ def _from_mapping(value: Mapping[str, Any], base_dir: str | None) -> MediaSource
         source = MediaSource(frames=stack_frames(value["frames"]), fps=fps)
     else:
         raise InputTypeError("videos: a dict needs 'path', 'bytes' or 'frames', and all of them are missing or None")
-    return replace(source, start=_number(value, "start"), end=_number(value, "end"))
+    streams = {name: value.get(name) for name in ("video_stream", "audio_stream")}
+    return replace(source, start=_number(value, "start"), end=_number(value, "end"), **streams)
 
 
 def _number(value: Mapping[str, Any], key: str) -> float | None:

@@ -26,7 +26,15 @@ from vqe_core.scorers.report import (
     report_to_result,
 )
 from vqe_core.scorers.row_errors import MOST_FAULTS, FaultWatch, report_failures
-from vqe_core.scorers.rows import as_columns, audio_column, check_keys, is_missing, read_cell, video_column
+from vqe_core.scorers.rows import (
+    as_columns,
+    audio_column,
+    check_keys,
+    is_missing,
+    read_cell,
+    video_column,
+    with_streams,
+)
 from vqe_core.version import __version__
 from vqe_core.workers.pool import many_files
 
@@ -253,9 +261,17 @@ class Scorer(SharedOptions):
         """Check every row; a row that cannot be scored gives its error."""
         count = len(next(column for column in columns.values() if column is not None))
         return [
-            attempt(self.read_row, {name: column[i] if column else None for name, column in columns.items()}, given)
+            attempt(self._read_cells, {name: column[i] if column else None for name, column in columns.items()}, given)
             for i in range(count)
         ]
+
+    def _read_cells(self, cells: Mapping[str, Any], given: Collection[str]) -> Any:
+        streams = self.video_stream, self.audio_stream
+        if streams != (None, None):
+            media = {entry.name: entry.kind for entry in self.inputs if entry.kind in ("video", "audio")}
+            named = {name: with_streams(kind, cells[name], *streams) for name, kind in media.items()}
+            cells = {**cells, **named}
+        return self.read_row(cells, given)
 
     @property
     def needed_key(self) -> str:
@@ -293,7 +309,9 @@ class Scorer(SharedOptions):
     def signed(self, models: Mapping[str, Any], readers: Collection[str], **others: Any) -> dict[str, Any]:
         """Return the signature: metric, version, models, sampling and readers, then what is this metric's own."""
         sampling = {"sampler": sampler_spec(self.frame_sampler), "max_frames": self.max_frames}
-        reading = {**sampling, "reader": ", ".join(sorted(readers))}
+        named = {name: getattr(self, name) for name in ("video_stream", "audio_stream")}
+        streams = {name: stream for name, stream in named.items() if stream is not None}
+        reading = {**sampling, **streams, "reader": ", ".join(sorted(readers))}
         looks = any(entry.kind == "video" for entry in self.inputs)
         about = {"metric": self.name, "version": __version__, **models, **(reading if looks else {})}
         return {**about, **self.own_signature(), **others}

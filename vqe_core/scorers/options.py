@@ -29,6 +29,7 @@ from vqe_core.options import (
 )
 from vqe_core.samplers import FrameSampler, UniformSampler
 from vqe_core.samplers.base import choose_sampler, sampler_from_options
+from vqe_core.types import check_stream
 
 if TYPE_CHECKING:
     from vqe_core.media import VideoReader
@@ -78,6 +79,22 @@ class SamplingOptions:
     def _sampling_shorthand(self) -> dict[str, Any]:
         names = ("frame_sampling_method", "every_n_seconds", "every_n_frames", "frame_num")
         return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamOptions:
+    """Options of which streams of a file are read, where it has several."""
+
+    video_stream: int | str | None = option(
+        None,
+        "video stream of a file with several: index in it (as ffprobe counts) or language (default: FFmpeg's choice)",
+        rule="stream",
+    )
+    audio_stream: int | str | None = option(
+        None,
+        "audio stream, likewise: index or language such as eng (default: FFmpeg's choice in the video's programme)",
+        rule="stream",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +166,7 @@ class ColumnOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SharedOptions(ColumnOptions, RunningOptions, ModelOptions, SamplingOptions):
+class SharedOptions(ColumnOptions, RunningOptions, ModelOptions, StreamOptions, SamplingOptions):
     """Options of every metric."""
 
 
@@ -183,6 +200,7 @@ class CaptionOptions(SharedOptions):
 
 GROUPS: tuple[tuple[str, type], ...] = (
     ("which frames", SamplingOptions),
+    ("which streams", StreamOptions),
     ("models", ModelOptions),
     ("how to run", RunningOptions),
     ("columns of the table", ColumnOptions),
@@ -209,7 +227,10 @@ def check_options(options: SharedOptions) -> None:
         InputError, InputTypeError: one breaks its rule.
     """
     for field in dataclasses.fields(options):
-        _check_option(field, getattr(options, field.name), _types(type(options))[field.name])  # type: ignore[arg-type]
+        if field.metadata.get("rule") == "stream":
+            object.__setattr__(options, field.name, stream_named(field.name, getattr(options, field.name)))
+        else:
+            _check_option(field, getattr(options, field.name), _types(type(options))[field.name])  # type: ignore[arg-type]
     if options.cache_dir is not None and not isinstance(options.cache_dir, str | os.PathLike):
         raise InputTypeError(f"cache_dir ({options.cache_dir!r}) must be the path of a folder, or None for no cache")
     reader, sampler = options.video_reader, options.frame_sampler
@@ -218,6 +239,18 @@ def check_options(options: SharedOptions) -> None:
     if options.reader is not None:
         object.__setattr__(options, "reader", reader)
     plain_numbers(options)
+
+
+def stream_named(name: str, value: Any) -> int | str | None:
+    """Return an option that names a stream, an index in digits as a number: that is how a command line gives it.
+
+    Raises:
+        InputError: it names none.
+    """
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    check_stream(name, value)
+    return value  # type: ignore[no-any-return]
 
 
 def _check_option(field: dataclasses.Field[Any], value: Any, kind: Any) -> None:

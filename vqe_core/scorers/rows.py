@@ -150,6 +150,33 @@ def read_cell(kind: str, value: Any, name: str) -> Any:
     return readers[kind](value) if kind in readers else value
 
 
+def with_streams(kind: str, cell: Any, video_stream: int | str | None, audio_stream: int | str | None) -> Any:
+    """Return a cell of a video or sound as a source that names streams, unless it names them itself.
+
+    Args:
+        kind: ``"video"`` or ``"audio"``.
+        cell: as in the column.
+        video_stream, audio_stream: see `MediaSource`.
+
+    Raises:
+        InputError: it holds frames or samples, which have no streams.
+        VqeError: it is no source.
+    """
+    if is_missing(cell) or isinstance(cell, VqeError):
+        return cell
+    if is_several_videos(cell):
+        return [with_streams(kind, item, video_stream, audio_stream) for item in cell]
+    source = as_media_source(cell) if kind == "video" else as_audio_source(cell)
+    if not isinstance(source, MediaSource) or (source.path is None and source.data is None):
+        wanted = f"video_stream ({video_stream!r})" if video_stream is not None else f"audio_stream ({audio_stream!r})"
+        raise InputError(f"{wanted} names a stream of a file, and this row holds no file; leave it out")
+    return replace(
+        source,
+        video_stream=video_stream if source.video_stream is None else source.video_stream,
+        audio_stream=audio_stream if source.audio_stream is None else source.audio_stream,
+    )
+
+
 def check_keys(options: Any, columns: Collection[str]) -> None:
     """Raise InputError if an option names a column that is not there; defaults may be absent."""
     for field in dataclasses.fields(options):

@@ -118,6 +118,10 @@ _SEEKABLE = {"mov", "matroska"}
 # Decoders need some sound before the wanted one to be in the right state: 80 ms for Opus, less for others.
 _PREROLL_SECONDS = 1.0
 
+# FFmpeg guesses the length of a raw AAC stream from the bit rate, and that of transport and programme streams from
+# their last time, also where the clock has jumped.
+_WITHOUT_LENGTH = {"aac", "mpegts", "mpeg"}
+
 _EMPTY_STREAM = "has an audio stream with no samples in it"
 
 
@@ -173,8 +177,7 @@ class _Track:
     @property
     def stated_seconds(self) -> float | None:
         """Length of the track as the header has it, or None."""
-        # A raw AAC stream has no header: FFmpeg guesses its length from the bit rate.
-        if self.container.format.name == "aac":
+        if self.container.format.name in _WITHOUT_LENGTH:
             return None
         seconds = in_seconds(self.stream.duration, self.stream.time_base)
         if seconds is not None:
@@ -192,7 +195,8 @@ class _Track:
         if context.channels:
             self.limits.check_channels(context.channels, name)
         seconds = self.stated_seconds
-        if seconds is None and self.has_images and self.container.duration is not None:
+        measured = self.container.format.name in _WITHOUT_LENGTH
+        if seconds is None and self.has_images and self.container.duration is not None and not measured:
             seconds = self.container.duration / av.time_base
         if seconds is None:
             return

@@ -116,7 +116,8 @@ def _whole_rate(rate: Any) -> int:
     return int(number)
 
 
-_KEYS = (*ARRAY_KEYS, *RATE_KEYS, "path", "bytes", "start", "end")
+ENCODED_KEYS = ("bytes", "path", "start", "end", "video_stream", "audio_stream")
+_KEYS = (*ARRAY_KEYS, *RATE_KEYS, *ENCODED_KEYS)
 
 _ACCEPTED = (
     "a path, bytes, a dict with 'path' or 'bytes', a dict with 'array' and 'sampling_rate', "
@@ -213,7 +214,7 @@ def _from_mapping(value: Mapping[str, Any], base_dir: str | None) -> MediaSource
             "audios: a dict needs 'array' and 'sampling_rate', or 'bytes', or 'path', and all are missing or None"
         )
     with sound_wording():
-        encoded = {key: value.get(key) for key in ("bytes", "path", "start", "end")}
+        encoded = {key: value.get(key) for key in ENCODED_KEYS}
         return as_media_source(encoded, base_dir=base_dir)
 
 

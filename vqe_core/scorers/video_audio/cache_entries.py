@@ -31,6 +31,7 @@ def pair_parts(pair: SoundPair, cache: EmbeddingCache) -> dict[str, Any] | None:
     return {
         "video": video,
         "segment": [pair.video.start, pair.video.end, pair.video.fps],
+        "streams": [pair.video.video_stream, pair.video.audio_stream],
         "sound": "own track" if pair.audio is None else sound,
         "decoders": audio_versions(),
     }
@@ -39,7 +40,7 @@ def pair_parts(pair: SoundPair, cache: EmbeddingCache) -> dict[str, Any] | None:
 def _sound_digest(sound: MediaSource | AudioSamples, cache: EmbeddingCache) -> str | None:
     if isinstance(sound, MediaSource):
         content = content_digest(sound, cache.digests)
-        return None if content is None else f"{content}:{sound.start}:{sound.end}"
+        return None if content is None else f"{content}:{sound.start}:{sound.end}:{sound.audio_stream!r}"
     digest = hashlib.sha256(f"{sound.waveform.shape}:{sound.sampling_rate}:{sound.start}:".encode())
     digest.update(np.ascontiguousarray(sound.waveform).data)
     return digest.hexdigest()
