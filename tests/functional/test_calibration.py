@@ -234,3 +234,32 @@ def test_messages():
         calibrate(torch.eye(2), torch.zeros(2))
     with pytest.raises(InputError, match=re.escape("num_permutations (0) must be at least 1")):
         calibrate(torch.eye(2), num_permutations=0)
+
+
+def unrelated_clips(seed, clips, rows):
+    """Similarities of clips whose sounds have nothing to do with them, each clip standing in several rows."""
+    videos, sounds = randn(2 * seed, clips, 8), randn(2 * seed + 1, clips, 8)
+    clip = torch.arange(clips).repeat_interleave(rows)
+    return (videos @ sounds.T)[clip][:, clip], clip
+
+
+@pytest.mark.parametrize(("clips", "rows"), [(6, 1), (6, 3), (6, 20), (40, 5)])
+def test_clips_in_several_rows_are_not_significant_more_often_than_chance(clips, rows):
+    ps = [calibrate(*unrelated_clips(seed, clips, rows), num_permutations=120).p_value for seed in range(400)]
+    share = sum(p <= 0.05 for p in ps) / len(ps)
+    # 400 draws at .05 have a standard deviation of .011.
+    assert 0.015 <= share <= 0.085
+
+
+def test_the_p_value_of_groups_is_the_share_of_all_ways_to_give_sounds_to_groups():
+    from itertools import permutations
+
+    groups = [0, 0, 0, 1, 2, 2, 3]
+    matrix = shared_sounds(3, groups)
+    rows, column = matrix.tolist(), [groups.index(group) for group in range(4)]
+    means = [
+        statistics.fmean(rows[i][column[order[group]]] for i, group in enumerate(groups))
+        for order in permutations(range(4))
+    ]
+    exact = sum(mean >= means[0] - 1e-12 for mean in means) / len(means)
+    assert calibrate(matrix, torch.tensor(groups), num_permutations=4000).p_value == pytest.approx(exact, abs=0.03)
