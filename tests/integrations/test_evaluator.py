@@ -16,7 +16,7 @@ from tests.alike import assert_alike
 from tests.required import required_package
 from tests.tiny_captioner import git, image_processor, vision_encoder_decoder, word_tokenizer
 from vqe_core.errors import InputError
-from vqe_core.integrations.evaluator import VideoCaptioningEvaluator
+from vqe_core.integrations.evaluator import VideoCaptioningEvaluator, interval_of_mean, video_numbers
 from vqe_core.toy.clips import make_clip, write_clip
 
 required_package("scipy")
@@ -153,3 +153,32 @@ def test_wrong_captioners_are_told_plainly(rows, captioner, words):
 def test_a_column_that_is_not_there_is_named(rows):
     with pytest.raises(ValueError, match="label_column"):
         VideoCaptioningEvaluator(clip_model_path="toy").compute(lambda videos: SAID, rows, label_column="text")
+
+
+def test_rows_of_one_video_are_one_unit_whatever_their_segment(tmp_path):
+    one, other = (tmp_path / f"{n}.mp4" for n in range(2))
+    for path in (one, other):
+        path.write_bytes(path.name.encode() * 10)
+    videos = [str(one), {"path": str(other)}, {"path": str(one), "start": 1.0}, str(tmp_path / "missing.mp4"), None]
+    numbers = video_numbers(videos).tolist()
+    assert numbers == [0, 1, 0, 2, 3]
+
+
+def test_the_interval_holds_the_mean_as_often_as_it_says_with_ten_captions_a_video():
+    generator = np.random.default_rng(0)
+    videos, held = np.repeat(np.arange(50), 10), 0
+    for _ in range(150):
+        scores = generator.normal(0, 1, 50)[videos] + generator.normal(0, 0.5, 500)
+        low, high = interval_of_mean(scores, videos, n_resamples=300, random_state=0)["confidence_interval"]
+        held += low <= 0 <= high
+    # Resampling rows holds it in 53 % of draws.
+    assert held / 150 >= 0.87
+
+
+def test_the_interval_of_rows_with_a_video_each_is_that_of_scipy():
+    from scipy.stats import bootstrap
+
+    scores = np.random.default_rng(1).normal(size=40)
+    settings = {"n_resamples": 500, "random_state": 3}
+    ours = interval_of_mean([*scores, math.nan], np.arange(41), **settings)["confidence_interval"]
+    assert ours == pytest.approx(bootstrap((scores,), np.mean, **settings).confidence_interval)

@@ -18,8 +18,8 @@ from evaluate.evaluator.base import Evaluator
 from evaluate.evaluator.utils import DatasetColumn
 from transformers import PreTrainedModel
 
-from vqe_core.errors import InputError
-from vqe_core.media import Video, as_media_source, open_video
+from vqe_core.errors import InputError, attempt
+from vqe_core.media import Video, as_media_source, open_video, source_identity
 from vqe_core.options import check_count
 from vqe_core.scorers.emscore.scorer import EMScore
 
@@ -74,7 +74,8 @@ class VideoCaptioningEvaluator(Evaluator):
             input_column: column of the videos.
             label_column: column of the reference captions, a string or a list of strings a row; None for none.
             strategy: ``"simple"``, or ``"bootstrap"``: each score as a dictionary of score, confidence interval
-                and standard error over the rows.
+                and standard error. Videos are resampled, each with all its rows: captions of one video are not
+                independent.
             host_options: of ``evaluate.Evaluator.compute``: subset, split, tokenizer, feature_extractor, device,
                 confidence_level, n_resamples, random_state.
 
@@ -135,7 +136,7 @@ class VideoCaptioningEvaluator(Evaluator):
         n_resamples: int = 9999,
         random_state: int | None = None,
     ) -> dict[str, Any]:
-        """Score; with ``"bootstrap"``, intervals come from the scores of the rows: nothing is scored twice."""
+        """Score; with ``"bootstrap"``, intervals come from the scores of the videos: nothing is scored twice."""
         if len(metric_inputs["predictions"]) != len(metric_inputs["videos"]):
             raise InputError(
                 f"the captioner gave {len(metric_inputs['predictions'])} captions for {len(metric_inputs['videos'])} "
@@ -150,8 +151,11 @@ class VideoCaptioningEvaluator(Evaluator):
             return result
         settings = {"confidence_level": confidence_level, "n_resamples": n_resamples, "random_state": random_state}
         samples = result["samples"] if self.metric_options.get("per_sample") else result.pop("samples")
+        videos = video_numbers(metric_inputs["videos"])
         intervals = {
-            key: _interval(samples[key], settings) for key in result if key in samples and key not in EMScore.asked_for
+            key: interval_of_mean(samples[key], videos, **settings)
+            for key in result
+            if key in samples and key not in EMScore.asked_for
         }
         return {key: {"score": value, **intervals[key]} if key in intervals else value for key, value in result.items()}
 
@@ -166,16 +170,50 @@ def _caption(entry: Any) -> Any:
     return entry
 
 
-def _interval(column: Sequence[Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the confidence interval of the mean over resampled rows, in the words of ``evaluate``."""
+def video_numbers(videos: Iterable[Any]) -> np.ndarray:
+    """Return a number for each row, int (N,), equal where rows show the same video; its segments are one video."""
+    keys = [attempt(_identity, video) for video in videos]
+    known: dict[Any, int] = {}
+    return np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.int64)
+
+
+def _identity(video: Any) -> str:
+    return source_identity(dataclasses.replace(as_media_source(video), start=None, end=None))
+
+
+def interval_of_mean(column: Sequence[float], videos: np.ndarray, **settings: Any) -> dict[str, Any]:
+    """Return the confidence interval of the mean of a column, in the words of ``evaluate``.
+
+    Args:
+        column: float (N,), an entry a row; NaN where there is none, which takes no part.
+        videos: int (N,), equal for rows that show one video.
+        settings: ``confidence_level``, ``n_resamples`` and ``random_state`` of `scipy.stats.bootstrap`.
+
+    Returns:
+        ``confidence_interval`` (low, high) and ``standard_error``, of resampled videos, each with all its rows; NaN
+        with fewer than two videos.
+
+    Example:
+        >>> made = interval_of_mean([0.1, 0.1, 0.5, 0.5], np.array([0, 0, 1, 1]), n_resamples=99, random_state=0)
+        >>> made["confidence_interval"]
+        (0.1, 0.5)
+    """
     from scipy.stats import bootstrap
 
-    known = np.asarray([value for value in column if not math.isnan(value)], dtype=np.float64)
-    if len(known) < 2 or np.ptp(known) == 0:  # nothing to resample; of equal rows nothing varies
-        value = float(known[0]) if len(known) > 1 else math.nan
+    values = np.asarray(column, dtype=np.float64)
+    known = ~np.isnan(values)
+    values, videos = values[known], videos[known]
+    distinct, place = np.unique(videos, return_inverse=True)
+    if len(distinct) < 2 or np.ptp(values) == 0:  # nothing to resample; of equal rows nothing varies
+        value = float(values[0]) if len(distinct) > 1 else math.nan
         return {"confidence_interval": (value, value), "standard_error": value - value}
-    batch = max(1, MOST_RESAMPLED // len(known))
-    drawn = bootstrap((known,), np.mean, batch=batch, **settings)
+    sums, counts = np.bincount(place, weights=values), np.bincount(place).astype(np.float64)
+
+    def mean(sums: np.ndarray, counts: np.ndarray, axis: int = -1) -> Any:
+        return sums.sum(axis=axis) / counts.sum(axis=axis)
+
+    batch = max(1, MOST_RESAMPLED // len(sums))
+    drawn = bootstrap((sums, counts), mean, paired=True, vectorized=True, batch=batch, **settings)
     low, high = (float(bound) for bound in drawn.confidence_interval)
     return {"confidence_interval": (low, high), "standard_error": float(drawn.standard_error)}
 
