@@ -7,6 +7,7 @@ embeddings are float32 unit rows. Each type checks itself once, at construction,
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 class RowWarning(str):
     """One warning of a row: a text for people, with a code and a count for programs.
 
-    It is a string, so whatever takes the texts of warnings takes it; what has gone through JSON has lost its code.
+    It is a string, so whatever takes the texts of warnings takes it. JSON would lose its code: ``stored_warnings``
+    keeps it.
 
     Attributes:
         code: short and stable, for example ``"damaged_frames"``; see ``docs/warnings.md``.
@@ -43,6 +45,44 @@ class RowWarning(str):
 
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
         return (str(self),), {"code": self.code, "count": self.count}
+
+    @classmethod
+    def of(cls, warning: str) -> RowWarning:
+        """Return a warning as it is; a bare text, as readers of other packages give, with the code ``"other"``."""
+        return warning if isinstance(warning, cls) else cls(warning, code="other")
+
+
+def stored_warnings(warnings: Iterable[str]) -> list[dict[str, Any]]:
+    """Return warnings as plain values for JSON; ``restored_warnings`` reads them."""
+    return [{"text": str(w), "code": w.code, "count": w.count} for w in map(RowWarning.of, warnings)]
+
+
+def restored_warnings(entries: Iterable[Mapping[str, Any] | str]) -> tuple[RowWarning, ...]:
+    """Return the warnings that were stored; bare texts, as earlier versions stored, have the code ``"other"``."""
+    return tuple(RowWarning.of(entry) if isinstance(entry, str) else RowWarning(**entry) for entry in entries)
+
+
+def summed_warnings(warnings: Iterable[str]) -> tuple[RowWarning, ...]:
+    """Return one warning a code, in the order met, with the counts added up.
+
+    The text is that of the first, and says how many others there were. Bare texts (code ``"other"``) may mean
+    anything, so each stays by itself.
+
+    Example:
+        >>> gaps = [RowWarning(f"silence at {i} s", code="audio_gap") for i in range(3)]
+        >>> summed_warnings(gaps), summed_warnings(gaps)[0].count
+        (('silence at 0 s (and 2 more of this kind)',), 3)
+    """
+    groups: dict[tuple[str, str], list[RowWarning]] = {}
+    for warning in map(RowWarning.of, warnings):
+        groups.setdefault((warning.code, warning if warning.code == "other" else ""), []).append(warning)
+    return tuple(_summed(group) for group in groups.values())
+
+
+def _summed(group: Sequence[RowWarning]) -> RowWarning:
+    others = len(set(group)) - 1
+    text = f"{group[0]} (and {others} more of this kind)" if others else str(group[0])
+    return RowWarning(text, code=group[0].code, count=sum(warning.count for warning in group))
 
 
 @dataclass(frozen=True)

@@ -192,14 +192,15 @@ def _duration(frame: VideoFrame, stream: VideoStream) -> float:
     return in_seconds(frame.duration, stream.time_base) or 0.0
 
 
-def _damage(decode: ForwardDecode, frames: int, sizes: int, jumps: int) -> list[str]:
-    warnings = {
-        f"packets that cannot be decoded: {decode.bad_packets}": decode.bad_packets,
-        f"damaged frames: {decode.damaged_frames} of {frames}": decode.damaged_frames,
-        f"the clock starts anew {jumps} times": jumps,
-        f"the image changes between {sizes} sizes": sizes > 1,
-    }
-    return [text for text, met in warnings.items() if met]
+def _damage(decode: ForwardDecode, frames: int, sizes: int, jumps: int) -> list[RowWarning]:
+    bad, damaged = decode.bad_packets, decode.damaged_frames
+    warnings = (
+        RowWarning(f"packets that cannot be decoded: {bad}", code="bad_packets", count=bad),
+        RowWarning(f"damaged frames: {damaged} of {frames}", code="damaged_frames", count=damaged),
+        RowWarning(f"the clock starts anew {jumps} times", code="clock_restarts", count=jumps),
+        RowWarning(f"the image changes between {sizes} sizes", code="size_changes", count=sizes - 1),
+    )
+    return [warning for warning in warnings if warning.count]
 
 
 def _nothing_decoded(decode: ForwardDecode, damage: str | None) -> MediaError:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from av.video.frame import VideoFrame
 
+from vqe_core.types import RowWarning
+
 # Transparent pixels show white: what FFmpeg's GIF decoder fills in, and what a page shows behind a GIF.
 _BACKGROUND = 255
 
@@ -47,17 +49,19 @@ def clockwise_rotation(frame: VideoFrame) -> int:
     return -90 * round(frame.rotation / 90) % 360
 
 
-def image_warnings(frame: VideoFrame) -> list[str]:
+def image_warnings(frame: VideoFrame) -> list[RowWarning]:
     """Return warnings of what `UprightImages` cannot keep."""
     warnings = []
     bits = max((component.bits for component in frame.format.components), default=8)
     transfer = _HDR_TRANSFERS.get(int(frame.color_trc))
     if transfer is not None:
-        warnings.append(f"HDR ({transfer}, {bits} bits) reduced to 8 bits without tone mapping")
+        text = f"HDR ({transfer}, {bits} bits) reduced to 8 bits without tone mapping"
+        warnings.append(RowWarning(text, code="hdr_no_tonemap"))
     elif bits > 8:
-        warnings.append(f"{bits}-bit colour reduced to 8 bits")
+        warnings.append(RowWarning(f"{bits}-bit colour reduced to 8 bits", code="reduced_bit_depth"))
     if frame.rotation % 90:
-        warnings.append(f"rotation of {frame.rotation} degrees rounded to quarter turns")
+        text = f"rotation of {frame.rotation} degrees rounded to quarter turns"
+        warnings.append(RowWarning(text, code="rotation_rounded"))
     return warnings
 
 
