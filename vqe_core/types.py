@@ -7,13 +7,14 @@ embeddings are float32 unit rows. Each type checks itself once, at construction,
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from vqe_core.errors import InputError
+from vqe_core.errors import InputError, InputTypeError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -141,12 +142,23 @@ def check_stream(name: str, value: Any) -> None:
         )
 
 
+BAD_SEGMENT = "bad_segment"
+
+
 def _check_segment(start: float | None, end: float | None) -> None:
     for label, value in (("start", start), ("end", end)):
-        if value is not None and not math.isfinite(value):
-            raise InputError(f"segment {label} ({value}) must be a finite number of seconds")
-    if start is not None and end is not None and end <= start:
-        raise InputError(f"segment end ({end}) must be greater than start ({start}), both in seconds")
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise InputTypeError(f"segment {label} ({value!r}) must be a number of seconds", code=BAD_SEGMENT)
+        if not math.isfinite(value):
+            raise InputError(f"segment {label} ({value}) must be a finite number of seconds", code=BAD_SEGMENT)
+        if value < 0:
+            words = "must not be below 0, where the file starts (seconds)"
+            raise InputError(f"segment {label} ({value}) {words}", code=BAD_SEGMENT)
+    if end is not None and end <= (start or 0):
+        words = f"must be greater than start ({start or 0}), both in seconds"
+        raise InputError(f"segment end ({end}) {words}", code=BAD_SEGMENT)
 
 
 @dataclass(frozen=True)
@@ -161,6 +173,8 @@ class FrameTable:
         has_clock: False for bare frame arrays, whose times are only frame numbers.
         origin: seconds on the container's own clock at which the file starts, second 0 of all times here.
         rotation: degrees to turn the image, 0, 90, 180 or 270, clockwise.
+        turns: changes of orientation that the bitstream asks for: (seconds, (a, b, c, d)), where a stored point (x, y)
+            is shown at (a x + c y, b x + d y).
         differences: float64 (N,), mean absolute grey difference (0-255) to the previous frame, or None.
         warnings: warnings for the row, for example that the file ends early.
     """
@@ -173,6 +187,7 @@ class FrameTable:
     has_clock: bool = True
     origin: float = 0.0
     rotation: int = 0
+    turns: tuple[tuple[float, tuple[int, int, int, int]], ...] = ()
     differences: np.ndarray | None = None
     warnings: tuple[str, ...] = ()
 

@@ -1,5 +1,7 @@
 """Damaged files: the part that decodes is used and the rest is said, or there is an error; never a wrong frame."""
 
+import errno
+import os
 import random
 
 import numpy as np
@@ -9,7 +11,7 @@ from tests.clips import coded_frames, read_code, write_clip
 from tests.media.recipes import coded_clip
 from vqe_core.errors import MediaError, VqeError
 from vqe_core.media import TableMismatchError, as_media_source, open_video
-from vqe_core.media.file_checks import truncation_warning
+from vqe_core.media.file_checks import check_file, truncation_warning, unreadable
 
 GROUPS = {"g": "10", "bf": "2"}
 
@@ -169,3 +171,30 @@ def test_damaged_files_give_the_same_twice():
             except VqeError as error:
                 runs.append(error.code)
         assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied"), "not_readable"),
+        (OSError(errno.EIO, "Input/output error"), "not_readable"),
+        (OSError(errno.ESTALE, "Stale file handle"), "not_readable"),
+        (OSError(errno.ENAMETOOLONG, "File name too long"), "bad_path"),
+        (OSError(errno.ELOOP, "Too many levels of symbolic links"), "bad_path"),
+        (FileNotFoundError(errno.ENOENT, "No such file"), "not_found"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory"), "not_found"),
+        (ValueError("embedded null byte"), "bad_path"),
+    ],
+)
+def test_what_the_system_says_of_a_file_has_a_code(error, code):
+    told = unreadable("clip.mp4", error)
+    assert told.code == code and "'clip.mp4'" in str(told)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_not_be_read(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    (tmp_path / "a.mp4").chmod(0)
+    with pytest.raises(MediaError) as caught:
+        check_file(str(tmp_path / "a.mp4"))
+    assert caught.value.code == "not_readable"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,8 @@ from vqe_core.media.container import (
     stated_ratio,
 )
 from vqe_core.media.limits import MediaLimits
+from vqe_core.media.video.alpha import AlphaPlanes, states_alpha
+from vqe_core.media.video.orientation import OrientationMessages, Turn
 from vqe_core.media.video.pixels import clockwise_rotation, image_warnings
 from vqe_core.types import FrameTable, RowWarning
 
@@ -108,6 +110,11 @@ class ForwardDecode:
     name: str
     bad_packets: int = 0
     damaged_frames: int = 0
+    alpha: AlphaPlanes | None = None
+
+    def __post_init__(self) -> None:
+        if states_alpha(self.stream):
+            self.alpha = AlphaPlanes(self.stream, self.limits)
 
     def __iter__(self) -> Iterator[tuple[float | None, VideoFrame]]:
         """Yield (time in seconds or None, frame) in the order of display; see ``display_times``."""
@@ -122,6 +129,8 @@ class ForwardDecode:
     def _frames(self) -> Iterator[VideoFrame]:
         context = self.stream.codec_context
         for packet in self._packets():
+            if self.alpha is not None:
+                self.alpha.feed(packet)
             try:
                 frames = context.decode(packet)
             except av.FFmpegError:
@@ -194,8 +203,10 @@ def _duration(frame: VideoFrame, stream: VideoStream) -> float:
 
 def _damage(decode: ForwardDecode, frames: int, sizes: int, jumps: int) -> list[RowWarning]:
     bad, damaged = decode.bad_packets, decode.damaged_frames
+    lost = 0 if decode.alpha is None else decode.alpha.lost
     warnings = (
         RowWarning(f"packets that cannot be decoded: {bad}", code="bad_packets", count=bad),
+        RowWarning(f"frames whose transparency cannot be decoded: {lost}", code="alpha_dropped", count=lost),
         RowWarning(f"damaged frames: {damaged} of {frames}", code="damaged_frames", count=damaged),
         RowWarning(f"the clock starts anew {jumps} times", code="clock_restarts", count=jumps),
         RowWarning(f"the image changes between {sizes} sizes", code="size_changes", count=sizes - 1),
@@ -244,6 +255,7 @@ class PacketScan:
     first: VideoFrame | None = None
     first_time: float | None = None
     plain: bool = True
+    turns: Sequence[tuple[float, Turn]] = ()
     reached: float = 0.0  # seconds into the file that some stream's packets reach
 
 
@@ -259,11 +271,13 @@ def scan_packets(clock: FileClock, stream: VideoStream, limits: MediaLimits, nam
     Returns:
         The scan. ``plain`` is False if the packets do not tell the frames for sure.
     """
-    scan = PacketScan(plain=may_plan(clock.container, stream))
+    messages = OrientationMessages(stream)
+    scan = PacketScan(plain=may_plan(clock.container, stream), turns=messages.changes)
     try:
         for packet in clock.packets(every_stream=True):
             if packet.stream_index == stream.index:
                 _add(scan, packet, stream, clock, limits, name)
+                messages.add(packet, clock.seconds(packet.pts, stream.time_base))
             if packet.pts is not None:
                 end = clock.seconds(packet.pts + (packet.duration or 0), packet.time_base)
                 scan.reached = max(scan.reached, end or 0.0)
@@ -277,7 +291,9 @@ def scan_packets(clock: FileClock, stream: VideoStream, limits: MediaLimits, nam
 def may_plan(container: InputContainer, stream: VideoStream) -> bool:
     """Tell whether, in this format and codec, a packet is one frame with its time, and keyframes are entry points."""
     formats = set(container.format.name.split(","))
-    return bool(formats & _PLAIN_FORMATS) and stream.codec_context.codec.canonical_name in _PLAIN_CODECS
+    plain = bool(formats & _PLAIN_FORMATS) and stream.codec_context.codec.canonical_name in _PLAIN_CODECS
+    # Transparency has keyframes of its own.
+    return plain and not states_alpha(stream)
 
 
 def packet_table(scan: PacketScan, stream: VideoStream, clock: FileClock) -> FrameTable | None:

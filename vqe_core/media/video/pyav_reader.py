@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -22,6 +22,7 @@ from vqe_core.media.video.frame_index import (
     packet_table,
     scan_packets,
 )
+from vqe_core.media.video.orientation import Orientations, Turn
 from vqe_core.media.video.pixels import UprightImages
 from vqe_core.media.video.reader import TableMismatchError, checked_positions
 from vqe_core.media.video.seek_plan import PacketPlan, PlannedDecode
@@ -75,6 +76,7 @@ class PyAVReader:
         if table is None:
             with open_stream(source, self.limits) as (clock, stream):
                 table = decoded_table(ForwardDecode(clock, stream, self.limits, source.name), cut_off or early)
+        table = _turned(table, scan.turns)
         warning = early or cut_off
         return replace(table, warnings=(*table.warnings, warning)) if warning else table
 
@@ -112,19 +114,20 @@ class PyAVReader:
         """Return frames by the packet plan; stops at the first sign that the plan does not fit the file."""
         times = table.timestamps[wanted].tolist()
         positions = dict(zip(times, wanted.tolist(), strict=True))
-        upright = UprightImages()
+        upright = UprightImages(table.turns)
         plan = PacketPlan(times, table.timestamps[table.is_keyframe].tolist())
         with open_stream(source, self.limits) as (clock, stream):
             if not may_plan(clock.container, stream) or len(positions) != len(wanted):
                 return
             for image in PlannedDecode(clock, stream, plan):
                 check_size(image.width, image.height, self.limits, source.name)
-                position = positions.get(clock.seconds(image.pts, stream.time_base))
+                time = clock.seconds(image.pts, stream.time_base)
+                position = positions.get(time)
                 if position is None:
                     continue
                 if image.is_corrupt:
                     return
-                yield Frame(position, upright.rgb(image))
+                yield Frame(position, upright.rgb(image, time))
 
     def _forward(self, source: MediaSource, table: FrameTable, wanted: np.ndarray) -> Iterator[Frame]:
         """Return frames by decoding from the start."""
@@ -132,21 +135,28 @@ class PyAVReader:
         # Decoded tables number frames, so that equal times are told apart; packet tables know only times.
         column = table.timestamps if recorded is None else table.indices
         positions = dict(zip(column[wanted].tolist(), wanted.tolist(), strict=True))
-        expected, upright = iter(positions.values()), UprightImages()
+        expected, upright = iter(positions.values()), UprightImages(table.turns)
         due = next(expected)
         with open_stream(source, self.limits) as (clock, stream):
-            for number, (time, image) in enumerate(ForwardDecode(clock, stream, self.limits, source.name)):
+            decode = ForwardDecode(clock, stream, self.limits, source.name)
+            for number, (time, image) in enumerate(decode):
                 position = positions.get(time if recorded is None else number)
                 if position is None:
                     continue
                 changed = recorded is not None and not _same_time(time, float(recorded[number]))
                 if position != due or changed or (image.is_corrupt and recorded is None):
                     break
-                yield Frame(position, upright.rgb(image))
+                yield Frame(position, upright.rgb(image, time, None if decode.alpha is None else decode.alpha.plane))
                 due = next(expected, -1)
                 if due < 0:
                     return
         raise TableMismatchError.at(float(table.timestamps[due]), source.name)
+
+
+def _turned(table: FrameTable, turns: Sequence[tuple[float, Turn]]) -> FrameTable:
+    """Return the table with the changes of orientation that were found in the packets."""
+    first = Orientations(turns).at(float(table.timestamps[0]))
+    return replace(table, turns=tuple(turns), rotation=table.rotation if first is None else first.degrees)
 
 
 def _same_time(time: float | None, recorded: float) -> bool:
