@@ -1,6 +1,7 @@
 """Recognise encrypted files by what they say of themselves: decoders take what is encrypted for damage.
 
-Source: ISO/IEC 23001-7 (Common Encryption), RFC 9559 (Matroska), ISO/IEC 13818-1 (transport streams), ASF specification.
+Source: ISO/IEC 23001-7 (Common Encryption), RFC 9559 (Matroska), ISO/IEC 13818-1 (transport streams), the ASF
+specification.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _TRACK_TYPES = {1: "video", 2: "audio"}
 _ASF_OBJECTS = (
     bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e"),
     bytes.fromhex("14e68a292226174cb935dae07ee9289c"),
-    bytes.fromhex("33850543816 9e649ad1274cb86d58c01"),
+    bytes.fromhex("338505438169e649ad1274cb86d58c01"),
 )
 _ASF_HEAD = 65536
 
