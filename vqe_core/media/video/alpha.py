@@ -19,16 +19,22 @@ _SIDE_DATA = "matroska_block_additional"
 _ALPHA_ID = (1).to_bytes(8, "big")
 
 
-def states_alpha(stream: VideoStream) -> bool:
-    """Tell whether a stream says that it has transparency which its decoder leaves out."""
-    return stream.metadata.get("alpha_mode") == "1" and stream.codec_context.codec.canonical_name in _CODECS
+def may_have_alpha(stream: VideoStream) -> bool:
+    """Tell whether transparency may stand beside the packets of a stream: what the file says of it is not asked."""
+    return stream.codec_context.codec.canonical_name in _CODECS
+
+
+def alpha_beside(packet: Any) -> bytes:
+    """Return the encoded transparency beside a packet, empty for none."""
+    beside = bytes(packet.get_sidedata(_SIDE_DATA)) if packet.has_sidedata(_SIDE_DATA) else b""
+    return beside[len(_ALPHA_ID) :] if beside.startswith(_ALPHA_ID) else b""
 
 
 class AlphaPlanes:
     """Decode the transparency beside the packets of one stream, in the order of the file.
 
     Args:
-        stream: one that ``states_alpha``.
+        stream: one that ``may_have_alpha``.
         limits: bounds on the pixels of an image.
 
     Attributes:
@@ -51,12 +57,12 @@ class AlphaPlanes:
         """
         if packet is None:
             return
-        beside = bytes(packet.get_sidedata(_SIDE_DATA)) if packet.has_sidedata(_SIDE_DATA) else b""
-        if not beside.startswith(_ALPHA_ID):
+        beside = alpha_beside(packet)
+        if not beside:
             self.plane = None
             return
         try:
-            images = self._context.decode(av.Packet(beside[len(_ALPHA_ID) :]))
+            images = self._context.decode(av.Packet(beside))
         except av.FFmpegError:
             self.lost, self.plane = self.lost + 1, None
             return

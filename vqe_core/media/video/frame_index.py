@@ -23,7 +23,8 @@ from vqe_core.media.container import (
     stated_ratio,
 )
 from vqe_core.media.limits import MediaLimits
-from vqe_core.media.video.alpha import AlphaPlanes, states_alpha
+from vqe_core.media.stated_size import packet_size
+from vqe_core.media.video.alpha import AlphaPlanes, alpha_beside, may_have_alpha
 from vqe_core.media.video.orientation import OrientationMessages, Turn
 from vqe_core.media.video.pixels import clockwise_rotation, image_warnings
 from vqe_core.types import FrameTable, RowWarning
@@ -113,7 +114,7 @@ class ForwardDecode:
     alpha: AlphaPlanes | None = None
 
     def __post_init__(self) -> None:
-        if states_alpha(self.stream):
+        if may_have_alpha(self.stream):
             self.alpha = AlphaPlanes(self.stream, self.limits)
 
     def __iter__(self) -> Iterator[tuple[float | None, VideoFrame]]:
@@ -135,7 +136,8 @@ class ForwardDecode:
                 frames = context.decode(packet)
             except av.FFmpegError:
                 # A image over the limit looks like damage to FFmpeg; its size is known all the same.
-                width, height = _png_size(packet) or (context.width, context.height)
+                stated = None if packet is None else packet_size(bytes(packet))
+                width, height = stated or (context.width, context.height)
                 check_size(width, height, self.limits, self.name)
                 self.bad_packets += 1
                 continue
@@ -146,14 +148,6 @@ class ForwardDecode:
 
     def _count_bad_packet(self) -> None:
         self.bad_packets += 1
-
-
-def _png_size(packet: av.Packet[VideoStream] | None) -> tuple[int, int] | None:
-    """Size that a PNG image claims, which FFmpeg forgets when it refuses it."""
-    head = bytes(memoryview(packet)[:24]) if packet is not None and packet.size > 24 else b""
-    if not head.startswith(b"\x89PNG"):
-        return None
-    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
 
 
 def decoded_table(decode: ForwardDecode, damage: str | None = None) -> FrameTable:
@@ -205,7 +199,7 @@ def _damage(decode: ForwardDecode, frames: int, sizes: int, jumps: int) -> list[
     bad, damaged = decode.bad_packets, decode.damaged_frames
     lost = 0 if decode.alpha is None else decode.alpha.lost
     warnings = (
-        RowWarning(f"packets that cannot be decoded: {bad}", code="bad_packets", count=bad),
+        RowWarning(f"packets that cannot be decoded: {bad}", code="damaged_packets", count=bad),
         RowWarning(f"frames whose transparency cannot be decoded: {lost}", code="alpha_dropped", count=lost),
         RowWarning(f"damaged frames: {damaged} of {frames}", code="damaged_frames", count=damaged),
         RowWarning(f"the clock starts anew {jumps} times", code="clock_restarts", count=jumps),
@@ -291,9 +285,7 @@ def scan_packets(clock: FileClock, stream: VideoStream, limits: MediaLimits, nam
 def may_plan(container: InputContainer, stream: VideoStream) -> bool:
     """Tell whether, in this format and codec, a packet is one frame with its time, and keyframes are entry points."""
     formats = set(container.format.name.split(","))
-    plain = bool(formats & _PLAIN_FORMATS) and stream.codec_context.codec.canonical_name in _PLAIN_CODECS
-    # Transparency has keyframes of its own.
-    return plain and not states_alpha(stream)
+    return bool(formats & _PLAIN_FORMATS) and stream.codec_context.codec.canonical_name in _PLAIN_CODECS
 
 
 def packet_table(scan: PacketScan, stream: VideoStream, clock: FileClock) -> FrameTable | None:
@@ -355,6 +347,8 @@ def _add(
     time = clock.seconds(packet.pts, stream.time_base)
     if time is None or packet.is_corrupt or packet.has_sidedata("new_extradata"):
         scan.plain = False
+    if scan.plain and may_have_alpha(stream) and alpha_beside(packet):
+        scan.plain = False  # transparency has keyframes of its own
     if time is None:
         return
     scan.times.append(time)

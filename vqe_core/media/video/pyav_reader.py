@@ -10,9 +10,11 @@ from typing import ClassVar, Literal
 import av
 import numpy as np
 
+from vqe_core.errors import MediaError
 from vqe_core.media.container import check_size, open_stream
 from vqe_core.media.file_checks import truncation_warning
 from vqe_core.media.limits import DEFAULT_LIMITS, MediaLimits
+from vqe_core.media.stated_size import largest_stated_size
 from vqe_core.media.video.frame_index import (
     DecodedTable,
     ForwardDecode,
@@ -29,6 +31,8 @@ from vqe_core.media.video.seek_plan import PacketPlan, PlannedDecode
 from vqe_core.options import check_choice
 from vqe_core.registry import not_an_option
 from vqe_core.types import Frame, FrameTable, MediaSource
+
+_PERHAPS_TOO_LARGE = {"decode_error", "no_video_stream", "no_frames", "format_not_allowed"}
 
 Scan = Literal["auto", "decode"]
 
@@ -68,6 +72,16 @@ class PyAVReader:
         Raises:
             MediaError: the video cannot be read; ``code`` says why.
         """
+        try:
+            return self._probed(source)
+        except MediaError as error:
+            # FFmpeg takes a size that is beyond its own bounds for damage.
+            size = largest_stated_size(source) if error.code in _PERHAPS_TOO_LARGE else None
+            if size is not None:
+                check_size(*size, self.limits, source.name)
+            raise
+
+    def _probed(self, source: MediaSource) -> FrameTable:
         with open_stream(source, self.limits) as (clock, stream):
             scan = scan_packets(clock, stream, self.limits, source.name)
             table = packet_table(scan, stream, clock) if self.scan == "auto" else None
