@@ -17,7 +17,6 @@ TESTED_BY = {
     "vqe_core/__init__.py": "tests/test_layers.py",
     "vqe_core/version.py": "tests/test_repository.py",
     "vqe_core/run/__init__.py": "tests/test_cli.py",
-    "vqe_core/types.py": "tests/media/test_source.py",
     "vqe_core/app/emscore.py": "tests/app/test_page.py",
     "vqe_core/app/video_audio.py": "tests/app/test_page.py",
     "vqe_core/app/inputs.py": "tests/app/test_page.py",

@@ -157,6 +157,10 @@ def _score(options: dict[str, Any]) -> int:
     print(f"{report.num_rows} rows, {report.num_failed} failed; written to {out}")
     for line in report.failure_lines():
         print(f"  {line}")
+    if report.num_warned:
+        print("warnings:")
+    for line in report.warning_lines():
+        print(f"  {line}")
     return 0
 
 

@@ -7,12 +7,14 @@ embeddings are float32 unit rows. Each type checks itself once, at construction,
 from __future__ import annotations
 
 import math
+import numbers
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from vqe_core.errors import InputError
+from vqe_core.errors import InputError, InputTypeError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 class RowWarning(str):
     """One warning of a row: a text for people, with a code and a count for programs.
 
-    It is a string, so whatever takes the texts of warnings takes it; what has gone through JSON has lost its code.
+    It is a string, so whatever takes the texts of warnings takes it. JSON would lose its code: ``stored_warnings``
+    keeps it.
 
     Attributes:
         code: short and stable, for example ``"damaged_frames"``; see ``docs/warnings.md``.
@@ -43,6 +46,44 @@ class RowWarning(str):
 
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
         return (str(self),), {"code": self.code, "count": self.count}
+
+    @classmethod
+    def of(cls, warning: str) -> RowWarning:
+        """Return a warning as it is; a bare text, as readers of other packages give, with the code ``"other"``."""
+        return warning if isinstance(warning, cls) else cls(warning, code="other")
+
+
+def stored_warnings(warnings: Iterable[str]) -> list[dict[str, Any]]:
+    """Return warnings as plain values for JSON; ``restored_warnings`` reads them."""
+    return [{"text": str(w), "code": w.code, "count": w.count} for w in map(RowWarning.of, warnings)]
+
+
+def restored_warnings(entries: Iterable[Mapping[str, Any] | str]) -> tuple[RowWarning, ...]:
+    """Return the warnings that were stored; bare texts, as earlier versions stored, have the code ``"other"``."""
+    return tuple(RowWarning.of(entry) if isinstance(entry, str) else RowWarning(**entry) for entry in entries)
+
+
+def summed_warnings(warnings: Iterable[str]) -> tuple[RowWarning, ...]:
+    """Return one warning a code, in the order met, with the counts added up.
+
+    The text is that of the first, and says how many others there were. Bare texts (code ``"other"``) may mean
+    anything, so each stays by itself.
+
+    Example:
+        >>> gaps = [RowWarning(f"silence at {i} s", code="audio_gap") for i in range(3)]
+        >>> summed_warnings(gaps), summed_warnings(gaps)[0].count
+        (('silence at 0 s (and 2 more of this kind)',), 3)
+    """
+    groups: dict[tuple[str, str], list[RowWarning]] = {}
+    for warning in map(RowWarning.of, warnings):
+        groups.setdefault((warning.code, warning if warning.code == "other" else ""), []).append(warning)
+    return tuple(_summed(group) for group in groups.values())
+
+
+def _summed(group: Sequence[RowWarning]) -> RowWarning:
+    others = len(set(group)) - 1
+    text = f"{group[0]} (and {others} more of this kind)" if others else str(group[0])
+    return RowWarning(text, code=group[0].code, count=sum(warning.count for warning in group))
 
 
 @dataclass(frozen=True)
@@ -101,12 +142,23 @@ def check_stream(name: str, value: Any) -> None:
         )
 
 
+BAD_SEGMENT = "bad_segment"
+
+
 def _check_segment(start: float | None, end: float | None) -> None:
     for label, value in (("start", start), ("end", end)):
-        if value is not None and not math.isfinite(value):
-            raise InputError(f"segment {label} ({value}) must be a finite number of seconds")
-    if start is not None and end is not None and end <= start:
-        raise InputError(f"segment end ({end}) must be greater than start ({start}), both in seconds")
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise InputTypeError(f"segment {label} ({value!r}) must be a number of seconds", code=BAD_SEGMENT)
+        if not math.isfinite(value):
+            raise InputError(f"segment {label} ({value}) must be a finite number of seconds", code=BAD_SEGMENT)
+        if value < 0:
+            words = "must not be below 0, where the file starts (seconds)"
+            raise InputError(f"segment {label} ({value}) {words}", code=BAD_SEGMENT)
+    if end is not None and end <= (start or 0):
+        words = f"must be greater than start ({start or 0}), both in seconds"
+        raise InputError(f"segment end ({end}) {words}", code=BAD_SEGMENT)
 
 
 @dataclass(frozen=True)
@@ -121,6 +173,8 @@ class FrameTable:
         has_clock: False for bare frame arrays, whose times are only frame numbers.
         origin: seconds on the container's own clock at which the file starts, second 0 of all times here.
         rotation: degrees to turn the image, 0, 90, 180 or 270, clockwise.
+        turns: changes of orientation that the bitstream asks for: (seconds, (a, b, c, d)), where a stored point (x, y)
+            is shown at (a x + c y, b x + d y).
         differences: float64 (N,), mean absolute grey difference (0-255) to the previous frame, or None.
         warnings: warnings for the row, for example that the file ends early.
     """
@@ -133,6 +187,7 @@ class FrameTable:
     has_clock: bool = True
     origin: float = 0.0
     rotation: int = 0
+    turns: tuple[tuple[float, tuple[int, int, int, int]], ...] = ()
     differences: np.ndarray | None = None
     warnings: tuple[str, ...] = ()
 

@@ -66,7 +66,8 @@ def nearly(summary: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_metric_that_scores_again_replaces_its_own_signature_only(rows):
     both = score_dataset(score_dataset(rows, **TOY), "video_audio_similarity", **SOUND)
-    names = [name for name in both.column_names if name.startswith("EMScore") or name in ("status", "message")]
+    others = ("status", "message", "warnings")
+    names = [name for name in both.column_names if name.startswith("EMScore") or name in others]
     again = summarise(score_dataset(both.remove_columns(names), **{**TOY, "frame_num": 3}))
     assert again["emscore"]["signature"]["frame_num"] == 3
     assert again["video_audio_similarity"]["signature"]["status_key"] == "sound_status"
@@ -125,6 +126,8 @@ def test_map_beside_a_status_of_the_users_own(rows, tmp_path, monkeypatch):
         ({"status_key": ""}, "status_key ('') must be a name that no score has"),
         ({"message_key": SCORE}, f"message_key ('{SCORE}') must be a name that no score has"),
         ({"status_key": "x", "message_key": "x"}, "status_key and message_key ('x') must differ"),
+        ({"message_key": "warnings"}, "message_key and warnings_key ('warnings') must differ"),
+        ({"warnings_key": SCORE}, f"warnings_key ('{SCORE}') must be a name that no score has"),
     ],
 )
 def test_names_that_cannot_be_told_apart_are_refused(options, words):

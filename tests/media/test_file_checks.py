@@ -1,7 +1,10 @@
 """Damaged files: the part that decodes is used and the rest is said, or there is an error; never a wrong frame."""
 
+import errno
+import os
 import random
 
+import av
 import numpy as np
 import pytest
 
@@ -9,7 +12,7 @@ from tests.clips import coded_frames, read_code, write_clip
 from tests.media.recipes import coded_clip
 from vqe_core.errors import MediaError, VqeError
 from vqe_core.media import TableMismatchError, as_media_source, open_video
-from vqe_core.media.file_checks import truncation_warning
+from vqe_core.media.file_checks import check_file, truncation_warning, unreadable
 
 GROUPS = {"g": "10", "bf": "2"}
 
@@ -169,3 +172,110 @@ def test_damaged_files_give_the_same_twice():
             except VqeError as error:
                 runs.append(error.code)
         assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied"), "not_readable"),
+        (OSError(errno.EIO, "Input/output error"), "not_readable"),
+        (OSError(errno.ESTALE, "Stale file handle"), "not_readable"),
+        (OSError(errno.ENAMETOOLONG, "File name too long"), "bad_path"),
+        (OSError(errno.ELOOP, "Too many levels of symbolic links"), "bad_path"),
+        (FileNotFoundError(errno.ENOENT, "No such file"), "not_found"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory"), "not_found"),
+        (ValueError("embedded null byte"), "bad_path"),
+    ],
+)
+def test_what_the_system_says_of_a_file_has_a_code(error, code):
+    told = unreadable("clip.mp4", error)
+    assert told.code == code and "'clip.mp4'" in str(told)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_not_be_read(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    (tmp_path / "a.mp4").chmod(0)
+    with pytest.raises(MediaError) as caught:
+        check_file(str(tmp_path / "a.mp4"))
+    assert caught.value.code == "not_readable"
+
+
+BYTES_AFTER = {
+    "as if a box of 2,826 bytes": b"\0\0\x0b\x0a\x0e\0\0\0" + bytes(47),
+    "as if a huge box": b"\x7f\xff\xff\xffabcd" + bytes(40),
+    "text": b"made by a camera, serial number 12345",
+    "fewer than a header": b"\0\0\0",
+    "zeros": bytes(4096),
+    "ones": b"\xff" * 700,
+    "a cut box of nothing": b"\0\0\x10\0free" + bytes(20),
+    "a cut box of its maker": b"\0\0\x10\0uuid" + bytes(20),
+    "a cut index of fragments": b"\0\0\x10\0mfra" + bytes(20),
+    "a long box": b"\0\0\0\x01skip" + (10**12).to_bytes(8, "big"),
+    "a tag of ID3": b"TAG" + bytes(125),
+}
+
+
+@pytest.mark.parametrize("tail", BYTES_AFTER.values(), ids=BYTES_AFTER)
+@pytest.mark.parametrize("name", ["fast.mp4", "end.mp4"])
+def test_bytes_after_the_end_are_nothing_cut_off(whole, name, tail):
+    codes, _, warnings = codes_and_times(whole[name].read_bytes() + tail)
+    assert codes == list(range(30)) and not warnings
+
+
+@pytest.mark.parametrize("tail", [b"\0", bytes(100), b"\xff" * 500, b"more of it", b"\x2c" + bytes(30)])
+def test_bytes_after_the_end_of_a_gif(whole, tail):
+    codes, _, warnings = codes_and_times(whole["a.gif"].read_bytes() + tail)
+    assert codes == list(range(30)) and not warnings
+
+
+def test_a_gif_that_ends_in_its_end_mark_by_chance_is_cut_all_the_same(whole):
+    data = whole["a.gif"].read_bytes()
+    ends = [end for end in range(len(data) // 2, len(data) - 1) if data[end - 1] == 0x3B]
+    for end in ends[:5]:
+        assert truncation_warning(as_media_source(data[:end])).code == "truncated"
+
+
+def boxes_of(data):
+    place, parts = 0, []
+    while place < len(data):
+        size = int.from_bytes(data[place : place + 4], "big")
+        parts.append(data[place : place + size])
+        place += size
+    return parts
+
+
+def test_the_last_box_may_run_to_the_end_of_the_file(tmp_path):
+    options = {"movflags": "faststart"}
+    data = write_clip(tmp_path / "a.mp4", coded_frames(30), options=GROUPS, container_options=options).read_bytes()
+    *others, content = boxes_of(data)
+    assert content[4:8] == b"mdat"
+    for last in (bytes(4) + content[4:], content):
+        codes, _, warnings = codes_and_times(b"".join(others) + last)
+        assert codes == list(range(30)) and not warnings
+
+
+@pytest.mark.parametrize("flags", ["frag_keyframe+empty_moov", "dash", "frag_keyframe+empty_moov+default_base_moof"])
+def test_fragments_are_complete_without_more(tmp_path, flags):
+    options = {"movflags": flags}
+    path = write_clip(tmp_path / "a.mp4", coded_frames(30), options=GROUPS, container_options=options)
+    codes, _, warnings = codes_and_times(path.read_bytes())
+    assert codes == list(range(30)) and not warnings
+
+
+@pytest.mark.parametrize("extra", [b"\0\0\0\x10free12345678", b"\0\0\0\x18uuid" + bytes(16), b"\0\0\0\x08wide"])
+def test_other_boxes_between_are_nothing_cut_off(whole, extra):
+    data = whole["end.mp4"].read_bytes()
+    parts = boxes_of(data)
+    warning = truncation_warning(as_media_source(b"".join(part + extra for part in parts)))
+    assert warning is None
+
+
+def test_an_image_has_its_index_elsewhere(tmp_path):
+    encoder = next((name for name in ("libsvtav1", "libaom-av1") if name in av.codecs_available), None)
+    if encoder is None or "avif" not in av.formats_available:
+        pytest.skip("this PyAV makes no AVIF")
+    path = write_clip(tmp_path / "a.avif", coded_frames(1), codec=encoder, container_format="avif")
+    data = path.read_bytes()
+    assert b"meta" in data and truncation_warning(as_media_source(data)) is None
+    assert truncation_warning(as_media_source(data[:-20])).code == "truncated"

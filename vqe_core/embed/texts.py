@@ -15,7 +15,7 @@ from vqe_core.embed.settings import EmbedSettings
 from vqe_core.encoders import text_signature
 from vqe_core.encoders.checkpoints import content_parts
 from vqe_core.errors import InputError, VqeError, attempt
-from vqe_core.types import TextEmbedding
+from vqe_core.types import TextEmbedding, restored_warnings, stored_warnings
 
 if TYPE_CHECKING:
     from vqe_core.encoders import ImageTextEncoder
@@ -98,7 +98,7 @@ def _entry(text: TextEmbedding) -> Entry:
     arrays = {"pooled": text.pooled.numpy(), "token_ids": np.asarray(text.token_ids, dtype=np.int64)}
     if text.tokens is not None:
         arrays["tokens"] = text.tokens.numpy()
-    return Entry(arrays, {"notes": list(text.notes)})
+    return Entry(arrays, {"notes": stored_warnings(text.notes)})
 
 
 def _embedding(entry: Entry) -> TextEmbedding:
@@ -107,5 +107,5 @@ def _embedding(entry: Entry) -> TextEmbedding:
         tokens=None if tokens is None else torch.from_numpy(tokens),
         token_ids=tuple(entry.arrays["token_ids"].tolist()),
         pooled=torch.from_numpy(entry.arrays["pooled"]),
-        notes=tuple(entry.notes["notes"]),
+        notes=restored_warnings(entry.notes["notes"]),
     )

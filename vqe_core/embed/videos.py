@@ -27,7 +27,7 @@ from vqe_core.media import (
 )
 from vqe_core.samplers import sampler_spec
 from vqe_core.samplers.base import cap_positions
-from vqe_core.types import FrameTable, MediaSource, TimedEmbeddings
+from vqe_core.types import FrameTable, MediaSource, TimedEmbeddings, restored_warnings, stored_warnings
 from vqe_core.workers import DecodeWorker, WorkerPool, open_video_in
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def entry_of_frames(frames: TimedEmbeddings) -> Entry:
     arrays = {"values": frames.distinct.numpy(), "indices": frames.distinct_indices, "where": frames.where}
     if frames.distinct_timestamps is not None:
         arrays["timestamps"] = frames.distinct_timestamps
-    notes = {"notes": list(frames.notes), "reader": frames.reader, "start": frames.start, "end": frames.end}
+    notes = {"notes": stored_warnings(frames.notes), "reader": frames.reader, "start": frames.start, "end": frames.end}
     return Entry(arrays, notes)
 
 
@@ -194,7 +194,7 @@ def frames_of_entry(entry: Entry) -> TimedEmbeddings:
         distinct_timestamps=None if timestamps is None else np.asarray(timestamps),
         distinct_indices=entry.arrays["indices"],
         where=entry.arrays["where"],
-        notes=tuple(entry.notes["notes"]),
+        notes=restored_warnings(entry.notes["notes"]),
         reader=entry.notes["reader"],
         start=entry.notes["start"],
         end=entry.notes["end"],

@@ -14,6 +14,7 @@ from typing import Any
 
 from vqe_core.errors import InputError, ModelNotFoundError
 from vqe_core.options import LongText
+from vqe_core.types import RowWarning
 
 # Without one of these, transformers makes up an empty tokenizer that gives every text the same ids.
 VOCABULARIES = (
@@ -66,11 +67,12 @@ class Tokenizer:
                 code="text_too_long",
             )
         if long_text == "truncate":
-            note = f"caption truncated to {self.context} of {total} tokens"
-            return TokenWindows((self._framed(content[:room]),), note)
+            text = f"caption truncated to {self.context} of {total} tokens"
+            return TokenWindows((self._framed(content[:room]),), RowWarning(text, code="caption_truncated"))
         starts = window_starts(len(content), room)
         windows = tuple(self._framed(content[start : start + room]) for start in starts)
-        return TokenWindows(windows, f"caption of {total} tokens read in {len(windows)} windows of {self.context}")
+        text = f"caption of {total} tokens read in {len(windows)} windows of {self.context}"
+        return TokenWindows(windows, RowWarning(text, code="caption_in_windows"))
 
     def _framed(self, content: tuple[int, ...]) -> tuple[int, ...]:
         return (*self.prefix, *content, *self.suffix)

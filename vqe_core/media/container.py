@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from vqe_core.errors import MediaError, MediaNotFoundError, VqeError
 from vqe_core.media.clock import FileClock
+from vqe_core.media.encryption import check_not_encrypted
 from vqe_core.media.file_checks import check_file, check_head, describe_unreadable, truncation_warning
 from vqe_core.media.limits import MediaLimits
 from vqe_core.media.streams import choose_streams
@@ -83,6 +84,7 @@ def open_stream(source: MediaSource, limits: MediaLimits) -> Iterator[tuple[File
     """
     with media_errors(source.name), open_container(source, limits) as container:
         stream, audio = choose_streams(container, source)
+        check_not_encrypted(source, "video", stream)
         if stream is None:
             raise _no_video(container, source)
         context = stream.codec_context
@@ -134,6 +136,8 @@ def open_container(source: MediaSource, limits: MediaLimits) -> InputContainer:
     except (*FILE_ERRORS, *_PYAV_ERRORS) as error:
         if not is_of_file(error):
             raise
+        check_not_encrypted(source, "video")
+        check_not_encrypted(source, "audio")
         code, reason = describe_unreadable(_head(source))
         reason = truncation_warning(source) or reason
         words = f"{source.name!r} cannot be opened as a video: {reason} ({_words(error)})"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import io
+import errno
 import os
 import stat
 from typing import BinaryIO
 
 from vqe_core.errors import MediaError, MediaNotFoundError
-from vqe_core.types import MediaSource
+from vqe_core.media.structure import boxes, opened, size_of
+from vqe_core.types import MediaSource, RowWarning
 
 # How a text begins -> what it is. FFmpeg would follow the first four to other files or hosts.
 _TEXT_STARTS = {
@@ -29,6 +30,7 @@ _IMAGE_STARTS = {
 }
 
 _HEAD_BYTES = 1024
+_SHOWN_PATH = 200  # characters of a path in a message
 
 
 def check_file(path: str, kind: str = "video") -> None:
@@ -42,15 +44,13 @@ def check_file(path: str, kind: str = "video") -> None:
 
     Raises:
         MediaNotFoundError: code ``not_found``.
-        MediaError: code ``is_directory``, ``not_regular_file``, ``empty_file``, ``format_not_allowed`` or
-            ``decode_error``.
+        MediaError: code ``is_directory``, ``not_regular_file``, ``empty_file``, ``format_not_allowed``,
+            ``bad_path`` (it cannot name a file) or ``not_readable``.
     """
     try:
         info = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise MediaNotFoundError(f"no {kind} file at {path!r}; check the path and the working directory") from error
-    except OSError as error:
-        raise MediaError(f"cannot read {path!r}: {error.strerror or error}", code="decode_error") from error
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error, kind) from error
     if stat.S_ISDIR(info.st_mode):
         raise MediaError(f"{path!r} is a directory; give the path of one {kind} file", code="is_directory")
     if not stat.S_ISREG(info.st_mode):
@@ -64,7 +64,30 @@ def check_file(path: str, kind: str = "video") -> None:
         with open(path, "rb") as file:
             check_head(file.read(_HEAD_BYTES), path)
     except OSError as error:
-        raise MediaError(f"cannot read {path!r}: {error.strerror or error}", code="decode_error") from error
+        raise unreadable(path, error, kind) from error
+
+
+# What the system says of a path that cannot name a file, whatever there is on the disk.
+_BAD_PATHS = {errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.EILSEQ}
+
+
+def unreadable(path: str, error: OSError | ValueError, kind: str = "video") -> MediaError:
+    """Return the error that says why the system cannot open a file.
+
+    Args:
+        path: of the file.
+        error: what the system raised; ValueError: the path holds NUL, or what its names cannot be written in.
+        kind: what the file should hold.
+    """
+    shown = repr(path) if len(path) <= _SHOWN_PATH else f"{path[:_SHOWN_PATH]!r}... ({len(path)} characters)"
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return MediaNotFoundError(f"no {kind} file at {shown}; check the path and the working directory")
+    if isinstance(error, ValueError):
+        return MediaError(f"{shown} cannot be the path of a file: {error}", code="bad_path")
+    reason = error.strerror or str(error)
+    if error.errno in _BAD_PATHS:
+        return MediaError(f"{shown} cannot be the path of a file: {reason}", code="bad_path")
+    return MediaError(f"cannot read {shown}: {reason}; check its permissions and the disk", code="not_readable")
 
 
 def check_head(head: bytes, name: str) -> None:
@@ -109,11 +132,15 @@ def _is_text(head: bytes) -> bool:
 
 
 _BOX_HEADER = 8
-_GIF_TRAILER = b"\x3b"
+
+# Boxes without which images or sound are missing. Others may be cut, and bytes after the last box look like one.
+_NEEDED_BOXES = {"moov", "mdat", "moof", "imda"}
+# An ISO file begins with one of these; QuickTime knew no ftyp.
+_FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp")
 
 
-def truncation_warning(source: MediaSource) -> str | None:
-    """Tell what is missing at the end of an MP4, MOV or GIF file, or None if nothing seems to be.
+def truncation_warning(source: MediaSource) -> RowWarning | None:
+    """Tell what is missing at the end of an MP4, MOV, HEIF or GIF file, or None if nothing seems to be.
 
     Args:
         source: with ``path`` or ``data``.
@@ -122,38 +149,55 @@ def truncation_warning(source: MediaSource) -> str | None:
         For example ``"cut off: 5210 bytes of the part 'mdat' are missing"``.
     """
     try:
-        with io.BytesIO(source.data) if source.data is not None else open(source.path or "", "rb") as file:
+        with opened(source) as file:
             head = file.read(12)
-            size = file.seek(0, os.SEEK_END)
-            if head[4:8] == b"ftyp":
-                return _missing_boxes(file, size)
-            if head.startswith(b"GIF8"):
-                file.seek(max(0, size - 64))
-                ended = file.read().rstrip(b"\0").endswith(_GIF_TRAILER)
-                return None if ended else "cut off: the end mark of the GIF is missing"
+            words = None
+            if head[4:8] in _FIRST_BOXES:
+                words = _missing_boxes(file)
+            elif head.startswith(b"GIF8"):
+                words = None if _gif_has_end(file) else "the end mark of the GIF is missing"
     except OSError:
-        pass
-    return None
+        return None
+    return None if words is None else RowWarning(f"cut off: {words}", code="truncated")
 
 
-def _missing_boxes(file: BinaryIO, size: int) -> str | None:
-    """Walk the parts at the top level of an ISO file (ISO/IEC 14496-12), each a size, a name and content."""
-    offset, names = 0, set()
-    while offset + _BOX_HEADER <= size:
-        file.seek(offset)
-        header = file.read(2 * _BOX_HEADER)
-        length, name = int.from_bytes(header[:4], "big"), header[4:8].decode("latin-1")
-        if length == 1:
-            length = int.from_bytes(header[8:16], "big")
-        if length == 0:
-            # The last part may run to the end of the file.
-            length = size - offset
-        if length < _BOX_HEADER:
-            return None
-        names.add(name)
-        offset += length
-        if offset > size:
-            return f"cut off: {offset - size} bytes of the part {name!r} are missing"
-    return (
-        None if "moov" in names else "cut off: the index ('moov') is missing, so the upload was probably not complete"
-    )
+def _missing_boxes(file: BinaryIO) -> str | None:
+    """Walk the boxes at the top level of an ISO file. An image (HEIF, AVIF) has its index in 'meta'."""
+    size, end, names = size_of(file), 0, set()
+    for box in boxes(file, 0, size):
+        if box.end > size and box.name in _NEEDED_BOXES:
+            return f"{box.end - size} bytes of the part {box.name!r} are missing"
+        names.add(box.name)
+        end = box.end
+    if names & {"moov", "meta"} or size - end >= _BOX_HEADER:
+        return None
+    if "moof" in names:
+        return "it is a later part of a stream, and the index ('moov') is in the part before it"
+    return "the index ('moov') is missing, so the upload was probably not complete"
+
+
+def _gif_has_end(file: BinaryIO) -> bool:
+    """Tell whether the blocks of a GIF lead to its trailer; what follows that belongs to no image."""
+    file.seek(0)
+    _skip_colours(file, file.read(13)[10:11])
+    while kind := file.read(1):
+        if kind == b"\x3b":
+            return True
+        if kind == b"\x21":  # an extension: its label, then blocks
+            file.seek(1, os.SEEK_CUR)
+            _skip_blocks(file)
+        elif kind == b"\x2c":  # an image: its place and colours, the size of its codes, then blocks
+            _skip_colours(file, file.read(9)[8:])
+            file.seek(1, os.SEEK_CUR)
+            _skip_blocks(file)
+    return False
+
+
+def _skip_colours(file: BinaryIO, flags: bytes) -> None:
+    if flags and flags[0] & 0x80:
+        file.seek(3 << (flags[0] & 7) + 1, os.SEEK_CUR)
+
+
+def _skip_blocks(file: BinaryIO) -> None:
+    while (length := file.read(1)) and length[0]:
+        file.seek(length[0], os.SEEK_CUR)

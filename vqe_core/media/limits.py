@@ -79,11 +79,11 @@ class AudioLimits:
                 f"({self.max_sampling_rate})"
             )
 
-    def check_rate(self, sampling_rate: int, name: str) -> None:
+    def check_rate(self, sampling_rate: float, name: str) -> None:
         """Raise `MediaError` ``bad_sample_rate`` unless ``sampling_rate`` (Hz) is within the limits."""
         if not self.min_sampling_rate <= sampling_rate <= self.max_sampling_rate:
             raise MediaError(
-                f"{name!r} has a sampling rate of {sampling_rate} Hz, outside {self.min_sampling_rate} to "
+                f"{name!r} has a sampling rate of {sampling_rate:.12g} Hz, outside {self.min_sampling_rate} to "
                 f"{self.max_sampling_rate} Hz (AudioLimits.min_sampling_rate, max_sampling_rate); its header is "
                 "probably damaged; encode it anew or widen the limits",
                 code="bad_sample_rate",

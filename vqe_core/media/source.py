@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from vqe_core.errors import InputError, InputTypeError, MediaError, MediaNotFoundError
-from vqe_core.types import MediaSource
+from vqe_core.types import BAD_SEGMENT, MediaSource
 
 
 def is_tensor(value: Any) -> bool:
@@ -225,7 +225,8 @@ def _number(value: Mapping[str, Any], key: str) -> float | None:
     if number is None or (isinstance(number, (float, np.floating)) and np.isnan(number)):
         return None  # tables put NaN where there is no number
     if isinstance(number, bool) or not isinstance(number, (int, float, np.number)):
-        raise InputTypeError(f"videos: {key} ({number!r}) must be a number")
+        code = None if key == "fps" else BAD_SEGMENT
+        raise InputTypeError(f"videos: {key} ({number!r}) must be a number", code=code)
     return float(number)
 
 

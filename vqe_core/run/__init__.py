@@ -20,7 +20,8 @@ def score_table(
     Args:
         metric: a registered scorer, for example ``"emscore"``.
         rows: table to read (jsonl, json, csv, parquet); relative media paths are relative to its folder.
-        out: table to write: all input columns, then the score columns, ``status`` and ``message``.
+        out: table to write: all input columns, then the score columns, ``status``, ``message`` and
+            ``warnings``.
         options: of the scorer, by name.
 
     Returns:

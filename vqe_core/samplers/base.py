@@ -10,7 +10,7 @@ import numpy as np
 from vqe_core import registry
 from vqe_core.errors import InputError
 from vqe_core.options import check_count
-from vqe_core.types import FrameTable
+from vqe_core.types import FrameTable, RowWarning
 
 
 @runtime_checkable
@@ -40,7 +40,7 @@ def check_not_empty(table: FrameTable) -> None:
         raise InputError("the frame table is empty: there is no frame to choose")
 
 
-def cap_positions(positions: np.ndarray, max_frames: int) -> tuple[np.ndarray, str | None]:
+def cap_positions(positions: np.ndarray, max_frames: int) -> tuple[np.ndarray, RowWarning | None]:
     """Thin a selection evenly if it has more than ``max_frames`` distinct frames.
 
     The distinct frames kept are those at ``linspace`` over the distinct frames selected, first and last
@@ -58,7 +58,8 @@ def cap_positions(positions: np.ndarray, max_frames: int) -> tuple[np.ndarray, s
     if len(distinct) <= max_frames:
         return positions, None
     kept = distinct[np.linspace(0, len(distinct) - 1, max_frames).astype(np.int64)]
-    note = f"sampled {len(distinct)} frames, kept {max_frames} evenly (max_frames={max_frames})"
+    text = f"sampled {len(distinct)} frames, kept {max_frames} evenly (max_frames={max_frames})"
+    note = RowWarning(text, code="frames_left_out", count=len(distinct) - max_frames)
     return positions[np.isin(positions, kept)], note
 
 

@@ -6,6 +6,7 @@ scores are called, and how a row is scored; see ``clip_score.py`` for the shorte
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Protocol
@@ -189,7 +190,8 @@ class Scorer(SharedOptions):
             columns: lists by input.
 
         Returns:
-            The mean of each score, ``num_rows``, ``num_failed`` and ``signature``; ``samples`` where asked for.
+            The mean of each score, ``num_rows``, ``num_failed``, ``warnings`` (rows by code) and ``signature``;
+            ``samples`` where asked for.
 
         Raises:
             VqeError: see ``score``.
@@ -304,7 +306,8 @@ class Scorer(SharedOptions):
         self.check_columns(columns)
         names = self.result_names({entry.name for entry in self.inputs if getattr(self, entry.key) in columns})
         types = {**dict.fromkeys(names.scores, SCORE), **dict.fromkeys(names.flags, FLAG)}
-        return {**types, **dict.fromkeys(names.texts, TEXT), self.status_key: TEXT, self.message_key: TEXT}
+        texts = (*names.texts, self.warnings_column, self.status_key, self.message_key)
+        return {**types, **dict.fromkeys(texts, TEXT)}
 
     def signed(self, models: Mapping[str, Any], readers: Collection[str], **others: Any) -> dict[str, Any]:
         """Return the signature: metric, version, models, sampling and readers, then what is this metric's own."""
@@ -324,7 +327,7 @@ class Scorer(SharedOptions):
         base_dir: str | None = None,
         isolate: bool | None = None,
     ) -> dict[str, Any]:
-        """Score a batch of rows of a data set: columns in, score columns with status and message out.
+        """Score a batch of rows of a data set: columns in, score columns with status, message and warnings out.
 
         Args:
             batch: lists by column name.
@@ -392,17 +395,22 @@ class Scorer(SharedOptions):
         if taken:
             raise InputError(
                 f"{where} has columns {taken} already; rename or remove them, results are called so. status_key and "
-                "message_key give status and message other names, for example beside another metric"
+                "message_key give status and message other names, for example beside another metric; warnings follow "
+                "status_key, or warnings_key"
             )
 
     def check_result_names(self) -> None:
-        """Raise InputError if the columns of status and message cannot be told from the others."""
-        for option in ("status_key", "message_key"):
+        """Raise InputError if the columns of status, message and warnings cannot be told from the others."""
+        for option in ("status_key", "message_key", "warnings_key"):
             key = getattr(self, option)
+            if option == "warnings_key" and key is None:
+                continue
             if not isinstance(key, str) or not key or self.writes_score(key):
                 raise InputError(f"{option} ({key!r}) must be a name that no score has")
-        if self.status_key == self.message_key:
-            raise InputError(f"status_key and message_key ({self.status_key!r}) must differ")
+        keys = {"status_key": self.status_key, "message_key": self.message_key, "warnings_key": self.warnings_column}
+        for one, other in itertools.combinations(keys, 2):
+            if keys[one] == keys[other]:
+                raise InputError(f"{one} and {other} ({keys[one]!r}) must differ")
 
     def features(self, features: Any) -> Any:
         """Return the ``Features`` of a scored data set, for ``map(scorer, features=scorer.features(ds.features))``.

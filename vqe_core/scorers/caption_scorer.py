@@ -46,8 +46,8 @@ class CaptionScorer(CaptionOptions, Scorer):
             references: list of a string or a list of strings a row, None for a row without.
 
         Returns:
-            Mean of each score, ``num_rows``, ``num_failed``, ``signature``; ``samples`` and ``frame_details`` where
-            asked for.
+            Mean of each score, ``num_rows``, ``num_failed``, ``warnings`` (rows by code), ``signature``; ``samples``
+            and ``frame_details`` where asked for.
 
         Raises:
             VqeError: see ``score``.

@@ -31,9 +31,9 @@ class EmbeddedRow:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Warnings of all parts, each once, in order."""
+        """Warnings of all parts, in order."""
         texts = [note for text in (self.candidate, *self.references) for note in text.notes]
-        return tuple(dict.fromkeys([*texts, *(self.video.notes if self.video is not None else ())]))
+        return (*texts, *(self.video.notes if self.video is not None else ()))
 
 
 def embed_rows(

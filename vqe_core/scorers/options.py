@@ -154,6 +154,16 @@ class RunningOptions:
         return choose_reader(self.reader)
 
 
+def warnings_column(status_key: str) -> str:
+    """Return the name of the column of warnings that stands beside a column of status words.
+
+    Example:
+        >>> warnings_column("status"), warnings_column("sound_status"), warnings_column("state")
+        ('warnings', 'sound_warnings', 'state_warnings')
+    """
+    return status_key.replace("status", "warnings") if "status" in status_key else f"{status_key}_warnings"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ColumnOptions:
     """Names of the columns that are read from a table, and written to it."""
@@ -163,6 +173,19 @@ class ColumnOptions:
     end_key: str | None = option(None, "column of where each row's segment ends, in seconds (default: none)")
     status_key: str = option("status", "column to write what became of each row to", written=True)
     message_key: str = option("message", "column to write warnings and reasons to", written=True)
+    warnings_key: str | None = option(
+        None,
+        "column to write the codes of warnings to, with counts (default: warnings, or as status_key is called, with "
+        "warnings for status)",
+        written=True,
+    )
+
+    @property
+    def warnings_column(self) -> str:
+        """Name of the column of warnings: as ``warnings_key`` says, or after ``status_key``."""
+        if self.warnings_key is not None:
+            return self.warnings_key
+        return warnings_column(self.status_key)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from vqe_core.errors import VqeError
+from vqe_core.types import RowWarning, summed_warnings
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,12 @@ class ScoreReport:
         scores: column means over the rows that have the score; NaN where none has.
         rows: one list a column, an entry a row; NaN for a row that failed.
         status: a word a row, ``"ok"`` or why it has no score.
-        messages: warnings a row, empty where there is nothing to say.
+        messages: a text a row: its warnings, or why it has no score; empty where there is nothing to say.
         signature: everything that can change a score, and nothing else.
         details: optional extra columns (``frame_details``, ``tags``).
         calibration: what the scores of the call are worth against its mismatches, where the metric says so.
+        warnings: of each row, for programs: one `RowWarning` a code, with how often it was met. A row that failed has
+            none.
     """
 
     scores: dict[str, float]
@@ -34,6 +37,7 @@ class ScoreReport:
     signature: dict[str, Any]
     details: dict[str, list[Any]] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
+    warnings: list[tuple[RowWarning, ...]] = field(default_factory=list)
 
     @property
     def num_rows(self) -> int:
@@ -53,19 +57,82 @@ class ScoreReport:
             >>> report.failure_lines()
             ['not_found: 2 rows, for example row 1: no file a']
         """
-        by_status: dict[str, list[int]] = {}
-        for i, status in enumerate(self.status):
-            if status != "ok":
-                by_status.setdefault(status, []).append(i)
-        ordered = sorted(by_status.items(), key=lambda item: -len(item[1]))
-        return [f"{status}: {self._example(rows)}" for status, rows in ordered]
+        failures = zip(self.status, range(self.num_rows), self.messages, strict=True)
+        return _lines(failure for failure in failures if failure[0] != "ok")
 
-    def _example(self, rows: list[int]) -> str:
-        message = self.messages[rows[0]]
-        if len(rows) == 1:
-            return f"row {rows[0]}: {message}"
-        alike = all(self.messages[i] == message for i in rows)
-        return f"{len(rows)} rows: {message}" if alike else f"{len(rows)} rows, for example row {rows[0]}: {message}"
+    @property
+    def num_warned(self) -> dict[str, int]:
+        """Rows that carry a warning, by its code, the most frequent first."""
+        return rows_by_code(map(warning_counts, self.warnings))
+
+    def warning_lines(self) -> list[str]:
+        """Return a line for each code of a warning, as ``failure_lines`` does for each status.
+
+        Example:
+            >>> damage = (RowWarning("damaged frames: 3 of 40", code="damaged_frames", count=3),)
+            >>> ScoreReport({}, {}, ["ok", "ok"], [str(damage[0]), ""], {}, warnings=[damage, ()]).warning_lines()
+            ['damaged_frames: row 0: damaged frames: 3 of 40']
+        """
+        return _lines((warning.code, i, str(warning)) for i, row in enumerate(self.warnings) for warning in row)
+
+
+def _lines(entries: Iterable[tuple[str, int, str]]) -> list[str]:
+    """Return a line for each word of (word, row, message), the most frequent first."""
+    by_word: dict[str, dict[int, str]] = {}
+    for word, row, message in entries:
+        by_word.setdefault(word, {}).setdefault(row, message)
+    ordered = sorted(by_word.items(), key=lambda item: -len(item[1]))
+    return [f"{word}: {_example(messages)}" for word, messages in ordered]
+
+
+def _example(messages: Mapping[int, str]) -> str:
+    row, message = next(iter(messages.items()))
+    if len(messages) == 1:
+        return f"row {row}: {message}"
+    alike = len(set(messages.values())) == 1
+    return f"{len(messages)} rows: {message}" if alike else f"{len(messages)} rows, for example row {row}: {message}"
+
+
+def warning_counts(warnings: Iterable[RowWarning]) -> dict[str, int]:
+    """Return how often each code was met in a row."""
+    counts: dict[str, int] = {}
+    for warning in warnings:
+        counts[warning.code] = counts.get(warning.code, 0) + warning.count
+    return counts
+
+
+def counts_as_text(counts: Mapping[str, int]) -> str:
+    """Return counts by code as they stand in a table; ``counts_from_text`` reads them.
+
+    Example:
+        >>> counts_as_text({"damaged_frames": 3, "truncated": 1})
+        'damaged_frames=3 truncated=1'
+    """
+    return " ".join(f"{code}={count}" for code, count in counts.items())
+
+
+def counts_from_text(text: str | None) -> dict[str, int]:
+    """Return counts by code from the cell of a table.
+
+    Example:
+        >>> counts_from_text("damaged_frames=3 truncated=1")
+        {'damaged_frames': 3, 'truncated': 1}
+    """
+    parts = (part.rpartition("=") for part in (text or "").split())
+    return {code: int(count) for code, _, count in parts if code and count.isdecimal()}
+
+
+def rows_by_code(rows: Iterable[Iterable[str]]) -> dict[str, int]:
+    """Return the number of rows that carry each code, the most frequent first.
+
+    Args:
+        rows: the codes of each row.
+    """
+    counts: dict[str, int] = {}
+    for codes in rows:
+        for code in codes:
+            counts[code] = counts.get(code, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 
 class ResultNames(NamedTuple):
@@ -105,6 +172,8 @@ class HostOptions(Protocol):
     @property
     def message_key(self) -> str: ...
     @property
+    def warnings_column(self) -> str: ...
+    @property
     def asked_for(self) -> tuple[str, ...]: ...
     @property
     def words(self) -> tuple[str, ...]: ...
@@ -127,6 +196,7 @@ def assemble_report(
     flags: dict[str, list[Any]] = {
         name: [o.error is None and bool(o.scores.get(name, False)) for o in outcomes] for name in names.flags
     }
+    warnings = [() if o.error is not None else summed_warnings(o.warnings) for o in outcomes]
     return ScoreReport(
         scores={
             **{name: mean_known(column) for name, column in rows.items()},
@@ -134,10 +204,13 @@ def assemble_report(
         },
         rows={**rows, **flags},
         status=["ok" if outcome.error is None else outcome.error.code for outcome in outcomes],
-        messages=["; ".join(dict.fromkeys(o.warnings)) if o.error is None else str(o.error) for o in outcomes],
+        messages=[
+            "; ".join(row) if o.error is None else str(o.error) for o, row in zip(outcomes, warnings, strict=True)
+        ],
         signature=signature,
         details={name: [outcome.details.get(name) for outcome in outcomes] for name in names.texts},
         calibration=calibration or {},
+        warnings=warnings,
     )
 
 
@@ -154,11 +227,13 @@ def report_to_result(report: ScoreReport, options: HostOptions) -> dict[str, Any
         **report.calibration,
         "num_rows": report.num_rows,
         "num_failed": report.num_failed,
+        "warnings": report.num_warned,
         "signature": report.signature,
         **{name: column for name, column in report.details.items() if name in options.asked_for},
     }
     if options.per_sample:
-        result["samples"] = {**report.rows, **report.details, "status": report.status, "message": report.messages}
+        status = {"warnings": _warning_column(report), "status": report.status, "message": report.messages}
+        result["samples"] = {**report.rows, **report.details, **status}
     return result
 
 
@@ -167,12 +242,19 @@ def report_to_columns(report: ScoreReport, options: HostOptions, precision: Any 
 
     Args:
         report: of a call.
-        options: name the columns of status and message, and say which details are words.
+        options: name the columns of status, message and warnings, and say which details are words.
         precision: numpy type of numbers.
     """
     scores = {key: np.asarray(column, dtype=_dtype(column, precision)) for key, column in report.rows.items()}
     details = {key: _texts(column, words=key in options.words) for key, column in report.details.items()}
-    return {**scores, **details, options.status_key: report.status, options.message_key: report.messages}
+    status = {options.status_key: report.status, options.message_key: report.messages}
+    return {**scores, **details, options.warnings_column: _warning_column(report), **status}
+
+
+def _warning_column(report: ScoreReport) -> list[str]:
+    # Reports that were made without warnings have none in any row.
+    warnings = report.warnings or [()] * report.num_rows
+    return [counts_as_text(warning_counts(row)) for row in warnings]
 
 
 def _dtype(column: Sequence[Any], precision: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from vqe_core.errors import InputError, InputTypeError, VqeError, attempt
 from vqe_core.media import as_audio_source, as_media_source, check_file
-from vqe_core.types import AudioSamples, MediaSource
+from vqe_core.types import BAD_SEGMENT, AudioSamples, MediaSource
 
 
 @dataclass(frozen=True)
@@ -69,17 +70,28 @@ def check_text(value: Any, name: str) -> str:
 
     Raises:
         InputTypeError: no string, code ``bad_caption``.
-        InputError: blank (``empty_caption``), or not encodable (``bad_caption``).
+        InputError: nothing in it shows (``empty_caption``), or not encodable (``bad_caption``).
     """
     if not isinstance(value, str):
         raise InputTypeError(f"{name} ({value!r}) must be a string, got {type(value).__name__}", code="bad_caption")
-    if not value.strip():
-        raise InputError(f"{name} ({value!r}) must hold a word; leave the row out or fill it", code="empty_caption")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
         raise InputError(f"{name} ({value!r}) is not valid Unicode ({error.reason})", code="bad_caption") from error
+    if not any(map(_is_shown, value)):
+        raise InputError(f"{name} ({value!a}) must hold a word; leave the row out or fill it", code="empty_caption")
     return value
+
+
+# Separators, controls, format characters such as the zero-width space, and marks, which need a letter to stand on.
+_NOT_SHOWN = {"Zs", "Zl", "Zp", "Cc", "Cf", "Mn", "Mc", "Me"}
+# Letters and a symbol by their category, and yet blank: fillers of Hangul, the empty braille cell.
+_FILLERS = set("\u115f\u1160\u3164\uffa0\u2800")
+
+
+def _is_shown(character: str) -> bool:
+    """Tell whether a character by itself shows anything."""
+    return unicodedata.category(character) not in _NOT_SHOWN and character not in _FILLERS
 
 
 def check_references(value: Any, name: str = "references") -> tuple[str, ...]:
@@ -227,8 +239,16 @@ def _segment(video: Any, start: Any, end: Any, base_dir: str | None) -> MediaSou
     """Limit one video to the cells of ``start_key`` and ``end_key``; an empty one leaves what the video says."""
     source = as_media_source(video, base_dir=base_dir)
     try:
-        first = source.start if is_missing(start) else float(start)
-        last = source.end if is_missing(end) else float(end)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"segment ({start!r}, {end!r}): {error}") from error
+        first = source.start if is_missing(start) else _seconds(start)
+        last = source.end if is_missing(end) else _seconds(end)
+    except (TypeError, ValueError, OverflowError) as error:
+        words = "start and end must be numbers of seconds"
+        raise InputError(f"segment ({start!r}, {end!r}): {words} ({error})", code=BAD_SEGMENT) from error
     return replace(source, start=first, end=last)
+
+
+def _seconds(value: Any) -> float:
+    """Return a number of seconds; tables of text, such as CSV, hold it as text."""
+    if isinstance(value, bool | np.bool_):
+        raise TypeError(f"{value} is no number")
+    return float(value)

@@ -30,7 +30,7 @@ _path("null", "a device", "not_regular_file", lambda path: "/dev/null")
 _path("missing.mp4", "nothing", "not_found", lambda path: None)
 _path("no/such/folder.mp4", "a folder that is not there", "not_found", lambda path: None)
 _path("dangling.mp4", "a link to nothing", "not_found", lambda path: path.symlink_to("nowhere.mp4"))
-_path("loop.mp4", "a link to itself", "decode_error", lambda path: path.symlink_to(path.name))
+_path("loop.mp4", "a link to itself", "bad_path", lambda path: path.symlink_to(path.name))
 _path(
     "below_a_file",
     "a path that goes on below a file",
@@ -192,7 +192,7 @@ _value("object", "an object", object(), "bad_type", "bad_type")
 _value("empty_bytes", "no bytes", b"", "empty_file", "empty_file")
 _value("dict_empty", "an empty dict", {}, "bad_type", "bad_type")
 _value("dict_unknown", "a dict with an unknown key", {"paht": "a.mp4"}, "bad_input", "bad_input")
-_value("dict_start_text", "a start that is a text", {"bytes": b"abc", "start": "1"}, "bad_type", "bad_type")
+_value("dict_start_text", "a start that is a text", {"bytes": b"abc", "start": "1"}, "bad_segment", "bad_segment")
 _value("array", "an array without a rate", tones(1.0), ("bad_input", "bad_type"), "bad_type")
 _value("array_rate_0", "a rate of 0", {"array": tones(1.0), "sampling_rate": 0}, "bad_input", "bad_sample_rate")
 _value(

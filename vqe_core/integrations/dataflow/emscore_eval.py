@@ -28,7 +28,7 @@ class EMScoreEval(ScoreOperator):
             ``"raise"`` (nothing is written).
         base_dir: folder that relative paths start from. Default: the working directory.
         overwrite: replace columns that have the name of a result.
-        status_key, message_key: columns for status and message of each row.
+        status_key, message_key, warnings_key: columns for status, message and warnings of each row.
         signature_key: column for what the scores depend on, as JSON. Default: none; it is in ``summary`` and the log.
         options: any other option of ``vqe_core.EMScore``.
 
@@ -52,6 +52,7 @@ class EMScoreEval(ScoreOperator):
         overwrite: bool = False,
         status_key: str = "emscore_status",
         message_key: str = "emscore_message",
+        warnings_key: str | None = "emscore_warnings",
         signature_key: str | None = None,
         **options: Any,
     ) -> None:
@@ -64,6 +65,7 @@ class EMScoreEval(ScoreOperator):
             "on_error": on_error,
             "status_key": status_key,
             "message_key": message_key,
+            "warnings_key": warnings_key,
             **({} if clip_model_path is None else {"clip_model_path": clip_model_path}),
         }
         results = ResultColumns(signature_key, overwrite)

@@ -45,7 +45,8 @@ class ScoreOperator(OperatorABC):
 
     Attributes:
         scorer: the scorer with its options; each run names its columns.
-        summary: of the last run: means, what they are worth, ``num_rows``, ``num_failed`` and ``signature``.
+        summary: of the last run: means, what they are worth, ``num_rows``, ``num_failed``, ``warnings``
+            (rows by code) and ``signature``.
     """
 
     first_columns: ClassVar[tuple[str, ...]] = ()
@@ -76,8 +77,8 @@ class ScoreOperator(OperatorABC):
             self._tell(report)
             written = self.results.named(self._columns(report), report.signature, self.first_columns)
         else:  # a filter before this operator may leave nothing
-            self.summary = {"num_rows": 0, "num_failed": 0, "signature": {}}
-            promised = (*self._columns_of_nothing(), scorer.status_key, scorer.message_key)
+            self.summary = {"num_rows": 0, "num_failed": 0, "warnings": {}, "signature": {}}
+            promised = (*self._columns_of_nothing(), scorer.status_key, scorer.message_key, scorer.warnings_column)
             nothing: dict[str, list[Any]] = {name: [] for name in promised}
             self.results.check_free(frame.columns, promised)
             written = self.results.named(nothing, {}, self.first_columns)
@@ -91,7 +92,7 @@ class ScoreOperator(OperatorABC):
         # In one batch of a batched pipeline nothing may depend on which rows are in it.
         whole = getattr(storage, "batch_size", None) is None
         report: ScoreReport = scorer.score_batch(columns, self.base_dir, whole=whole)
-        counts = {"num_rows": report.num_rows, "num_failed": report.num_failed}
+        counts = {"num_rows": report.num_rows, "num_failed": report.num_failed, "warnings": report.num_warned}
         self.summary = {**report.scores, **report.calibration, **counts, "signature": report.signature}
         return report
 

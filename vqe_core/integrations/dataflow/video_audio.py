@@ -36,7 +36,7 @@ class VideoAudioSimilarity(ScoreOperator):
             ``"raise"`` (nothing is written).
         base_dir: folder that relative paths start from. Default: the working directory.
         overwrite: replace columns that have the name of a result.
-        status_key, message_key: columns for status and message of each row.
+        status_key, message_key, warnings_key: columns for status, message and warnings of each row.
         signature_key: column for what the scores depend on, as JSON. Default: none; it is in ``summary`` and the log.
         options: any other option of ``vqe_core.VideoAudioSimilarity``.
 
@@ -67,6 +67,7 @@ class VideoAudioSimilarity(ScoreOperator):
         overwrite: bool = False,
         status_key: str = "video_audio_status",
         message_key: str = "video_audio_message",
+        warnings_key: str | None = "video_audio_warnings",
         signature_key: str | None = None,
         **options: Any,
     ) -> None:
@@ -83,6 +84,7 @@ class VideoAudioSimilarity(ScoreOperator):
             "on_error": on_error,
             "status_key": status_key,
             "message_key": message_key,
+            "warnings_key": warnings_key,
         }
         options = {**options, **_serving_role(llm_serving, options)}
         results = ResultColumns(signature_key, overwrite)

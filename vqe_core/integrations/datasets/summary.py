@@ -10,6 +10,8 @@ from vqe_core import registry
 from vqe_core.errors import InputError
 from vqe_core.integrations.datasets.columns import checked_rows
 from vqe_core.scorers.fingerprint import describe_identity
+from vqe_core.scorers.options import warnings_column
+from vqe_core.scorers.report import counts_from_text, rows_by_code
 from vqe_core.scorers.rows import is_missing
 
 MARK = "vqe_core: "
@@ -25,9 +27,9 @@ def summarise(rows: Any, *, status_key: str | None = None) -> dict[str, Any]:
 
     Returns:
         Mean of each score over the rows that have it (NaN where none has), share of rows in ``passed_filter``,
-        ``num_rows``, ``num_failed``, ``status`` (rows by status word), and ``signature``, where ``score_dataset`` left
-        it: all that can change a score and is known before a row is seen. Where several metrics scored the data set, a
-        summary of each comes back, by the metric's name.
+        ``num_rows``, ``num_failed``, ``status`` (rows by status word), ``warnings`` (rows by code), and ``signature``,
+        where ``score_dataset`` left it: all that can change a score and is known before a row is seen. Where several
+        metrics scored the data set, a summary of each comes back, by the metric's name.
 
     Raises:
         InputError: there are no scores in it, or no way to tell which status is whose.
@@ -41,7 +43,11 @@ def summarise(rows: Any, *, status_key: str | None = None) -> dict[str, Any]:
         raise InputError(f"this data set has no scores, its columns are {list(rows.features)}; score it first")
     keys = _status_keys(rows, list(scores), signatures, status_key)
     found = {
-        metric: {**_counted(rows, names, keys[metric]), "signature": signatures.get(metric)}
+        metric: {
+            **_counted(rows, names, keys[metric]),
+            "warnings": _warned(rows, signatures.get(metric, {}).get("warnings_key") or warnings_column(keys[metric])),
+            "signature": signatures.get(metric),
+        }
         for metric, names in scores.items()
     }
     return found if len(found) > 1 else next(iter(found.values()))
@@ -95,6 +101,14 @@ def _status_keys(
             f"status_key ({absent[0]!r}) is no column; there are {list(rows.features)}; name the column of status words"
         )
     return keys
+
+
+def _warned(rows: Any, column: str) -> dict[str, int]:
+    """Return rows by code of warning; none where the column was dropped, or never written."""
+    if column not in rows.features:
+        return {}
+    batches = rows.select_columns([column]).with_format(None).iter(1000)
+    return rows_by_code(counts_from_text(text) for batch in batches for text in batch[column])
 
 
 def _counted(rows: Any, scores: Sequence[str], status_key: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from vqe_core.media.container import (
     readable_packets,
     stated_ratio,
 )
+from vqe_core.media.encryption import check_not_encrypted
 from vqe_core.media.limits import AudioLimits, MediaLimits
 from vqe_core.media.streams import choose_streams
 from vqe_core.types import AudioSamples, MediaSource
@@ -144,6 +145,7 @@ def read_track(source: MediaSource, limits: AudioLimits) -> AudioSamples:
     allowed = MediaLimits(formats=limits.formats)
     with media_errors(source.name), open_container(source, allowed) as container:
         video, audio = choose_streams(container, source)
+        check_not_encrypted(source, "audio", audio)
         if audio is None:
             raise _no_audio(container, source.name)
         audio.codec_context.thread_count = 1

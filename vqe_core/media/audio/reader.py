@@ -13,6 +13,7 @@ from vqe_core.media.audio.pyav_reader import read_track
 from vqe_core.media.audio.signal import check_finite
 from vqe_core.media.audio.soundfile_reader import is_plain_sound, open_plain_sound, read_plain_sound
 from vqe_core.media.audio.source import sound_wording
+from vqe_core.media.audio.stated_rate import stated_rate
 from vqe_core.media.audio.torchcodec_reader import read_decoder
 from vqe_core.media.container import media_errors
 from vqe_core.media.file_checks import check_file, check_head
@@ -74,6 +75,9 @@ def _read_encoded(source: MediaSource, limits: AudioLimits) -> AudioSamples:
     else:
         head = (source.data or b"")[:_HEAD_BYTES]
         check_head(head, source.name)
+    rate = stated_rate(source)
+    if rate is not None:
+        limits.check_rate(rate, source.name)
     file = open_plain_sound(source) if is_plain_sound(head) else None
     if file is None:
         return read_track(source, limits)

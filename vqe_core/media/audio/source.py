@@ -14,7 +14,7 @@ import numpy as np
 from vqe_core.errors import InputError, InputTypeError, MediaError, VqeError
 from vqe_core.media.audio.signal import slice_seconds
 from vqe_core.media.source import as_media_source, is_tensor
-from vqe_core.types import AudioSamples, MediaSource
+from vqe_core.types import BAD_SEGMENT, AudioSamples, MediaSource
 
 ARRAY_KEYS = ("array", "waveform")
 RATE_KEYS = ("sampling_rate", "sample_rate")
@@ -220,10 +220,10 @@ def _from_mapping(value: Mapping[str, Any], base_dir: str | None) -> MediaSource
 
 def _seconds(value: Mapping[str, Any], key: str) -> float | None:
     number = value.get(key)
-    if number is None:
-        return None
+    if number is None or (isinstance(number, (float, np.floating)) and math.isnan(number)):
+        return None  # tables put NaN where there is no number
     if isinstance(number, bool) or not isinstance(number, (int, float, np.number)):
-        raise InputTypeError(f"audios: {key} ({number!r}) must be a number of seconds")
+        raise InputTypeError(f"audios: {key} ({number!r}) must be a number of seconds", code=BAD_SEGMENT)
     return float(number)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,9 @@ from vqe_core.media.container import (
     stated_ratio,
 )
 from vqe_core.media.limits import MediaLimits
+from vqe_core.media.stated_size import packet_size
+from vqe_core.media.video.alpha import AlphaPlanes, alpha_beside, may_have_alpha
+from vqe_core.media.video.orientation import OrientationMessages, Turn
 from vqe_core.media.video.pixels import clockwise_rotation, image_warnings
 from vqe_core.types import FrameTable, RowWarning
 
@@ -108,6 +111,11 @@ class ForwardDecode:
     name: str
     bad_packets: int = 0
     damaged_frames: int = 0
+    alpha: AlphaPlanes | None = None
+
+    def __post_init__(self) -> None:
+        if may_have_alpha(self.stream):
+            self.alpha = AlphaPlanes(self.stream, self.limits)
 
     def __iter__(self) -> Iterator[tuple[float | None, VideoFrame]]:
         """Yield (time in seconds or None, frame) in the order of display; see ``display_times``."""
@@ -122,11 +130,14 @@ class ForwardDecode:
     def _frames(self) -> Iterator[VideoFrame]:
         context = self.stream.codec_context
         for packet in self._packets():
+            if self.alpha is not None:
+                self.alpha.feed(packet)
             try:
                 frames = context.decode(packet)
             except av.FFmpegError:
                 # A image over the limit looks like damage to FFmpeg; its size is known all the same.
-                width, height = _png_size(packet) or (context.width, context.height)
+                stated = None if packet is None else packet_size(bytes(packet))
+                width, height = stated or (context.width, context.height)
                 check_size(width, height, self.limits, self.name)
                 self.bad_packets += 1
                 continue
@@ -137,14 +148,6 @@ class ForwardDecode:
 
     def _count_bad_packet(self) -> None:
         self.bad_packets += 1
-
-
-def _png_size(packet: av.Packet[VideoStream] | None) -> tuple[int, int] | None:
-    """Size that a PNG image claims, which FFmpeg forgets when it refuses it."""
-    head = bytes(memoryview(packet)[:24]) if packet is not None and packet.size > 24 else b""
-    if not head.startswith(b"\x89PNG"):
-        return None
-    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
 
 
 def decoded_table(decode: ForwardDecode, damage: str | None = None) -> FrameTable:
@@ -192,14 +195,17 @@ def _duration(frame: VideoFrame, stream: VideoStream) -> float:
     return in_seconds(frame.duration, stream.time_base) or 0.0
 
 
-def _damage(decode: ForwardDecode, frames: int, sizes: int, jumps: int) -> list[str]:
-    warnings = {
-        f"packets that cannot be decoded: {decode.bad_packets}": decode.bad_packets,
-        f"damaged frames: {decode.damaged_frames} of {frames}": decode.damaged_frames,
-        f"the clock starts anew {jumps} times": jumps,
-        f"the image changes between {sizes} sizes": sizes > 1,
-    }
-    return [text for text, met in warnings.items() if met]
+def _damage(decode: ForwardDecode, frames: int, sizes: int, jumps: int) -> list[RowWarning]:
+    bad, damaged = decode.bad_packets, decode.damaged_frames
+    lost = 0 if decode.alpha is None else decode.alpha.lost
+    warnings = (
+        RowWarning(f"packets that cannot be decoded: {bad}", code="damaged_packets", count=bad),
+        RowWarning(f"frames whose transparency cannot be decoded: {lost}", code="alpha_dropped", count=lost),
+        RowWarning(f"damaged frames: {damaged} of {frames}", code="damaged_frames", count=damaged),
+        RowWarning(f"the clock starts anew {jumps} times", code="clock_restarts", count=jumps),
+        RowWarning(f"the image changes between {sizes} sizes", code="size_changes", count=sizes - 1),
+    )
+    return [warning for warning in warnings if warning.count]
 
 
 def _nothing_decoded(decode: ForwardDecode, damage: str | None) -> MediaError:
@@ -243,6 +249,7 @@ class PacketScan:
     first: VideoFrame | None = None
     first_time: float | None = None
     plain: bool = True
+    turns: Sequence[tuple[float, Turn]] = ()
     reached: float = 0.0  # seconds into the file that some stream's packets reach
 
 
@@ -258,11 +265,13 @@ def scan_packets(clock: FileClock, stream: VideoStream, limits: MediaLimits, nam
     Returns:
         The scan. ``plain`` is False if the packets do not tell the frames for sure.
     """
-    scan = PacketScan(plain=may_plan(clock.container, stream))
+    messages = OrientationMessages(stream)
+    scan = PacketScan(plain=may_plan(clock.container, stream), turns=messages.changes)
     try:
         for packet in clock.packets(every_stream=True):
             if packet.stream_index == stream.index:
                 _add(scan, packet, stream, clock, limits, name)
+                messages.add(packet, clock.seconds(packet.pts, stream.time_base))
             if packet.pts is not None:
                 end = clock.seconds(packet.pts + (packet.duration or 0), packet.time_base)
                 scan.reached = max(scan.reached, end or 0.0)
@@ -338,6 +347,8 @@ def _add(
     time = clock.seconds(packet.pts, stream.time_base)
     if time is None or packet.is_corrupt or packet.has_sidedata("new_extradata"):
         scan.plain = False
+    if scan.plain and may_have_alpha(stream) and alpha_beside(packet):
+        scan.plain = False  # transparency has keyframes of its own
     if time is None:
         return
     scan.times.append(time)

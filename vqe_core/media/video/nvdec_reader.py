@@ -122,7 +122,12 @@ def on_gpu(video: Video, device: str = "cuda") -> Video:
         MediaError: code ``out_of_memory``, the card is full. Reading without it would give other pixels next time.
     """
     table, source = video.table, video.source
-    if not isinstance(video.reader, RescanningReader) or isinstance(table, DecodedTable) or table.rotation:
+    if (
+        not isinstance(video.reader, RescanningReader)
+        or isinstance(table, DecodedTable)
+        or table.rotation
+        or table.turns
+    ):
         return video
     from torchcodec.decoders import VideoDecoder
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import av
 import numpy as np
 
+from vqe_core.errors import MediaError
 from vqe_core.media.container import check_size, open_stream
 from vqe_core.media.file_checks import truncation_warning
 from vqe_core.media.limits import DEFAULT_LIMITS, MediaLimits
+from vqe_core.media.stated_size import largest_stated_size
 from vqe_core.media.video.frame_index import (
     DecodedTable,
     ForwardDecode,
@@ -22,12 +24,15 @@ from vqe_core.media.video.frame_index import (
     packet_table,
     scan_packets,
 )
+from vqe_core.media.video.orientation import Orientations, Turn
 from vqe_core.media.video.pixels import UprightImages
 from vqe_core.media.video.reader import TableMismatchError, checked_positions
 from vqe_core.media.video.seek_plan import PacketPlan, PlannedDecode
 from vqe_core.options import check_choice
 from vqe_core.registry import not_an_option
 from vqe_core.types import Frame, FrameTable, MediaSource
+
+_PERHAPS_TOO_LARGE = {"decode_error", "no_video_stream", "no_frames", "format_not_allowed"}
 
 Scan = Literal["auto", "decode"]
 
@@ -67,6 +72,16 @@ class PyAVReader:
         Raises:
             MediaError: the video cannot be read; ``code`` says why.
         """
+        try:
+            return self._probed(source)
+        except MediaError as error:
+            # FFmpeg takes a size that is beyond its own bounds for damage.
+            size = largest_stated_size(source) if error.code in _PERHAPS_TOO_LARGE else None
+            if size is not None:
+                check_size(*size, self.limits, source.name)
+            raise
+
+    def _probed(self, source: MediaSource) -> FrameTable:
         with open_stream(source, self.limits) as (clock, stream):
             scan = scan_packets(clock, stream, self.limits, source.name)
             table = packet_table(scan, stream, clock) if self.scan == "auto" else None
@@ -75,6 +90,7 @@ class PyAVReader:
         if table is None:
             with open_stream(source, self.limits) as (clock, stream):
                 table = decoded_table(ForwardDecode(clock, stream, self.limits, source.name), cut_off or early)
+        table = _turned(table, scan.turns)
         warning = early or cut_off
         return replace(table, warnings=(*table.warnings, warning)) if warning else table
 
@@ -112,19 +128,20 @@ class PyAVReader:
         """Return frames by the packet plan; stops at the first sign that the plan does not fit the file."""
         times = table.timestamps[wanted].tolist()
         positions = dict(zip(times, wanted.tolist(), strict=True))
-        upright = UprightImages()
+        upright = UprightImages(table.turns)
         plan = PacketPlan(times, table.timestamps[table.is_keyframe].tolist())
         with open_stream(source, self.limits) as (clock, stream):
             if not may_plan(clock.container, stream) or len(positions) != len(wanted):
                 return
             for image in PlannedDecode(clock, stream, plan):
                 check_size(image.width, image.height, self.limits, source.name)
-                position = positions.get(clock.seconds(image.pts, stream.time_base))
+                time = clock.seconds(image.pts, stream.time_base)
+                position = positions.get(time)
                 if position is None:
                     continue
                 if image.is_corrupt:
                     return
-                yield Frame(position, upright.rgb(image))
+                yield Frame(position, upright.rgb(image, time))
 
     def _forward(self, source: MediaSource, table: FrameTable, wanted: np.ndarray) -> Iterator[Frame]:
         """Return frames by decoding from the start."""
@@ -132,21 +149,28 @@ class PyAVReader:
         # Decoded tables number frames, so that equal times are told apart; packet tables know only times.
         column = table.timestamps if recorded is None else table.indices
         positions = dict(zip(column[wanted].tolist(), wanted.tolist(), strict=True))
-        expected, upright = iter(positions.values()), UprightImages()
+        expected, upright = iter(positions.values()), UprightImages(table.turns)
         due = next(expected)
         with open_stream(source, self.limits) as (clock, stream):
-            for number, (time, image) in enumerate(ForwardDecode(clock, stream, self.limits, source.name)):
+            decode = ForwardDecode(clock, stream, self.limits, source.name)
+            for number, (time, image) in enumerate(decode):
                 position = positions.get(time if recorded is None else number)
                 if position is None:
                     continue
                 changed = recorded is not None and not _same_time(time, float(recorded[number]))
                 if position != due or changed or (image.is_corrupt and recorded is None):
                     break
-                yield Frame(position, upright.rgb(image))
+                yield Frame(position, upright.rgb(image, time, None if decode.alpha is None else decode.alpha.plane))
                 due = next(expected, -1)
                 if due < 0:
                     return
         raise TableMismatchError.at(float(table.timestamps[due]), source.name)
+
+
+def _turned(table: FrameTable, turns: Sequence[tuple[float, Turn]]) -> FrameTable:
+    """Return the table with the changes of orientation that were found in the packets."""
+    first = Orientations(turns).at(float(table.timestamps[0]))
+    return replace(table, turns=tuple(turns), rotation=table.rotation if first is None else first.degrees)
 
 
 def _same_time(time: float | None, recorded: float) -> bool:

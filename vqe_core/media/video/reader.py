@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from vqe_core.errors import InputError, MediaError
-from vqe_core.types import Frame, FrameTable, MediaSource
+from vqe_core.types import BAD_SEGMENT, Frame, FrameTable, MediaSource
 
 
 @runtime_checkable
@@ -100,7 +100,8 @@ class FramesReader:
             raise MediaError(f"{source.name} has no frames", code="no_frames")
         if source.fps is None and (source.start is not None or source.end is not None):
             raise InputError(
-                f"videos: start={source.start}, end={source.end} (s) need a clock, and {source.name} has none; add fps"
+                f"videos: start={source.start}, end={source.end} (s) need a clock, and {source.name} has none; add fps",
+                code=BAD_SEGMENT,
             )
         numbers = np.arange(len(frames), dtype=np.float64)
         rate = source.fps or 1.0

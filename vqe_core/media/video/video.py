@@ -19,7 +19,7 @@ from vqe_core.media.video.reader import (
     checked_positions,
 )
 from vqe_core.registry import choose, names, spec_of
-from vqe_core.types import Frame, FrameTable, MediaSource
+from vqe_core.types import Frame, FrameTable, MediaSource, RowWarning
 
 # ITU-R BT.601 luma, the grey of OpenCV and PIL, in 1/65536.
 _GREY = np.array([19595, 38470, 7471], dtype=np.uint32)
@@ -133,7 +133,8 @@ class Video:
         video = _opened(self.source, self.reader.decoding_all())
         if video.table.warnings:
             return video
-        return replace(video, table=replace(video.table, warnings=(self.reader.mismatch,)))
+        warning = RowWarning(self.reader.mismatch, code="frame_mismatch")
+        return replace(video, table=replace(video.table, warnings=(warning,)))
 
 
 def open_video(

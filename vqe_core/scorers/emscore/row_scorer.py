@@ -27,7 +27,7 @@ from vqe_core.scorers.embedded_rows import EmbeddedRow
 from vqe_core.scorers.emscore.idf import resolve_idf
 from vqe_core.scorers.emscore.score_types import BOTH, REFERENCE, VIDEO, available_score_types, left_out, score_keys
 from vqe_core.scorers.report import RowOutcome
-from vqe_core.types import TextEmbedding, TimedEmbeddings
+from vqe_core.types import RowWarning, TextEmbedding, TimedEmbeddings
 
 if TYPE_CHECKING:
     from vqe_core.scorers.emscore.scorer import EMScore
@@ -82,7 +82,7 @@ class RowScorer:
         """Score one row, with the warnings and details that belong to it."""
         warnings = row.warnings
         if self.weights_vanish(row.candidate, *row.references):
-            warnings += ("idf weighs every word of a caption 0; equal weights used",)
+            warnings += (RowWarning("idf weighs every word of a caption 0; equal weights used", code="idf_zero"),)
         warnings += left_out(row.video is not None, bool(row.references), self.score_types)
         details: dict[str, Any] = {}
         if self.with_frames and row.video is not None:

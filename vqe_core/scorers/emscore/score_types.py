@@ -8,6 +8,7 @@ from typing import Any
 
 from vqe_core.errors import InputError, InputTypeError
 from vqe_core.scorers.rows import CaptionRow
+from vqe_core.types import RowWarning
 
 # The metrics of each score type, see ``vqe_core.functional.emscore.EMScores``.
 METRICS = ("figr_P", "figr_R", "figr_F", "cogr", "full_P", "full_R", "full_F")
@@ -53,13 +54,16 @@ def available_score_types(requested: tuple[str, ...] | None, given: frozenset[st
     return available
 
 
-def left_out(has_video: bool, has_references: bool, score_types: Sequence[str]) -> tuple[str, ...]:
+def left_out(has_video: bool, has_references: bool, score_types: Sequence[str]) -> tuple[RowWarning, ...]:
     """Return a warning for a row that lacks what some of the score types need."""
     given = {"videos"} if has_video else set()
     given |= {"references"} if has_references else set()
     missing = [score_type for score_type in score_types if not given.issuperset(NEEDED_COLUMNS[score_type])]
     lacking = "references" if has_video else "video"
-    return (f"no {lacking} in this row: {', '.join(missing)} left out",) if missing else ()
+    if not missing:
+        return ()
+    text = f"no {lacking} in this row: {', '.join(missing)} left out"
+    return (RowWarning(text, code="scores_left_out", count=len(missing)),)
 
 
 def nothing_to_score(row: CaptionRow, score_types: Sequence[str]) -> InputError | None:

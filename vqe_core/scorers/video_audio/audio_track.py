@@ -22,7 +22,7 @@ from vqe_core.media import (
     to_mono,
 )
 from vqe_core.scorers.video_audio.rows import SoundSource
-from vqe_core.types import AudioSamples, MediaSource
+from vqe_core.types import AudioSamples, MediaSource, RowWarning
 from vqe_core.workers import DecodeWorker, open_video_in, read_audio_in
 
 # A sound and a video may differ by this much before the row says so.
@@ -142,11 +142,12 @@ def _loud_somewhere(samples: AudioSamples) -> bool:
     return any(not is_silent(mono[:, first : first + second]) for first in range(0, mono.shape[1], second))
 
 
-def _uncovered(common: float, video: float, sound: float) -> list[str]:
+def _uncovered(common: float, video: float, sound: float) -> list[RowWarning]:
     uncovered = max(video, sound) - common
     if uncovered <= MAX_UNCOVERED and uncovered <= MAX_UNCOVERED_SHARE * max(video, sound):
         return []
-    return [f"compared over the {common:.2f} s that picture ({video:.2f} s) and sound ({sound:.2f} s) have in common"]
+    text = f"compared over the {common:.2f} s that picture ({video:.2f} s) and sound ({sound:.2f} s) have in common"
+    return [RowWarning(text, code="compared_in_part")]
 
 
 def sound_windows(
@@ -197,5 +198,5 @@ def with_clock(video: MediaSource, sound: Callable[[], AudioSamples]) -> tuple[M
     if video.frames is None or video.fps is not None:
         return video, ()
     seconds = sound().duration
-    note = f"{len(video.frames)} frames without times are taken to span the sound's {seconds:.2f} s evenly"
-    return replace(video, fps=len(video.frames) / seconds), (note,)
+    text = f"{len(video.frames)} frames without times are taken to span the sound's {seconds:.2f} s evenly"
+    return replace(video, fps=len(video.frames) / seconds), (RowWarning(text, code="frames_without_times"),)

@@ -14,7 +14,7 @@ from vqe_core.errors import VqeError
 from vqe_core.media import audio_versions, content_digest, source_identity
 from vqe_core.scorers.video_audio.pairs import SoundPair
 from vqe_core.scorers.video_audio.windows import WindowedEmbeddings
-from vqe_core.types import AudioSamples, MediaSource
+from vqe_core.types import AudioSamples, MediaSource, restored_warnings, stored_warnings
 
 Made = TypeVar("Made")
 
@@ -78,13 +78,11 @@ def identities(pair: SoundPair) -> list[str]:
 
 def entry_of_windows(windows: WindowedEmbeddings, notes: tuple[str, ...], reader: str) -> Entry:
     """Return the entry that ``windows_of_entry`` reads."""
-    names = ("times", "visual", "audio", "measured")
-    return Entry(
-        {name: getattr(windows, name).detach().numpy() for name in names}, {"notes": list(notes), "reader": reader}
-    )
+    arrays = {name: getattr(windows, name).detach().numpy() for name in ("times", "visual", "audio", "measured")}
+    return Entry(arrays, {"notes": stored_warnings(notes), "reader": reader})
 
 
 def windows_of_entry(entry: Entry) -> tuple[WindowedEmbeddings, tuple[str, ...], str]:
     """Windows, warnings and reader as they were stored, bit for bit."""
     windows = WindowedEmbeddings(**{name: torch.from_numpy(array) for name, array in entry.arrays.items()})
-    return windows, tuple(entry.notes["notes"]), entry.notes["reader"]
+    return windows, restored_warnings(entry.notes["notes"]), entry.notes["reader"]

@@ -77,8 +77,8 @@ class VideoAudioSimilarity(VideoAudioOptions, Scorer):
             Means of ``similarity``, ``avg_similarity``, ``max_similarity``, ``min_similarity``, ``percentile`` and
             ``passed_filter``; ``mismatched_mean``, ``gap``, ``auc``, ``r1_v2a``, ``r1_a2v``, ``median_rank``,
             ``p_value`` and ``chance``, their levels without any relation; ``num_rows``, ``num_failed``,
-            ``signature``; ``samples`` and ``profile`` where asked for. By a judge neither ``percentile`` nor the
-            numbers against mismatches.
+            ``warnings`` (rows by code), ``signature``; ``samples`` and ``profile`` where asked for. By a judge neither
+            ``percentile`` nor the numbers against mismatches.
 
         Raises:
             VqeError: see ``score``.

@@ -15,7 +15,7 @@ from vqe_core.scorers.video_audio.bridges import TagBridge, Tags
 from vqe_core.scorers.video_audio.cache_entries import looked_up, pair_parts
 from vqe_core.scorers.video_audio.frame_comparison import FrameComparison, hear
 from vqe_core.scorers.video_audio.pairs import PairResult, SoundPair
-from vqe_core.types import TimedEmbeddings
+from vqe_core.types import TimedEmbeddings, restored_warnings, stored_warnings
 from vqe_core.workers import DecodeWorker
 
 
@@ -45,10 +45,10 @@ class ByTags(FrameComparison):
             self.settings.cache,
             self._key(pair, frames),
             lambda: self._tag(hear(pair, frames, worker) if heard is None else heard),
-            lambda made: Entry({}, {"tags": made[0], "notes": made[1]}),
+            lambda made: Entry({}, {"tags": made[0], "notes": stored_warnings(made[1])}),
             lambda entry: (
                 tuple((label, weight) for label, weight in entry.notes["tags"]),
-                tuple(entry.notes["notes"]),
+                restored_warnings(entry.notes["notes"]),
             ),
         )
         profile = None if heard is None else self.profile(pair, heard, self.bridge, worker)

@@ -1,0 +1,70 @@
+"""Warnings of rows keep their code and count on every way that a row takes."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json
+import pickle
+import re
+from pathlib import Path
+
+import pytest
+
+from vqe_core.types import RowWarning, restored_warnings, stored_warnings, summed_warnings
+
+ROOT = Path(__file__).parents[1]
+
+DAMAGE = RowWarning("damaged frames: 3 of 40", code="damaged_frames", count=3)
+
+
+def parts(warning):
+    return str(warning), warning.code, warning.count
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_a_warning_crosses_processes_whole(protocol):
+    assert parts(pickle.loads(pickle.dumps(DAMAGE, protocol))) == parts(DAMAGE)
+    assert parts(copy.deepcopy(DAMAGE)) == parts(DAMAGE)
+
+
+def test_warnings_go_through_json_and_back():
+    stored = json.loads(json.dumps(stored_warnings([DAMAGE, "a bare text"])))
+    assert [parts(w) for w in restored_warnings(stored)] == [parts(DAMAGE), ("a bare text", "other", 1)]
+
+
+def test_bare_texts_of_earlier_versions_are_read():
+    assert [parts(w) for w in restored_warnings(["ends early"])] == [("ends early", "other", 1)]
+
+
+def test_many_warnings_of_a_kind_become_one_with_their_number():
+    gaps = [RowWarning(f"silence at {i} s", code="audio_gap", count=2) for i in range(51)]
+    (one,) = summed_warnings(gaps)
+    assert parts(one) == ("silence at 0 s (and 50 more of this kind)", "audio_gap", 102)
+
+
+def test_equal_texts_are_said_once_and_counted():
+    assert [parts(w) for w in summed_warnings([DAMAGE, DAMAGE])] == [("damaged frames: 3 of 40", "damaged_frames", 6)]
+
+
+def test_bare_texts_stay_by_themselves():
+    assert [parts(w) for w in summed_warnings(["a", "b", "a"])] == [("a", "other", 2), ("b", "other", 1)]
+
+
+def codes_in_the_source() -> set[str]:
+    calls = (
+        node
+        for path in (ROOT / "vqe_core").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "RowWarning"
+    )
+    values = [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "code"]
+    # Literals, so that whoever reads the source, or this test, finds every code; others copy that of a warning.
+    assert all(isinstance(value, ast.Constant) or getattr(value, "attr", "") == "code" for value in values)
+    return {value.value for value in values if isinstance(value, ast.Constant)} | {RowWarning.of("").code}
+
+
+def test_the_page_of_warnings_lists_every_code_and_no_other():
+    page = (ROOT / "docs" / "warnings.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert listed == sorted(codes_in_the_source())
