@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -200,7 +201,7 @@ def _alpha(name: str, what: str, **options) -> None:
 
         write(path, [with_alpha(n) for n in range(30)], prepare=say, **options)
 
-    warned = frozenset({"reduced_bit_depth"} if "10" in options["pix_fmt"] or "16" in options["pix_fmt"] else ())
+    warned = frozenset({"reduced_bit_depth"} if {"10", "64"} & {*re.findall("[0-9]+", options["pix_fmt"])} else ())
     add(Case(name, what, make, numbered(), "no_audio", plain=False, warned=warned, needs=(options["codec"],)))
 
 
