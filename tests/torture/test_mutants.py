@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from pathlib import Path
 
 import pytest
 
+import vqe_core
 from tests.torture.mutants import CHANGES, main, make_seeds, mutant, options_of, read_slice
 
 
@@ -44,6 +46,22 @@ def test_a_small_turn_ends_each_mutant_with_a_status(seeds: list[Path], tmp_path
     assert {"ok", "decode_error"} <= {row["status"] for row in rows}
     assert not [row for row in rows if row["status"] in ("internal_error", "worker_crash", "error")]
     assert max(row["seconds"] for row in rows) < options.deadline
+
+
+def test_mutants_as_rows_of_one_call_have_a_status_each(seeds: list[Path], tmp_path: Path) -> None:
+    paths = []
+    for number in range(100, 180):
+        name, data = mutant(seeds, 3, number)
+        paths.append(tmp_path / f"{number}_{name}")
+        paths[-1].write_bytes(data)
+    scorer = vqe_core.VideoAudioSimilarity(
+        hf_clip="toy", on_error="skip", isolate=True, frame_num=3, progress=False, row_timeout=30
+    )
+    report = scorer.score(videos=[str(path) for path in paths])
+    assert len(report.status) == len(paths)
+    assert not {"internal_error", "worker_crash", "timeout", ""} & set(report.status)
+    scores = report.rows["similarity"]
+    assert [status == "ok" for status in report.status] == [math.isfinite(score) for score in scores]
 
 
 def test_the_command_reads_in_processes_of_its_own_and_writes_a_report(tmp_path: Path, capfd) -> None:
