@@ -26,6 +26,7 @@ def test_a_mutant_follows_from_its_seed_and_number(seeds: list[Path]) -> None:
     assert sum(files[name] != data for name, data in again) > 55
 
 
+@pytest.mark.slow
 def test_the_files_that_are_changed_are_the_same_in_every_run(seeds: list[Path], tmp_path: Path) -> None:
     other = make_seeds(tmp_path)
     assert len(seeds) > 250
