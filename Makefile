@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo spaces docs test test-slow lint types format cards strip-notebooks train evaluate-toy bench bench-quick clean help
+.PHONY: demo spaces docs test test-slow torture lint types format cards strip-notebooks train evaluate-toy bench bench-quick clean help
 
 help:
 	@echo "make demo             score toy clips and write demo_out/report.html"
@@ -12,6 +12,7 @@ help:
 	@echo "make docs             build the documentation into build/site"
 	@echo "make test             lint, types, tests, docstring and README examples"
 	@echo "make test-slow        the tests that take minutes"
+	@echo "make torture          20,000 damaged files (about 15 minutes; MUTANTS=1000 for fewer, MINUTES=30 to stop after so many)"
 	@echo "make format           format the code"
 	@echo "make cards            write the option tables of the metric cards"
 	@echo "make strip-notebooks  take outputs out of the notebooks"
@@ -35,6 +36,11 @@ test: lint types
 
 test-slow: $(VENV)/.installed-slow
 	$(BIN)/python -m pytest -q -m slow tests
+
+# Mutants of the files of tests/media/corpus, read as `vqe score` reads rows.
+torture: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.torture.mutants --mutants $(or $(MUTANTS),20000) --minutes $(or $(MINUTES),0) \
+		--seed $(or $(SEED),0)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -34,7 +34,6 @@ from vqe_core.media import as_media_source
 from vqe_core.workers import DecodeWorker, WorkerLimits, open_video_in, read_audio_in
 
 LARGEST = 200_000  # bytes of a file that is worth changing
-SLICE = 250  # mutants that one process reads
 GRACE = 2.0  # seconds over the deadline
 FRAMES = 8
 WORTH_A_LOOK = ("internal_error", "worker_crash", "timeout", "out_of_memory", "no status")
@@ -191,7 +190,7 @@ def _sound(worker: DecodeWorker | None, source: Any) -> list[str]:
 def read_slice(options: argparse.Namespace, seeds: list[Path], folder: Path) -> Iterator[dict[str, Any]]:
     """Read mutants one after the other, and yield what came of each."""
     with DecodeWorker(WorkerLimits(row_seconds=options.deadline)) as isolated:
-        worker = None if options.in_process else isolated
+        worker, before = None if options.in_process else isolated, 0
         for number in range(*options.slice):
             name, data = mutant(seeds, options.seed, number)
             path = folder / name
@@ -204,6 +203,8 @@ def read_slice(options: argparse.Namespace, seeds: list[Path], folder: Path) -> 
                 codes, status, words = [], failure.code, str(failure)
             seconds = time.monotonic() - begun
             path.unlink()
+            parent = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+            before = before or parent
             yield {
                 "number": number,
                 "file": name,
@@ -212,7 +213,7 @@ def read_slice(options: argparse.Namespace, seeds: list[Path], folder: Path) -> 
                 "seconds": round(seconds, 3),
                 "warnings": sorted(set(codes)),
                 "worker": _peak(isolated.pid),
-                "parent": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+                "parent": parent - before,
             }
 
 
@@ -251,8 +252,9 @@ class Torture:
         self.deaths: list[tuple[int, str]] = []
         self._slices: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()
         self._until = time.monotonic() + 60 * options.minutes if options.minutes else float("inf")
-        for first in range(options.first, options.first + options.mutants, SLICE):
-            self._slices.put((first, min(first + SLICE, options.first + options.mutants)))
+        last = options.first + options.mutants
+        for first in range(options.first, last, options.rows):
+            self._slices.put((first, min(first + options.rows, last)))
 
     def run(self) -> None:
         """Read them all, or as many as the time allows."""
@@ -310,7 +312,7 @@ class Torture:
         slowest = sorted(self.rows, key=lambda row: -row["seconds"])[:5]
         lines += ["slowest: " + ", ".join(f"{row['seconds']} s ({row['number']} {row['file']})" for row in slowest)]
         peak = {kind: max((row[kind] for row in self.rows), default=0) for kind in ("parent", "worker")}
-        lines += [f"peak memory: {peak['parent']} MB in a parent, {peak['worker']} MB in a worker"]
+        lines += [f"memory: a parent grew by up to {peak['parent']} MB, a worker took up to {peak['worker']} MB"]
         for row in self.rows:
             if row["status"] in WORTH_A_LOOK:
                 lines.append(f"look at {row['number']} ({row['file']}): {row['status']}: {row['words'][:300]}")
@@ -328,6 +330,7 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="number of the first mutant")
     parser.add_argument("--deadline", type=float, default=20.0, help="seconds a row may take")
+    parser.add_argument("--rows", type=int, default=250, help="mutants that one process reads")
     parser.add_argument("--jobs", type=int, default=max(1, len(os.sched_getaffinity(0))))
     parser.add_argument("--out", default="build/torture", help="folder of the report")
     parser.add_argument(

@@ -10,8 +10,9 @@ import av
 import numpy as np
 
 from tests.media.corpus.cases import Case, Frames, Tones, add, at, case, heard, numbered
-from tests.media.corpus.containers import MP2, MPEG2
+from tests.media.corpus.containers import MP2, MPEG2, VP8
 from tests.media.corpus.making import (
+    EXACT,
     add_video,
     encoded_pictures,
     encoded_sound,
@@ -223,7 +224,7 @@ def _joined(
     def make(path: Path) -> None:
         parts(path, starts, **options)
 
-    may = frozenset({"audio_gap"}) | (JUMPS if within > 0.1 else frozenset())
+    may = frozenset({"audio_gap"}) | ({"clock_jumps", "clock_restarts"} if within > 0.1 else set())
     add(Case(name, what, make, video, sound, warned=warned, may_warn=may, plain=False))
 
 
@@ -296,8 +297,28 @@ def _(path: Path) -> None:
     _paused_sound(path)
 
 
+@case(
+    "dtx.webm",
+    "Opus that sends nothing while it is silent, nor at the end",
+    video=numbered(200, within=0.01),
+    sound=Tones(tuple((k, k + 1, None if k % 2 else k) for k in range(19)), exact=False, within=0.1),
+    may_warn=frozenset({"audio_gap"}),
+    needs=("libvpx", "libopus"),
+)
+def _(path: Path) -> None:
+    waveform = tones(20.0)
+    waveform *= np.floor(np.arange(waveform.shape[1]) / 48_000) % 2 == 0
+
+    def silent(container: Any, video: Any, audio: Any) -> None:
+        audio.options = {"dtx": "1", "application": "voip"}
+
+    write(
+        path, 200, **VP8, waveform=waveform, sound_codec="libopus", prepare=silent, keep=lambda packet: packet.size > 3
+    )
+
+
 def _paused_sound(path: Path) -> None:
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=EXACT) as container:
         frames = images(range(170))
         video = add_video(container, frames, "libx264", "yuv420p")
         audio = container.add_stream("mp2", rate=48_000, layout="mono")
@@ -317,7 +338,7 @@ def _paused_sound(path: Path) -> None:
     plain=False,
     video=numbered(18, first=12, start=0.9, within=ROUGH),
     sound="no_audio",
-    may_warn=frozenset({"damaged_frames", "undecodable_packets"}),
+    may_warn=frozenset({"damaged_frames", "bad_packets"}),
 )
 def _(path: Path) -> None:
     write(path, options={"g": "12", "bf": "0"})

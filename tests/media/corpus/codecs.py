@@ -201,7 +201,7 @@ def _alpha(name: str, what: str, **options) -> None:
 
         write(path, [with_alpha(n) for n in range(30)], prepare=say, **options)
 
-    warned = frozenset({"reduced_bit_depth"} if re.search("10|16|64", options["pix_fmt"]) else ())
+    warned = frozenset({"reduced_bit_depth"} if {"10", "64"} & {*re.findall("[0-9]+", options["pix_fmt"])} else ())
     add(Case(name, what, make, numbered(), "no_audio", plain=False, warned=warned, needs=(options["codec"],)))
 
 

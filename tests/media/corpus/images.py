@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.clips import coded_frame
 from tests.media.corpus.cases import Case, add, case, numbered
-from tests.media.corpus.making import find_box, patched, write
+from tests.media.corpus.making import EXACT, find_box, patched, write
 
 # Degrees clockwise that the image is shown turned by, and mirrored from left to right before that.
 TURNS = [(turn, mirrored) for turn in (0, 90, 180, 270) for mirrored in (False, True)]
@@ -130,7 +130,7 @@ def _jpeg_with_exif(pixels: np.ndarray, orientation: int) -> bytes:
 
 
 def _mjpeg_mov(path: Path, jpegs: list[bytes]) -> None:
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=EXACT) as container:
         stream = container.add_stream("mjpeg", rate=10)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
         stream.codec_context.open()

@@ -101,7 +101,7 @@ def _(path: Path) -> None:
     inner = path.with_name("inner.mp4")
     write(inner, 3)
     with zipfile.ZipFile(path, "w") as archive:
-        archive.write(inner, "inner.mp4")
+        archive.writestr(zipfile.ZipInfo("inner.mp4"), inner.read_bytes())
     inner.unlink()
 
 

@@ -18,6 +18,9 @@ CLOCK = 30_000
 RATE = 48_000
 LEVEL = 0.3
 SIZE = (64, 48)
+LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 7: "6.1", 8: "7.1", 16: "hexadecagonal"}
+# Muxers leave out versions and random numbers, so that a file is the same each time.
+EXACT = {"fflags": "+bitexact"}
 GROUPS = {"g": "12", "bf": "2"}
 
 
@@ -59,7 +62,7 @@ def write(
     container_format: str | None = None,
     container_options: dict[str, str] | None = None,
     prepare: Callable[[Any, Any, Any], None] | None = None,
-    shift: float = 0.0,
+    keep: Callable[[Any], bool] = bool,
 ) -> Path:
     """Encode pictures and sound into one file.
 
@@ -74,17 +77,17 @@ def write(
         sound_start: seconds, time of its first sample.
         container_options: of the muxer.
         prepare: called with container, video stream and audio stream (or None) before anything is written.
-        shift: seconds added to every time after encoding.
+        keep: which packets of sound are written.
 
     Returns:
         ``path``.
     """
     pictures = images(range(frames)) if isinstance(frames, int) else frames
     times = frame_times(len(pictures)) if times is None else times
-    told = {"fflags": "+bitexact", **(container_options or {})}
+    told = {**EXACT, **(container_options or {})}
     with av.open(str(path), "w", format=container_format, options=told) as container:
         video = add_video(container, pictures, codec, pix_fmt, clock, options, bframes) if len(pictures) else None
-        layout = layout or {1: "mono", 2: "stereo", 6: "5.1"}[1 if waveform is None else len(waveform)]
+        layout = layout or LAYOUTS[1 if waveform is None else len(waveform)]
         audio = None if waveform is None else container.add_stream(sound_codec, rate=sound_rate, layout=layout)
         if sound_codec.startswith("wma") and audio is not None:
             audio.bit_rate = 64_000
@@ -92,8 +95,8 @@ def write(
             prepare(container, video, audio)
         packets = [] if video is None else list(encoded_pictures(video, pictures, times, clock))
         if audio is not None and waveform is not None:
-            packets += encoded_sound(audio, waveform, sound_rate, layout, sound_start)
-        mux(container, packets, shift)
+            packets += filter(keep, encoded_sound(audio, waveform, sound_rate, layout, sound_start))
+        mux(container, packets)
     return path
 
 
@@ -109,6 +112,10 @@ def add_video(
     """Add a video stream that fits the first picture."""
     if options is None:
         options = GROUPS if codec == "libx264" else {}
+    if codec.startswith("libx264"):
+        # The same bytes each time: how x264 weighs blocks of so small images depends on what memory held before.
+        told = options.get("x264-params")
+        options = {**options, "x264-params": f"{told}:mbtree=0" if told else "mbtree=0"}
     stream = container.add_stream(codec, rate=Fraction(10) if clock == CLOCK else clock, options=options)
     stream.codec_context.thread_count = 1
     stream.codec_context.time_base = Fraction(1, clock)
@@ -134,8 +141,9 @@ def encoded_sound(stream: Any, waveform: np.ndarray, rate: int, layout: str, sta
     resampler = AudioResampler(format=context.format, layout=layout, rate=context.sample_rate)
     size = context.frame_size or 960
     for first in range(0, waveform.shape[1], size):
-        block = np.ascontiguousarray(waveform[:, first : first + size])
-        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
+        # Interleaved: PyAV cannot fill eight planes and more.
+        block = np.ascontiguousarray(waveform[:, first : first + size].T).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(block, format="flt", layout=layout)
         frame.sample_rate, frame.pts, frame.time_base = rate, first + round(start * rate), Fraction(1, rate)
         for converted in resampler.resample(frame):
             yield from stream.encode(converted)
@@ -144,11 +152,8 @@ def encoded_sound(stream: Any, waveform: np.ndarray, rate: int, layout: str, sta
     yield from stream.encode(None)
 
 
-def mux(container: Any, packets: Sequence[Any], shift: float = 0.0) -> None:
+def mux(container: Any, packets: Sequence[Any]) -> None:
     """Write packets of all streams in the order of their times."""
-    for packet in packets:
-        ticks = round(shift / packet.time_base)
-        packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
     for packet in sorted(packets, key=lambda packet: packet.dts * packet.time_base):
         container.mux(packet)
 
@@ -168,6 +173,34 @@ def join(path: Path, *makers: Callable[[Path], Any], head: int = 0) -> None:
         data += part.read_bytes()[head if number else 0 :]
         part.unlink()
     path.write_bytes(data)
+
+
+def crc(data: bytes, start: int = 0) -> int:
+    """Return the checksum of MPEG tables (``start`` of all ones) and of Ogg pages (0)."""
+    for byte in data:
+        start = start << 8 & 0xFFFFFFFF ^ _CRC[start >> 24 ^ byte]
+    return start
+
+
+def _remainder(value: int) -> int:
+    for _ in range(8):
+        value = value << 1 ^ (0x04C11DB7 if value & 0x80000000 else 0)
+    return value & 0xFFFFFFFF
+
+
+_CRC = [_remainder(byte << 24) for byte in range(256)]
+
+
+def with_serial(data: bytes, serial: int) -> bytes:
+    """Return an Ogg file whose stream has another number: libsndfile takes one by chance."""
+    pages, place = [], 0
+    while place < len(data):
+        segments = data[place + 26]
+        end = place + 27 + segments + sum(data[place + 27 : place + 27 + segments])
+        page = patched(data[place:end], (14, serial.to_bytes(4, "little")), (22, bytes(4)))
+        pages.append(patched(page, (22, crc(page).to_bytes(4, "little"))))
+        place = end
+    return b"".join(pages)
 
 
 def patched(data: bytes, *changes: tuple[int, bytes]) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.audio.resampler import AudioResampler
 
 from tests.clips import read_code
 from tests.media.corpus.cases import Case, Frames, Tones
@@ -261,14 +262,18 @@ def plain_sound(path: str) -> tuple[float, np.ndarray, int]:
         zero = (container.start_time or 0) / av.time_base
         rate = 0
         for frame in _decoded(container, stream):
-            samples = frame.to_ndarray()
-            if not frame.format.is_planar:
-                samples = samples.reshape(-1, frame.layout.nb_channels).T
-            blocks.append(_float(samples))
+            blocks.append(_float(_samples(frame)))
             rate = frame.sample_rate
             if first is None:
                 first = 0.0 if frame.pts is None else float(frame.pts * frame.time_base) - zero
     return first or 0.0, np.concatenate(blocks, axis=1), rate
+
+
+def _samples(frame: Any) -> np.ndarray:
+    """(C, T) of a decoded frame, interleaved by FFmpeg: PyAV miscounts eight planes and more."""
+    if frame.format.is_planar:
+        frame = AudioResampler(format=frame.format.packed.name).resample(frame)[0]
+    return frame.to_ndarray().reshape(-1, frame.layout.nb_channels).T
 
 
 def _float(samples: np.ndarray) -> np.ndarray:
@@ -289,5 +294,5 @@ def check_warnings(case: Case, codes: list[str]) -> None:
     wrong = set(codes) - case.warned - case.may_warn
     if wrong:
         raise Wrong(f"warnings that should not be: {sorted(wrong)}")
-    if len(codes) != len(set(codes)) and len(codes) > 4:
-        raise Wrong(f"{len(codes)} warnings, one kind again and again")
+    if any(codes.count(code) > 2 for code in codes):  # once of the images and once of the sound
+        raise Wrong(f"one kind of warning again and again: {codes[:9]}")

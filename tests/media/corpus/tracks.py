@@ -14,7 +14,9 @@ from av.stream import Disposition
 from tests.clips import coded_frame
 from tests.media.corpus.cases import Case, Tones, add, case, heard, numbered
 from tests.media.corpus.making import (
+    EXACT,
     add_video,
+    crc,
     encoded_pictures,
     encoded_sound,
     images,
@@ -36,7 +38,7 @@ def several(path: Path, pictures: list[dict[str, Any]], sounds: list[dict[str, A
         sounds: ``waveform``, ``codec``, ``language``, ``disposition``, ``programme`` of each audio stream.
         options: of the container.
     """
-    with av.open(str(path), "w", options=options) as container:
+    with av.open(str(path), "w", options={**EXACT, **options}) as container:
         packets: list[Any] = []
         made = []
         for stream in pictures:
@@ -142,16 +144,7 @@ def _pmt(number: int, streams: list[tuple[int, int]]) -> bytes:
 def _table(kind: int, number: int, body: bytes) -> bytes:
     length = 5 + len(body) + 4
     section = bytes([kind]) + (0xB000 | length).to_bytes(2, "big") + number.to_bytes(2, "big") + b"\xc1\x00\x00" + body
-    return section + _crc(section).to_bytes(4, "big")
-
-
-def _crc(data: bytes) -> int:
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte << 24
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x04C11DB7 if crc & 0x80000000 else crc << 1) & 0xFFFFFFFF
-    return crc
+    return section + crc(section, 0xFFFFFFFF).to_bytes(4, "big")
 
 
 def _section(pid: int, counter: int, table: bytes) -> bytes:
@@ -207,6 +200,22 @@ def _(path: Path) -> None:
     write(path, waveform=tones(channels=6))
 
 
+def _channels(name: str, channels: int, codec: str, picture: int = 0) -> None:
+    def make(path: Path) -> None:
+        write(path, picture, waveform=tones(channels=channels), sound_codec=codec)
+
+    video = numbered(picture) if picture else "no_video_stream"
+    add(Case(name, f"{channels} channels of {codec}", make, video, heard(within=0.08), needs=(codec,)))
+
+
+_channels("61.m4a", 7, "aac")
+_channels("71.m4a", 8, "aac")
+_channels("71.mp4", 8, "aac", 30)
+_channels("71.mkv", 8, "flac", 30)
+_channels("71.mka", 8, "libopus")
+_channels("16.m4a", 16, "aac")
+
+
 @case("cover.m4a", "cover art is no video", video="no_video_stream", sound=heard())
 def _(path: Path) -> None:
     _cover(path, "aac", container_format="mp4")
@@ -223,7 +232,7 @@ def _(path: Path) -> None:
 
 
 def _cover(path: Path, codec: str, container_format: str | None = None) -> None:
-    with av.open(str(path), "w", format=container_format) as container:
+    with av.open(str(path), "w", format=container_format, options=EXACT) as container:
         audio = container.add_stream(codec, rate=48_000, layout="mono")
         cover = container.add_stream("mjpeg", rate=1)
         cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
@@ -237,7 +246,7 @@ def _cover(path: Path, codec: str, container_format: str | None = None) -> None:
 
 @case("cover.mp4", "a video with cover art besides", video=numbered(sizes=((64, 48),)), sound=heard())
 def _(path: Path) -> None:
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=EXACT) as container:
         video = add_video(container, images(range(1)), "libx264", "yuv420p")
         audio = container.add_stream("aac", rate=48_000, layout="mono")
         cover = container.add_stream("png", rate=1)
@@ -251,7 +260,7 @@ def _(path: Path) -> None:
 
 
 def _with_texts(path: Path, codec: str, texts: list[bytes]) -> None:
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=EXACT) as container:
         video = add_video(container, images(range(1)), "libx264", "yuv420p")
         audio = container.add_stream("aac", rate=48_000, layout="mono")
         words = container.add_mux_stream(codec)
@@ -274,6 +283,14 @@ def _(path: Path) -> None:
 @case("subtitles.mp4", "subtitles besides", video=numbered(), sound=heard())
 def _(path: Path) -> None:
     _with_texts(path, "mov_text", [b"\x00\x03one", b"\x00\x03two"])
+
+
+@case("timecode.mov", "a track of time codes besides", video=numbered(), sound=heard())
+def _(path: Path) -> None:
+    def code(container: Any, video: Any, audio: Any) -> None:
+        video.metadata["timecode"] = "01:00:00:00"
+
+    write(path, waveform=tones(), sound_codec="pcm_s16le", prepare=code)
 
 
 @case("tags.mp4", "tags that are not UTF-8", video=numbered(), sound=heard())

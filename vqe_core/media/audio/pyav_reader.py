@@ -123,6 +123,9 @@ _PREROLL_SECONDS = 1.0
 # their last time, also where the clock has jumped.
 _WITHOUT_LENGTH = {"aac", "mpegts", "mpeg"}
 
+# Of planar formats.
+_SAMPLES = {"u8p": np.uint8, "s16p": np.int16, "s32p": np.int32, "fltp": np.float32, "dblp": np.float64}
+
 _EMPTY_STREAM = "has an audio stream with no samples in it"
 
 
@@ -283,7 +286,9 @@ def _no_audio(container: InputContainer, name: str) -> MediaError:
 
 
 def _planar(frame: AudioFrame) -> np.ndarray:
-    samples = frame.to_ndarray()
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, frame.layout.nb_channels).T
-    return full_scale(samples)
+    channels, kind = frame.layout.nb_channels, _SAMPLES.get(frame.format.name)
+    if kind is None:
+        return full_scale(frame.to_ndarray().reshape(-1, channels).T)
+    # With 8 channels and more PyAV counts planes that are none, and its own conversion reads what they point at.
+    planes = [np.frombuffer(plane, dtype=kind, count=frame.samples) for plane in frame.planes[:channels]]
+    return full_scale(np.stack(planes))
