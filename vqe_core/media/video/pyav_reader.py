@@ -10,7 +10,8 @@ from typing import ClassVar, Literal
 import av
 import numpy as np
 
-from vqe_core.media.container import check_size, open_stream
+from vqe_core.media.budget import PixelCount, fitted_limits
+from vqe_core.media.container import open_stream
 from vqe_core.media.file_checks import truncation_warning
 from vqe_core.media.limits import DEFAULT_LIMITS, MediaLimits
 from vqe_core.media.video.frame_index import (
@@ -67,14 +68,15 @@ class PyAVReader:
         Raises:
             MediaError: the video cannot be read; ``code`` says why.
         """
-        with open_stream(source, self.limits) as (clock, stream):
-            scan = scan_packets(clock, stream, self.limits, source.name)
+        limits = fitted_limits(source, self.limits)
+        with open_stream(source, limits) as (clock, stream):
+            scan = scan_packets(clock, stream, limits, source.name)
             table = packet_table(scan, stream, clock) if self.scan == "auto" else None
             early = early_end(scan, clock)
         cut_off = truncation_warning(source)
         if table is None:
-            with open_stream(source, self.limits) as (clock, stream):
-                table = decoded_table(ForwardDecode(clock, stream, self.limits, source.name), cut_off or early)
+            with open_stream(source, limits) as (clock, stream):
+                table = decoded_table(ForwardDecode(clock, stream, limits, source.name), cut_off or early)
         warning = early or cut_off
         return replace(table, warnings=(*table.warnings, warning)) if warning else table
 
@@ -114,11 +116,13 @@ class PyAVReader:
         positions = dict(zip(times, wanted.tolist(), strict=True))
         upright = UprightImages()
         plan = PacketPlan(times, table.timestamps[table.is_keyframe].tolist())
-        with open_stream(source, self.limits) as (clock, stream):
+        limits = fitted_limits(source, self.limits)
+        count = PixelCount(limits, source.name)
+        with open_stream(source, limits) as (clock, stream):
             if not may_plan(clock.container, stream) or len(positions) != len(wanted):
                 return
             for image in PlannedDecode(clock, stream, plan):
-                check_size(image.width, image.height, self.limits, source.name)
+                count.add(image.width, image.height)
                 position = positions.get(clock.seconds(image.pts, stream.time_base))
                 if position is None:
                     continue
@@ -134,8 +138,9 @@ class PyAVReader:
         positions = dict(zip(column[wanted].tolist(), wanted.tolist(), strict=True))
         expected, upright = iter(positions.values()), UprightImages()
         due = next(expected)
-        with open_stream(source, self.limits) as (clock, stream):
-            for number, (time, image) in enumerate(ForwardDecode(clock, stream, self.limits, source.name)):
+        limits = fitted_limits(source, self.limits)
+        with open_stream(source, limits) as (clock, stream):
+            for number, (time, image) in enumerate(ForwardDecode(clock, stream, limits, source.name)):
                 position = positions.get(time if recorded is None else number)
                 if position is None:
                     continue
