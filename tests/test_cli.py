@@ -109,7 +109,7 @@ def test_a_table_that_is_scored_already_is_refused_before_the_work(rows, clip_fo
     out = rows.with_name("scores.jsonl")
     arguments = [*keys(clip_folder), "--on-error", "skip"]
     assert main(["score", "emscore", str(rows), "--out", str(out), *arguments]) == 0
-    assert main(["score", "emscore", str(out), "--out", str(out), *arguments]) == 1
+    assert main(["score", "emscore", str(out), "--out", str(out.with_suffix(".csv")), *arguments]) == 1
     assert "has columns ['EMScore(X,V)_figr_P'" in capsys.readouterr().err
 
 

@@ -16,7 +16,6 @@ OPERATORS = "tests/integrations/dataflow/inside_operators.py"
 TESTED_BY = {
     "vqe_core/__init__.py": "tests/test_layers.py",
     "vqe_core/version.py": "tests/test_repository.py",
-    "vqe_core/run/__init__.py": "tests/test_cli.py",
     "vqe_core/app/emscore.py": "tests/app/test_page.py",
     "vqe_core/app/video_audio.py": "tests/app/test_page.py",
     "vqe_core/app/inputs.py": "tests/app/test_page.py",
@@ -41,6 +40,7 @@ TESTED_BY = {
     "vqe_core/media/audio/pyav_reader.py": "tests/media/audio/test_reader.py",
     "vqe_core/media/audio/soundfile_reader.py": "tests/media/audio/test_reader.py",
     "vqe_core/media/audio/torchcodec_reader.py": "tests/media/audio/test_source.py",
+    "vqe_core/tables/formats.py": "tests/tables/test_reading.py",
     "vqe_core/report/word_alignment.py": "tests/report/test_explain.py",
     "vqe_core/samplers/content_based.py": "tests/samplers/test_index_based.py",
     "vqe_core/scorers/caption_scorer.py": "tests/contracts/test_scorers.py",

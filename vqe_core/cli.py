@@ -12,12 +12,12 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from vqe_core import registry
-from vqe_core.errors import InputError, InternalError, NothingScoredWarning, VqeError
+from vqe_core.errors import InputError, InternalError, NothingScoredWarning, TableWarning, VqeError
 from vqe_core.version import __version__
 
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130  # 130: what a shell reports for Ctrl-C
@@ -27,12 +27,14 @@ NUMBERS = {"int": int, "int | None": int, "float": float, "float | None": float}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 for a clear error, 130 for Ctrl-C."""
+    _say_anything()
     options = vars(_parser(sys.argv[1:] if arguments is None else arguments).parse_args(arguments))
     command, debug = options.pop("command"), options.pop("debug")
     try:
         with _shown_log() if debug else nullcontext():
             status: int = command(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is where a shell closed it
+            sys.stdout.flush()
     except VqeError as error:
         if debug:
             traceback.print_exc()
@@ -45,9 +47,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away, for example `vqe list | head`: no error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence_output()
         return 128 + getattr(signal, "SIGPIPE", 13)
+    except OSError as error:  # a disk that is full, a folder that cannot be written
+        if debug:
+            traceback.print_exc()
+        where = "the output" if error.filename is None else repr(os.fspath(error.filename))
+        print(f"vqe: error: {where}: {error.strerror or error}", file=sys.stderr)
+        _silence_output()
+        return EXIT_ERROR
     return status
+
+
+def _say_anything() -> None:
+    """A name or a message may hold letters that the terminal has not: they are printed as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):  # another object in its place
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _silence_output() -> None:
+    """What could not be printed would be tried again at exit, and end with a traceback."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+        return
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
@@ -147,6 +172,8 @@ def _score(options: dict[str, Any]) -> int:
 
     with _held_log() as held, warnings.catch_warnings():
         warnings.simplefilter("ignore", NothingScoredWarning)  # told below, first of all
+        warnings.simplefilter("always", TableWarning)
+        warnings.showwarning = _show_warning
         report = score_table(metric, rows, out, options)
     if report.num_failed == report.num_rows:
         return _nothing_scored(report, out, held)
@@ -162,6 +189,14 @@ def _score(options: dict[str, Any]) -> int:
     for line in report.warning_lines():
         print(f"  {line}")
     return 0
+
+
+def _show_warning(message: Any, category: type[Warning], *where: Any, **others: Any) -> None:
+    """Show a warning about a table on a line of its own; it concerns no line of code."""
+    text = f"vqe: warning: {message}\n"
+    if not issubclass(category, TableWarning):
+        text = warnings.formatwarning(message, category, *where[:2])
+    print(text, end="", file=sys.stderr)
 
 
 def _nothing_scored(report: Any, out: str, held: Sequence[str]) -> int:
@@ -253,10 +288,6 @@ def _quiet_libraries() -> None:
     logging.disable_progress_bar()
 
 
-if __name__ == "__main__":
-    sys.exit(main())
-
-
 _UNIT = 1024**2
 
 
@@ -293,3 +324,7 @@ def run_cache_command(action: str, cache_dir: str | None) -> int:
     aside = f"{info.quarantined} damaged ones set aside ({info.quarantined_bytes / _UNIT:.1f} MB of it)"
     print(f"{folder}: {info.entries} entries, {used}; {aside}")
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

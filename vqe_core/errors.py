@@ -148,8 +148,18 @@ class _Trace(Exception):
         return f"\n{self.args[0]}"
 
 
+class OutputError(VqeError, OSError):
+    """What was computed could not be written where it was to be; the message says where it is instead."""
+
+    code = "not_written"
+
+
 class NothingScoredWarning(UserWarning):
     """No row of a call could be scored."""
+
+
+class TableWarning(UserWarning):
+    """A table could not hold every value as it was given; the message names row and column."""
 
 
 def row_error(error: Exception) -> VqeError:

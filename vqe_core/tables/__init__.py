@@ -1,0 +1,37 @@
+"""Tables on disk: jsonl, json, csv and parquet, chosen by the file's ending, whole or batch by batch.
+
+Task: read what users wrote as they wrote it, and write what a format can hold, whatever else is in the table.
+"""
+
+from __future__ import annotations
+
+from vqe_core.tables.formats import FORMATS, SIGNATURE, AnyColumns, Columns
+from vqe_core.tables.reading import read_batches, read_signatures, read_table
+from vqe_core.tables.values import Changes
+from vqe_core.tables.writing import (
+    check_writable,
+    rehearse,
+    warn_of,
+    write_batches,
+    write_noted,
+    write_table,
+    write_whole,
+)
+
+__all__ = [
+    "FORMATS",
+    "SIGNATURE",
+    "AnyColumns",
+    "Changes",
+    "Columns",
+    "check_writable",
+    "read_batches",
+    "read_signatures",
+    "read_table",
+    "rehearse",
+    "warn_of",
+    "write_batches",
+    "write_noted",
+    "write_table",
+    "write_whole",
+]

@@ -1,0 +1,30 @@
+"""The formats of tables, by the ending of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vqe_core.errors import InputError
+
+Columns = dict[str, list[Any]]
+AnyColumns = Mapping[str, Sequence[Any]]
+FORMATS = (".jsonl", ".json", ".csv", ".parquet")
+SIGNATURE = "signature"  # key of parquet's metadata
+ROWS_IN_HAND = 1024  # where nobody chose: more of them live long enough to slow the garbage collector
+
+
+def check_format(path: Path) -> str:
+    """Return the ending of ``path`` if tables can have it.
+
+    Raises:
+        InputError: it is not one of the four.
+
+    Example:
+        >>> check_format(Path("rows.CSV"))
+        '.csv'
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(f"{str(path)!r} must end in one of {', '.join(FORMATS)}")
+    return path.suffix.lower()
