@@ -258,7 +258,8 @@ class FileClock:
 
     def _moved(self, packets: Iterator[Any], repair: ClockRepair) -> Iterator[Any]:
         damage: list[av.FFmpegError] = []
-        for timed, shift in repair.repaired(_timed(packets, damage)):
+        guessed = self.container.format.name == "mpeg"  # its packets need not have times
+        for timed, shift in repair.repaired(_timed(packets, damage, guessed)):
             packet = timed.item
             if shift:
                 ticks = round(shift / _ratio(packet.time_base))
@@ -269,10 +270,13 @@ class FileClock:
             raise damage[0]
 
 
-def _timed(packets: Iterator[Any], damage: list[av.FFmpegError]) -> Iterator[TimedPacket]:
+def _timed(packets: Iterator[Any], damage: list[av.FFmpegError], guessed: bool) -> Iterator[TimedPacket]:
     """Return packets with their times; a packet without has those of the one before it in its stream.
 
-    An error that ends them is put into ``damage``, as what came before it is still to be handed out.
+    Args:
+        packets: of a demuxer.
+        damage: an error that ends them is put here, as what came before it is still to be handed out.
+        guessed: whether FFmpeg may have filled in times.
     """
     latest: dict[int, TimedPacket] = {}
     try:
@@ -286,8 +290,8 @@ def _timed(packets: Iterator[Any], damage: list[av.FFmpegError]) -> Iterator[Tim
                 continue
             shown, time = time if shown is None else shown, shown if time is None else time
             base = _ratio(base)
-            if abs(shown - time) * base > FORWARD_JUMP:
-                # Where times are missing, FFmpeg takes that of an image from the one after it, across a jump too.
+            if guessed and abs(shown - time) * base > FORWARD_JUMP:
+                # FFmpeg takes the missing time of an image from the one after it, across a jump too.
                 shown = packet.pts = time + (packet.duration or 0)
             latest[stream] = TimedPacket(stream, time * base, shown * base, (packet.duration or 0) * base, packet)
             yield latest[stream]
