@@ -13,7 +13,7 @@ from tests.media.corpus.containers import AAC, MP2, NOT_ALLOWED, VP9
 from tests.media.corpus.making import patched, tones, write
 
 CUT = frozenset({"truncated", "ends_early"})
-DAMAGE = frozenset({"damaged_frames", "bad_packets", "truncated", "ends_early", "frame_mismatch"})
+DAMAGE = frozenset({"damaged_frames", "damaged_packets", "truncated", "ends_early", "frame_mismatch"})
 
 
 class Prefix:
