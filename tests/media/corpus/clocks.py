@@ -338,7 +338,7 @@ def _paused_sound(path: Path) -> None:
     plain=False,
     video=numbered(18, first=12, start=0.9, within=ROUGH),
     sound="no_audio",
-    may_warn=frozenset({"damaged_frames", "bad_packets"}),
+    may_warn=frozenset({"damaged_frames", "damaged_packets"}),
 )
 def _(path: Path) -> None:
     write(path, options={"g": "12", "bf": "0"})
