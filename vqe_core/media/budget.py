@@ -87,11 +87,6 @@ class PixelCount:
 def _head_and_size(source: MediaSource) -> tuple[bytes, int]:
     if source.data is not None:
         return source.data[:_HEAD_BYTES], len(source.data)
-<<<<<<< HEAD
-    check_file(source.path or "")  # a pipe would never be opened
-    with open(source.path or "", "rb") as file:
-        return file.read(_HEAD_BYTES), os.fstat(file.fileno()).st_size
-=======
     path = source.path or ""
     check_file(path)
     try:
@@ -99,7 +94,6 @@ def _head_and_size(source: MediaSource) -> tuple[bytes, int]:
             return file.read(_HEAD_BYTES), os.fstat(file.fileno()).st_size
     except OSError:
         return b"", 0  # whoever opens it next says why
->>>>>>> h-limits
 
 
 def _canvas(head: bytes) -> tuple[int, int] | None:
