@@ -21,7 +21,7 @@ from vqe_core.errors import InputError, InternalError, NothingScoredWarning, Vqe
 from vqe_core.version import __version__
 
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130  # 130: what a shell reports for Ctrl-C
-SWITCHES = {"bool", "bool | None"}
+SWITCHES = {"bool", "bool | None", 'bool | Literal["auto"] | None'}
 NUMBERS = {"int": int, "int | None": int, "float": float, "float | None": float}
 
 

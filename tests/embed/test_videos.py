@@ -22,7 +22,7 @@ from vqe_core.media import open_video
 from vqe_core.samplers.index_based import EveryNFramesSampler, UniformSampler
 from vqe_core.samplers.time_based import EveryNSecondsSampler
 from vqe_core.types import MediaSource, TimedEmbeddings
-from vqe_core.workers import DecodeWorker, WorkerPool
+from vqe_core.workers import DecodeWorker
 
 
 class CountingEncoder:
@@ -317,23 +317,6 @@ def test_a_worker_that_is_killed_costs_its_row_and_no_other(encoder, sources, mo
         one, other = hurt[key], whole[key]
         assert isinstance(one, TimedEmbeddings) and isinstance(other, TimedEmbeddings)
         assert torch.allclose(one.values, other.values, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("isolate", "files", "isolated"), [(None, 1, False), (None, 100, True), (True, 1, True), (False, 100, False)]
-)
-def test_processes_are_started_where_asked_or_where_many_files_are_read(isolate, files, isolated):
-    pool = WorkerPool.of(EmbedSettings(isolate=isolate), [MediaSource(path="x.mp4")] * files)
-    with pool, pool.worker() as worker:
-        assert (worker is not None) == isolated
-
-
-def test_arrays_need_no_process():
-    with (
-        WorkerPool.of(EmbedSettings(isolate=True), [MediaSource(frames=noise_frames(2))]) as pool,
-        pool.worker() as worker,
-    ):
-        assert worker is None
 
 
 class Failing(CountingEncoder):

@@ -1,4 +1,4 @@
-"""The choice to decode in worker processes is made for a data set, not for a batch of it."""
+"""Who decodes is told by what is decoded, not by how many rows there are; the same in batches, streams and splits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import datasets
 import pytest
 
-from vqe_core import EMScore, score_dataset, summarise
+from vqe_core import EMScore, score_dataset
 from vqe_core.toy.clips import make_clip, write_clip
 from vqe_core.workers import WorkerPool
 
@@ -20,14 +20,14 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def asked(tmp_path, monkeypatch) -> list[bool | None]:
+def asked(tmp_path, monkeypatch) -> list[Any]:
     """Collect what each batch says about worker processes; none is started."""
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-    found: list[bool | None] = []
+    found: list[Any] = []
 
     def of(settings: Any, sources: Any) -> WorkerPool:
         found.append(settings.isolate)
-        return WorkerPool(False, 120.0)
+        return WorkerPool(False)
 
     monkeypatch.setattr(WorkerPool, "of", of)
     return found
@@ -37,33 +37,15 @@ def rows(clip: str, count: int) -> datasets.Dataset:
     return datasets.Dataset.from_dict({"video_path": [clip] * count, "candidate": ["a red circle"] * count})
 
 
-def test_a_last_partial_batch_is_decoded_like_the_others(clip, asked):
-    score_dataset(rows(clip, 70), **TOY, rows_per_batch=48)
-    assert asked == [True, True]
-    asked.clear()
-    score_dataset(rows(clip, 63), **TOY, rows_per_batch=48)
-    assert asked == [None, None]  # so few that the files of the batch decide
-
-
-def test_a_stream_counts_as_long(clip, asked):
-    assert len(list(score_dataset(rows(clip, 3).to_iterable_dataset(), **TOY))) == 3
-    assert asked == [True]
+def test_every_batch_is_decoded_alike(clip, asked):
+    score_dataset(rows(clip, 5), **TOY, rows_per_batch=3)
+    list(score_dataset(rows(clip, 3).to_iterable_dataset(), **TOY))
+    rows(clip, 4).map(EMScore(**TOY), batched=True, batch_size=2)
+    assert asked == ["auto"] * 5
 
 
 @pytest.mark.parametrize("isolate", [True, False])
 def test_the_option_decides_where_it_is_given(clip, asked, isolate):
-    score_dataset(rows(clip, 70), **TOY, isolate=isolate)
+    score_dataset(rows(clip, 5), **TOY, isolate=isolate)
     list(score_dataset(rows(clip, 2).to_iterable_dataset(), **TOY, isolate=isolate))
     assert set(asked) == {isolate}
-
-
-def test_map_in_small_batches_counts_its_rows(clip, asked):
-    scorer = EMScore(**TOY)
-    rows(clip, 96).map(scorer, batched=True, batch_size=32)
-    assert asked == [None, True, True]
-    assert scorer == EMScore(**TOY)
-
-
-def test_who_decodes_is_in_no_signature(clip, asked):
-    long, short = (score_dataset(rows(clip, count), **TOY) for count in (70, 2))
-    assert summarise(long)["signature"] == summarise(short)["signature"]

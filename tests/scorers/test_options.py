@@ -105,3 +105,24 @@ def test_every_option_has_a_group_and_a_help_that_names_what_there_is(scorer):
 def test_no_concern_has_more_options_than_one_can_read(scorer):
     for _, group in GROUPS:
         assert len(dataclasses.fields(group)) <= 8
+
+
+@pytest.mark.parametrize("options", [{"row_timeout": 5.0}, {"row_memory": 512}, {"row_timeout": 5, "row_memory": 9}])
+def test_a_limit_without_worker_processes_is_refused(options):
+    with pytest.raises(InputError, match="cannot hold with isolate=False") as caught:
+        EMScore(isolate=False, **options)
+    assert all(name in str(caught.value) for name in options)
+    assert EMScore(**options) != EMScore(isolate=False)
+
+
+def test_a_limit_on_a_system_without_worker_processes_is_refused(monkeypatch):
+    monkeypatch.setattr("vqe_core.scorers.options.os.name", "nt")
+    with pytest.raises(InputError, match="on this system, which has no worker processes"):
+        EMScore(row_timeout=5.0)
+    assert EMScore().isolate == "auto"
+
+
+def test_isolation_by_its_names():
+    assert EMScore(isolate=None) == EMScore(isolate="auto") == EMScore()
+    with pytest.raises(InputError, match="isolate \\('yes'\\) must be 'auto', True or False"):
+        EMScore(isolate="yes")

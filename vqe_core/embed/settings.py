@@ -47,8 +47,9 @@ class EmbedSettings:
         limits: bounds on what is decoded.
         views: flipped copies to embed beside each frame, right after it.
         cache: where embeddings are looked up and stored; None: nowhere.
-        isolate: decode in worker processes; None: where many videos are to be decoded.
-        row_timeout: seconds that a worker process may take for one row.
+        isolate: decode files in worker processes; ``"auto"`` or None: where there can be any.
+        row_timeout: seconds that worker processes may take for one row; None: as ``WorkerLimits``.
+        row_memory: MiB that decoding may take there; None: as ``WorkerLimits``.
         reader: what decodes video files; None: PyAV.
     """
 
@@ -57,8 +58,9 @@ class EmbedSettings:
     limits: MediaLimits = field(default_factory=MediaLimits)
     views: FrameViews = field(default_factory=FrameViews)
     cache: EmbeddingCache | None = None
-    isolate: bool | None = None
-    row_timeout: float = 120.0
+    isolate: bool | str | None = "auto"
+    row_timeout: float | None = None
+    row_memory: int | None = None
     reader: VideoReader | None = None
 
     @classmethod
@@ -79,6 +81,7 @@ class EmbedSettings:
             cache=open_cache(options.cache_dir),
             isolate=options.isolate,
             row_timeout=options.row_timeout,
+            row_memory=options.row_memory,
             reader=reader,
         )
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vqe_core.cache import CacheKey, EmbeddingCache, Entry
+from vqe_core.deadline import check_deadline
 from vqe_core.embed.batching import EncoderFailedError, ImageBatcher
 from vqe_core.embed.prefetch import OrderedPrefetch
 from vqe_core.embed.settings import EmbedSettings
@@ -28,7 +29,7 @@ from vqe_core.media import (
 from vqe_core.samplers import sampler_spec
 from vqe_core.samplers.base import cap_positions
 from vqe_core.types import FrameTable, MediaSource, TimedEmbeddings, restored_warnings, stored_warnings
-from vqe_core.workers import DecodeWorker, WorkerPool, open_video_in
+from vqe_core.workers import DecodeWorker, RowClock, WorkerPool, one_row, open_video_in
 
 if TYPE_CHECKING:
     from vqe_core.encoders import ImageTextEncoder
@@ -286,7 +287,7 @@ def _embed(
     with (
         OrderedPrefetch(
             len(jobs),
-            lambda i, worker: _read(jobs[i], worker, recipe, store),
+            lambda i, worker: _read(jobs[i], worker, pool.clock(jobs[i].key), recipe, store),
             threads=min(MOST_THREADS, torch.get_num_threads()),
             worker=pool.worker,
             waiting=batch_size,
@@ -311,7 +312,7 @@ def _embed(
 
 
 def _read(
-    job: _Job[Any], worker: DecodeWorker | None, recipe: FrameRecipe, store: FrameStore
+    job: _Job[Any], worker: DecodeWorker | None, clock: RowClock, recipe: FrameRecipe, store: FrameStore
 ) -> Iterator[Tensor | SampledVideo | Restart | TimedEmbeddings]:
     """Yield what is stored of a file that had to be read to tell, or else what ``FrameRecipe.read`` yields."""
     if job.stored_under is None:
@@ -320,11 +321,13 @@ def _read(
         if found is not None:
             yield found
             return
-    yield from recipe.read(open_video_in(worker, job.source, recipe.settings.limits, reader=recipe.settings.reader))
+    with one_row(worker, clock):
+        yield from recipe.read(open_video_in(worker, job.source, recipe.settings.limits, reader=recipe.settings.reader))
 
 
 def _collect(i: int, reading: OrderedPrefetch[Any], batcher: ImageBatcher) -> SampledVideo | TimedEmbeddings:
     for item in reading.items(i):
+        check_deadline("reading the video")
         if isinstance(item, Restart):
             batcher.discard(i)
         elif isinstance(item, SampledVideo | TimedEmbeddings):

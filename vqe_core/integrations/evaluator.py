@@ -19,9 +19,10 @@ from evaluate.evaluator.utils import DatasetColumn
 from transformers import PreTrainedModel
 
 from vqe_core.errors import InputError, attempt
-from vqe_core.media import Video, as_media_source, open_video, source_identity
+from vqe_core.media import Video, as_media_source, source_identity
 from vqe_core.options import check_count
 from vqe_core.scorers.emscore.scorer import EMScore
+from vqe_core.workers import WorkerPool, open_video_in
 
 TASK = "video-captioning"
 MOST_RESAMPLED = 10_000_000  # numbers in memory at a time
@@ -261,9 +262,9 @@ class FrameCaptioner:
         return captions + (self._captions(batch) if batch else [])
 
     def _frames(self, video: Any) -> list[np.ndarray]:
-        opened = open_video(as_media_source(video))
         count = getattr(self.model.config, "num_image_with_embedding", None) or 1
-        return opened.read(lambda video: _spread_frames(video, count))
+        with WorkerPool(True, needed=False) as pool, pool.worker() as worker:
+            return open_video_in(worker, as_media_source(video)).read(lambda video: _spread_frames(video, count))
 
     def _captions(self, videos: Sequence[list[np.ndarray]]) -> list[str]:
         frames = [frame for video in videos for frame in video]

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from vqe_core.deadline import deadline_stopped
 from vqe_core.embed import EmbedSettings, embed_texts, embed_videos
 from vqe_core.encoders import ImageTextEncoder
 from vqe_core.errors import InputError, ModelError, VqeError
@@ -242,7 +243,8 @@ def look_at_video(
         ModelNotFoundError, ModelError: the model cannot be used.
     """
     source = as_media_source(video)
-    encoder = scorer.load_encoder()
+    with deadline_stopped():  # a model is loaded for all requests to come
+        encoder = scorer.load_encoder()
     settings = EmbedSettings.of(scorer)
     seen = embed_videos({0: source}, scorer.frame_sampler, encoder, settings)[0]
     if isinstance(seen, VqeError):

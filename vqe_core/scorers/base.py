@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
+from vqe_core.deadline import deadline_stopped
 from vqe_core.errors import InputError, InputTypeError, InternalError, VqeError, attempt
 from vqe_core.runtime import own_precision, settle_in_process
 from vqe_core.samplers import sampler_spec
@@ -37,7 +38,6 @@ from vqe_core.scorers.rows import (
     with_streams,
 )
 from vqe_core.version import __version__
-from vqe_core.workers.pool import many_files
 
 Columns = Mapping[str, "list[Any] | None"]
 
@@ -249,7 +249,8 @@ class Scorer(SharedOptions):
     @own_precision()
     def _scored(self, call: Call) -> ScoreReport:
         settle_in_process()
-        scoring = self.prepare(call)
+        with deadline_stopped():  # a model is loaded for all requests to come
+            scoring = self.prepare(call)
         outcomes = scoring.outcomes()
         self.check_failures(outcomes, whole=call.whole)
         return scoring.report(outcomes)
@@ -325,7 +326,6 @@ class Scorer(SharedOptions):
         rank: int | None = None,
         *others: Any,
         base_dir: str | None = None,
-        isolate: bool | None = None,
     ) -> dict[str, Any]:
         """Score a batch of rows of a data set: columns in, score columns with status, message and warnings out.
 
@@ -335,8 +335,6 @@ class Scorer(SharedOptions):
                 GPUs by it.
             others: nothing; ``map`` gives more where it is told to, which is refused.
             base_dir: folder that relative media paths start from. Default: the working directory.
-            isolate: what the option of this name says where it is None. Default: the more rows this object has been
-                given, the more are in the data set; so from the 64th on, worker processes decode.
 
         Raises:
             InputTypeError: no batch of rows by column, as ``map`` gives it with some of its settings.
@@ -345,8 +343,6 @@ class Scorer(SharedOptions):
         check_map_arguments(batch, (rank, *others), self.needed_key, getattr(self, self.needed_key))
         self.check_free(batch)
         scorer: Any = on_rank(self, rank)
-        if scorer.isolate is None:
-            scorer = replace(scorer, isolate=isolate or self._has_seen_many(len(batch[getattr(self, self.needed_key)])))
         report = scorer.score_batch(batch, base_dir)
         self._watch(report)
         return report_to_columns(report, scorer, np.float32)
@@ -371,11 +367,6 @@ class Scorer(SharedOptions):
         if len(faults) > 1 and sum(faults) >= MOST_FAULTS:
             message = report.messages[report.status.index(InternalError.code)]
             raise InternalError(f"stopped: the first {sum(faults)} rows all failed. {message}")
-
-    def _has_seen_many(self, more: int) -> bool | None:
-        """Tell whether enough rows came by to start worker processes; None leaves it to the files of the batch."""
-        self.__dict__["_rows_seen"] = self.__dict__.get("_rows_seen", 0) + more  # no option: not pickled or compared
-        return many_files(self.__dict__["_rows_seen"]) or None
 
     def check_columns(self, columns: Collection[str]) -> None:
         """Raise InputError if a column that an option names, or that every row needs, is not there."""

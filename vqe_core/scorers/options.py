@@ -117,14 +117,10 @@ class ModelOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RunningOptions:
-    """Options of where and how files are decoded, and of rows that cannot be scored."""
+    """Options of how files are decoded, and of rows that cannot be scored."""
 
     reader: Any = option(None, "what decodes video files: {readers}, or a reader (default: pyav)", kind="reader")
     decoder: Any = option("auto", "shorthand for reader: auto (pyav), pyav, or nvdec (an NVIDIA GPU, by torchcodec)")
-    isolate: bool | None = option(
-        None, "decode in worker processes that a bad file cannot take along (default: where many files are decoded)"
-    )
-    row_timeout: float = option(120.0, "seconds that a worker process may decode for one row", rule="seconds")
     cache_dir: Any = option(
         None,
         "folder of stored embeddings, shared by metrics and processes (default: none; of the command: what vqe cache "
@@ -165,6 +161,21 @@ def warnings_column(status_key: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LimitOptions:
+    """Options of what a file may cost, and who pays."""
+
+    isolate: bool | Literal["auto"] | None = option(
+        "auto",
+        "decode files in worker processes, which a bad one cannot take along: true; auto, and in this process where "
+        "there can be none; or false",
+    )
+    row_timeout: float | None = option(
+        None, "seconds that worker processes may decode for one row, video and sound together (120)", rule="seconds"
+    )
+    row_memory: int | None = option(None, "MiB that decoding may take in a worker process (2048)", rule="count")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ColumnOptions:
     """Names of the columns that are read from a table, and written to it."""
 
@@ -189,7 +200,7 @@ class ColumnOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SharedOptions(ColumnOptions, RunningOptions, ModelOptions, StreamOptions, SamplingOptions):
+class SharedOptions(ColumnOptions, LimitOptions, RunningOptions, ModelOptions, StreamOptions, SamplingOptions):
     """Options of every metric."""
 
 
@@ -226,6 +237,7 @@ GROUPS: tuple[tuple[str, type], ...] = (
     ("which streams", StreamOptions),
     ("models", ModelOptions),
     ("how to run", RunningOptions),
+    ("what a file may cost", LimitOptions),
     ("columns of the table", ColumnOptions),
 )
 
@@ -256,6 +268,7 @@ def check_options(options: SharedOptions) -> None:
             _check_option(field, getattr(options, field.name), _types(type(options))[field.name])  # type: ignore[arg-type]
     if options.cache_dir is not None and not isinstance(options.cache_dir, str | os.PathLike):
         raise InputTypeError(f"cache_dir ({options.cache_dir!r}) must be the path of a folder, or None for no cache")
+    _check_isolation(options)
     reader, sampler = options.video_reader, options.frame_sampler
     if options.sampler is not None:  # a spec and its object are the same, also for whoever compares two scorers
         object.__setattr__(options, "sampler", sampler)
@@ -274,6 +287,22 @@ def stream_named(name: str, value: Any) -> int | str | None:
         value = int(value)
     check_stream(name, value)
     return value  # type: ignore[no-any-return]
+
+
+def _check_isolation(options: SharedOptions) -> None:
+    """Refuse a limit on decoding that cannot hold: it holds in worker processes alone."""
+    isolate = "auto" if options.isolate is None else options.isolate
+    if not isinstance(isolate, bool) and isolate != "auto":
+        raise InputError(f"isolate ({isolate!r}) must be 'auto', True or False")
+    object.__setattr__(options, "isolate", isolate)
+    limits = {"row_timeout": options.row_timeout, "row_memory": options.row_memory}
+    given = " and ".join(f"{name} ({value!r})" for name, value in limits.items() if value is not None)
+    if not given:
+        return
+    if isolate is False:
+        raise InputError(f"{given} cannot hold with isolate=False: only a worker process can be ended; leave one out")
+    if os.name != "posix":
+        raise InputError(f"{given} cannot hold on this system, which has no worker processes; leave it out")
 
 
 def _check_option(field: dataclasses.Field[Any], value: Any, kind: Any) -> None:

@@ -9,16 +9,17 @@ Not a sandbox: the process has the rights of its parent. For POSIX systems.
 
 from __future__ import annotations
 
-from vqe_core.workers.client import DecodeWorker, IsolatedReader, open_video_in, read_audio_in
+from vqe_core.workers.client import DecodeWorker, IsolatedReader, RowClock, one_row, open_video_in, read_audio_in
 from vqe_core.workers.limits import WorkerLimits
-from vqe_core.workers.pool import WorkerPool, many_files
+from vqe_core.workers.pool import WorkerPool
 
 __all__ = [
     "WorkerPool",
     "DecodeWorker",
     "IsolatedReader",
     "WorkerLimits",
-    "many_files",
+    "RowClock",
+    "one_row",
     "open_video_in",
     "read_audio_in",
 ]

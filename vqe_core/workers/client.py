@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import sys
+import threading
 import time
+import warnings
 import weakref
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from vqe_core.errors import InternalError, MediaError, VqeError
+from vqe_core.deadline import Deadline
+from vqe_core.errors import InternalError, MediaError, VqeError, WorkerStartError
 from vqe_core.media.audio.reader import read_audio
 from vqe_core.media.limits import DEFAULT_AUDIO_LIMITS, DEFAULT_LIMITS, AudioLimits, MediaLimits
 from vqe_core.media.video.nvdec_reader import NvdecReader
@@ -37,6 +41,22 @@ _START_SECONDS = 60.0
 _CANCEL_SECONDS = 1.0
 
 
+class RowClock:
+    """Seconds that workers were waited for on behalf of one row, whichever of its files they read.
+
+    Args:
+        spent: to begin with.
+    """
+
+    def __init__(self, spent: float = 0.0) -> None:
+        self.spent = spent
+
+
+# By process and interpreter: True where a worker has been ready, False where it is known that there can be none.
+_CAN_START: dict[tuple[int, str | None], bool] = {}
+_ASKING = threading.Lock()
+
+
 class TakenOverError(Exception):
     """The worker has been given another job, or is another process since; the rest of this job is to be asked anew."""
 
@@ -48,8 +68,13 @@ class DecodeWorker:
     One thread at a time may use it; several workers may be used from several threads. It isolates faults and is no
     sandbox: the process has all rights and the environment of this one.
 
-    Args:
+    Attributes:
         limits: what a row may cost.
+        needed: False: where there can be no worker process, ``is_there`` says so and does not raise.
+        deadline: of the request that it works for, or None.
+
+    Args:
+        limits: see above.
 
     Example:
         >>> with DecodeWorker(WorkerLimits(row_seconds=30)) as worker:
@@ -58,7 +83,8 @@ class DecodeWorker:
     """
 
     def __init__(self, limits: WorkerLimits = DEFAULT_WORKER_LIMITS) -> None:
-        self.limits = limits
+        self.limits, self.needed = limits, True
+        self.deadline: Deadline | None = None
         self.starts = 0  # processes so far
         self._child: ChildProcess | None = None
         self._ready = False
@@ -67,7 +93,8 @@ class DecodeWorker:
         self._leftover: int | None = None  # one that was cancelled, whose end has not been read
         self._held: weakref.ref[MediaSource] | None = None  # the source that the process has
         self._row: weakref.ref[MediaSource] | None = None
-        self._spent = 0.0  # seconds waited for this row
+        self._clock = RowClock()
+        self._given_clock: RowClock | None = None  # inside ``row``
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.limits,)
@@ -101,6 +128,38 @@ class DecodeWorker:
         self._ready, self._job, self._leftover, self._held, self._row = False, None, None, None, None
         if child is not None:
             child.close()
+
+    def is_there(self) -> bool:
+        """Tell whether there is a process to decode with, which is started; False only where none is ``needed``.
+
+        Raises:
+            WorkerStartError: one has run here before, and now there can be none.
+        """
+        if self.needed or self.pid is not None:
+            return True
+        key = os.getpid(), sys.executable
+        with _ASKING:
+            if key not in _CAN_START:
+                try:
+                    self._usable_child()
+                    _CAN_START[key] = True
+                except WorkerStartError as error:
+                    _CAN_START[key] = False
+                    warnings.warn(f"files are decoded in this process: {error}", RuntimeWarning, stacklevel=2)
+            return _CAN_START[key]
+
+    @contextlib.contextmanager
+    def row(self, clock: RowClock | None = None) -> Iterator[None]:
+        """Count all that is asked in the block as one row, whatever files it is about.
+
+        Args:
+            clock: of the row. Default: a new one. Outside of such a block each source is a row of its own.
+        """
+        before, self._given_clock = self._given_clock, clock or RowClock()
+        try:
+            yield
+        finally:
+            self._given_clock = before
 
     def value(self, kind: str, source: MediaSource, *arguments: Any) -> Any:
         """Have a job done that answers with one value. The clock of the row runs on afterwards.
@@ -155,11 +214,7 @@ class DecodeWorker:
             raise
         except TimeoutError as error:
             self.close()
-            raise MediaError(
-                f"{source.name!r} kept the decode worker for more than {self.limits.row_seconds:g} s; "
-                "raise row_timeout if it is worth that much",
-                code="timeout",
-            ) from error
+            raise self._too_late(source) from error
         except ChildDiedError as error:
             self.close()
             if error.code == InternalError.code:
@@ -169,19 +224,35 @@ class DecodeWorker:
             self.close()
             raise
 
+    def _too_late(self, source: MediaSource) -> MediaError:
+        if self.deadline is not None and self.deadline.left <= 0:
+            return self.deadline.error(f"reading {source.name!r}")
+        return MediaError(
+            f"{source.name!r}: its row kept the decode worker for more than {self.limits.row_seconds:g} s; "
+            "raise row_timeout if it is worth that much",
+            code="timeout",
+        )
+
     def _begin(self, kind: str, source: MediaSource, arguments: tuple[Any, ...]) -> int:
+        self._take_clock(source)
+        if self._seconds_left() <= 0:
+            raise self._too_late(source)
         child = self._usable_child()
         child.forget_errors()
-        if self._row is None or self._row() is not source:
-            self._row, self._spent = weakref.ref(source), 0.0
         known = self._held is not None and self._held() is source
         self._held = weakref.ref(source)
         number = next(self._numbers)
         self._job = number
         job = (number, kind, _working_directory(), None if known else source, arguments)
-        with self._clock() as deadline:
+        with self._timed() as deadline:
             child.send((Request.JOB, job), deadline)
         return number
+
+    def _take_clock(self, source: MediaSource) -> None:
+        if self._given_clock is not None:
+            self._clock = self._given_clock
+        elif self._row is None or self._row() is not source:
+            self._row, self._clock = weakref.ref(source), RowClock()
 
     def _usable_child(self) -> ChildProcess:
         """Return the process, started and without a job."""
@@ -199,6 +270,7 @@ class DecodeWorker:
                 self.close()
                 raise cannot_start(str(error) or f"it is not ready after {_START_SECONDS:g} s") from error
             self._ready = True
+            _CAN_START[os.getpid(), sys.executable] = True
         return child
 
     def _cancel(self) -> None:
@@ -231,7 +303,7 @@ class DecodeWorker:
         child = self._child
         if self._job != number or child is None or not child.is_own:
             raise TakenOverError
-        with self._clock() as deadline:
+        with self._timed() as deadline:
             _, reply, payload, worn = child.receive(deadline)
             if reply is Reply.PIECE:
                 label, placement = payload
@@ -249,14 +321,23 @@ class DecodeWorker:
             raise payload
         return reply, payload
 
+    def _seconds_left(self) -> float:
+        of_row = max(0.0, self.limits.row_seconds - self._clock.spent)
+        return of_row if self.deadline is None else min(of_row, self.deadline.left)
+
     @contextlib.contextmanager
-    def _clock(self) -> Iterator[float]:
+    def _timed(self) -> Iterator[float]:
         """Count the seconds of the block as waiting for the row; gives the time at which there are no more."""
-        begun = time.monotonic()
+        begun, clock = time.monotonic(), self._clock
         try:
-            yield begun + max(0.0, self.limits.row_seconds - self._spent)
+            yield begun + self._seconds_left()
         finally:
-            self._spent += time.monotonic() - begun
+            clock.spent += time.monotonic() - begun
+
+
+def one_row(worker: DecodeWorker | None, clock: RowClock | None = None) -> contextlib.AbstractContextManager[None]:
+    """Count all that is asked of a worker in the block as one row; see `DecodeWorker.row`. None: nothing counts."""
+    return contextlib.nullcontext() if worker is None else worker.row(clock)
 
 
 def _working_directory() -> str | None:
@@ -344,12 +425,16 @@ def open_video_in(
         MediaError: also with code ``timeout``, ``worker_crash`` or ``out_of_memory``.
         WorkerStartError: there is no worker process.
     """
-    if worker is None:
+    if worker is None or not _has_file(source) or not worker.is_there():
         return open_video(source, limits, reader=reader)
     inner = PyAVReader(limits=limits) if reader is None else reader
     if isinstance(inner, NvdecReader):  # its decoder is open in this process, what the GPU leaves is read in the other
         return open_video(source, limits, reader=replace(inner, files=IsolatedReader(worker, inner.files)))
     return open_video(source, limits, reader=IsolatedReader(worker, inner))
+
+
+def _has_file(source: MediaSource) -> bool:
+    return source.path is not None or source.data is not None
 
 
 def read_audio_in(
@@ -364,8 +449,7 @@ def read_audio_in(
         MediaError: those of `read_audio`, and code ``timeout``, ``worker_crash`` or ``out_of_memory``.
         WorkerStartError: there is no worker process.
     """
-    encoded = isinstance(source, MediaSource) and source.frames is None and source.decoder is None
-    if worker is None or not isinstance(source, MediaSource) or not encoded:
+    if worker is None or not isinstance(source, MediaSource) or not _has_file(source) or not worker.is_there():
         return read_audio(source, limits=limits)
     waveform = np.empty((0, 0), dtype=np.float32)
     rate, start = 0, 0.0

@@ -15,18 +15,18 @@ class WorkerLimits:
     """Bounds on what one row may cost a decode worker before it is given up.
 
     Attributes:
-        row_seconds: seconds to wait for the worker in all, from the first look at a source until its frames or its
-            sound are there. The time between, in which the caller works, does not count. Default: two minutes.
-        memory_bytes: address space that decoding may take, beyond that of an idle worker. Default: 4 GiB. Systems
-            without address space limits (macOS) do not enforce it.
+        row_seconds: seconds to wait for workers in all, from the first look at a row's video until its frames and
+            its sound are there. The time between, in which the caller works, does not count. Default: two minutes.
+        memory_bytes: address space that decoding may take, beyond that of an idle worker. Default: 2 GiB, which
+            frames of 8192 x 4320 pixels need. Systems without address space limits (macOS) do not enforce it.
 
     Example:
         >>> WorkerLimits(row_seconds=30).memory_bytes
-        4294967296
+        2147483648
     """
 
     row_seconds: float = 120.0
-    memory_bytes: int = 4 * 2**30
+    memory_bytes: int = 2 * 2**30
 
     def __post_init__(self) -> None:
         seconds, memory = self.row_seconds, self.memory_bytes
@@ -34,6 +34,15 @@ class WorkerLimits:
             raise InputError(f"row_timeout ({seconds!r}) must be a positive, finite number of seconds")
         if isinstance(memory, bool) or not isinstance(memory, int) or memory < _LEAST_MEMORY:
             raise InputError(f"memory_bytes ({memory!r}) must be a whole number of at least {_LEAST_MEMORY} (64 MiB)")
+
+    @classmethod
+    def of(cls, row_timeout: float | None, row_memory: float | None) -> WorkerLimits:
+        """Make the limits that the options name: seconds and MiB, None for the default."""
+        given = {
+            "row_seconds": row_timeout,
+            "memory_bytes": None if row_memory is None else round(row_memory * 2**20),
+        }
+        return cls(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
 
 
 DEFAULT_WORKER_LIMITS = WorkerLimits()

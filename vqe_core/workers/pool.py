@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from vqe_core.deadline import current_deadline
 from vqe_core.runtime import ProcessLock, after_fork
 from vqe_core.types import MediaSource
-from vqe_core.workers.client import DecodeWorker
-from vqe_core.workers.limits import WorkerLimits
+from vqe_core.workers.client import DecodeWorker, RowClock
+from vqe_core.workers.limits import DEFAULT_WORKER_LIMITS, WorkerLimits
 
-IDLE_SECONDS = 30.0  # then it is ended; what it holds is some ten megabytes
+IDLE_SECONDS = 30.0  # then it is ended; what it holds is some fifty megabytes
+MOST_WAITING = 8  # more than these have served a call of many files, and the next one may be small
 
 
 class WaitingWorkers:
     """Workers of this process that nobody uses now; a forked process begins without any.
 
-    They end when nobody has wanted them for ``IDLE_SECONDS``, and with this process.
+    They end when nobody has wanted them for ``IDLE_SECONDS``, and with this process. No more than ``MOST_WAITING``
+    wait: starting one costs some tenths of a second, keeping one costs memory.
     """
 
     def __init__(self) -> None:
@@ -36,18 +38,24 @@ class WaitingWorkers:
         return len(self._since)
 
     def take(self, limits: WorkerLimits) -> DecodeWorker:
-        """Return a worker with these limits, running if one waits."""
+        """Return a worker with these limits, running if one waits; its process knows nothing of the time."""
         with self._lock:
             for i in reversed(range(len(self._since))):
-                if self._since[i][1].limits == limits:
-                    return self._since.pop(i)[1]
+                if self._since[i][1].limits.memory_bytes == limits.memory_bytes:
+                    worker = self._since.pop(i)[1]
+                    worker.limits = limits
+                    return worker
         return DecodeWorker(limits)
 
     def give(self, worker: DecodeWorker) -> None:
         """Take back a worker that has nothing to do."""
         with self._lock:
             self._since.append((time.monotonic(), worker))
+            spare = [worker for _, worker in self._since[:-MOST_WAITING]]
+            del self._since[:-MOST_WAITING]
             self._look_again()
+        for worker in spare:
+            worker.close()
 
     def end_idle(self, seconds: float = 0.0) -> None:
         """End those that have waited for so long."""
@@ -75,46 +83,48 @@ class WaitingWorkers:
 WAITING = WaitingWorkers()
 
 
-ISOLATE_FROM = 64  # files to decode; below, starting processes costs more than a tenth of the time
-
-
-def many_files(files: int) -> bool:
-    """Tell whether so many files are decoded in worker processes where ``isolate`` does not say; never on Windows."""
-    return os.name == "posix" and files >= ISOLATE_FROM
-
-
 class Running(Protocol):
     """The settings of a call that say where it decodes."""
 
     @property
-    def isolate(self) -> bool | None: ...
+    def isolate(self) -> bool | str | None: ...
     @property
-    def row_timeout(self) -> float: ...
+    def row_timeout(self) -> float | None: ...
 
 
 class WorkerPool:
     """Decode workers of one call, started when first needed and used again; none where decoding is in-process.
 
     After a call without an error they wait for the next one.
+
+    Args:
+        isolated: whether worker processes decode.
+        limits: what a row may cost there.
+        needed: False: where there can be no worker process, this one decodes, and a warning says so.
     """
 
-    def __init__(self, isolated: bool, row_timeout: float) -> None:
-        self._isolated, self._limits = isolated, WorkerLimits(row_seconds=row_timeout)
+    def __init__(self, isolated: bool, limits: WorkerLimits = DEFAULT_WORKER_LIMITS, *, needed: bool = True) -> None:
+        self._isolated, self._limits, self._needed = isolated, limits, needed
+        self._deadline = current_deadline()
         self._idle: list[DecodeWorker] = []
         self._all: list[DecodeWorker] = []
         self._lock = threading.Lock()
+        self._clocks: dict[Hashable, RowClock] = {}
 
     @classmethod
     def of(cls, settings: Running, sources: Sequence[MediaSource]) -> WorkerPool:
-        """Make the pool that the settings name; ``isolate=None`` decides by the number of files.
+        """Make the pool that the settings name: workers for files and bytes, which may be anybody's.
 
         Args:
-            settings: of the call.
+            settings: of the call; ``isolate`` of ``"auto"`` or None leaves it to this process where there can be no
+                worker, unless a limit was asked for that only a worker can hold.
             sources: all that it may decode, videos and sounds.
         """
-        files = sum(source.path is not None or source.data is not None for source in sources)
-        isolated = many_files(files) if settings.isolate is None else settings.isolate
-        return cls(isolated and files > 0, settings.row_timeout)
+        encoded = any(source.path is not None or source.data is not None for source in sources)
+        seconds, memory = settings.row_timeout, getattr(settings, "row_memory", None)
+        limits = WorkerLimits.of(seconds, memory)
+        needed = settings.isolate is True or seconds is not None or memory is not None
+        return cls(encoded and settings.isolate is not False, limits, needed=needed)
 
     def __enter__(self) -> WorkerPool:
         return self
@@ -141,8 +151,14 @@ class WorkerPool:
             if worker is None:
                 worker = WAITING.take(self._limits)
                 self._all.append(worker)
+        worker.needed, worker.deadline = self._needed, self._deadline
         try:
             yield worker
         finally:
             with self._lock:
                 self._idle.append(worker)
+
+    def clock(self, video: Hashable) -> RowClock:
+        """Return the clock of a video's frames, by what tells videos of this call apart."""
+        with self._lock:
+            return self._clocks.setdefault(video, RowClock())

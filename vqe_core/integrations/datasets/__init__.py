@@ -7,7 +7,6 @@ Conventions: a row keeps its place; one that cannot be scored is NaN with a ``st
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any
@@ -30,7 +29,6 @@ from vqe_core.scorers.emscore.idf import can_be_counted
 from vqe_core.scorers.report import ScoreReport
 from vqe_core.scorers.row_errors import warn_caller
 from vqe_core.scorers.rows import is_missing
-from vqe_core.workers import many_files
 
 __all__ = ["score_dataset", "summarise"]
 
@@ -93,10 +91,11 @@ def score_dataset(
     scorer = with_idf(scorer, parts.values())
     how = {"batched": True, "batch_size": rows_per_batch}
     run = {"num_proc": num_proc, "with_rank": num_proc is not None, "load_from_cache_file": load_from_cache_file}
+    told = {"fn_kwargs": {"base_dir": base_dir}} if base_dir else {}
     scored = {
-        name: _score_stream(part, scorer, {**how, **_told(base_dir, None)})
+        name: _score_stream(part, scorer, {**how, **told})
         if isinstance(part, IterableDataset)
-        else _score_table(part, scorer, {**how, **run, **_told(base_dir, len(part) // (num_proc or 1))})
+        else _score_table(part, scorer, {**how, **run, **told})
         for name, part in parts.items()
     }
     return type(rows)(scored) if isinstance(rows, dict) else scored[""]
@@ -121,15 +120,6 @@ def scorer_for(metric: Any, options: dict[str, Any]) -> Any:
     if options:
         raise InputError(f"{', '.join(options)}: give the options to the scorer itself, or name the metric")
     return metric
-
-
-def _told(base_dir: str | None, num_rows: int | None) -> dict[str, Any]:
-    """Return what the function is told beside each batch; ``num_rows`` of each process, None for a stream.
-
-    Whether worker processes decode is decided once for all batches, and a stream counts as long.
-    """
-    told = {"base_dir": base_dir, "isolate": os.name == "posix" if num_rows is None else many_files(num_rows)}
-    return {"fn_kwargs": {name: value for name, value in told.items() if value}}
 
 
 def with_idf(scorer: Any, parts: Iterable[Any]) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from vqe_core.deadline import check_deadline
 from vqe_core.embed import EmbedSettings, embed_videos, progress_bar
 from vqe_core.encoders import ImageTextEncoder
 from vqe_core.encoders.base import JointEncoder
@@ -22,7 +23,7 @@ from vqe_core.scorers.video_audio.options import VideoAudioOptions
 from vqe_core.scorers.video_audio.pairs import PairResult, SoundPair
 from vqe_core.scorers.video_audio.windows import Windowing, profile_entry
 from vqe_core.types import TimedEmbeddings
-from vqe_core.workers import DecodeWorker, WorkerPool, open_video_in
+from vqe_core.workers import DecodeWorker, WorkerPool, one_row, open_video_in
 
 CHUNK_PAIRS = 256  # whose embeddings and sounds are held at one time
 
@@ -68,6 +69,8 @@ class FrameComparison:
                     pool=pool,
                     on_outcome=lambda _, outcome: decoding.note(outcome),
                 )
+                for key, pair in zip(keys, chunk, strict=True):
+                    pair.clock.spent = pool.clock(key).spent
                 with pool.worker() as worker:
                     found = [frames[key] for key in keys]
                     results += self.compare_embedded(chunk, found, worker, comparing)
@@ -104,8 +107,9 @@ class FrameComparison:
         if not self.options.return_profile:
             return None
         source, _ = with_clock(pair.video, lambda: heard.samples)
-        video = open_video_in(worker, source, self.settings.limits, reader=self.settings.reader)
-        windows = video.read(lambda video: self.windowing.embed(video, heard, bridge))
+        with one_row(worker, pair.clock):
+            video = open_video_in(worker, source, self.settings.limits, reader=self.settings.reader)
+            windows = video.read(lambda video: self.windowing.embed(video, heard, bridge))
         return profile_entry(windows, self.windowing.hop)
 
     def logits(self, visual: Tensor, sound: Tensor) -> Tensor:
@@ -122,6 +126,8 @@ def hear(pair: SoundPair, frames: TimedEmbeddings | VqeError, worker: DecodeWork
     """Return a pair's sound over the span of its frames; what was wrong with the frames comes first."""
     if isinstance(frames, VqeError):
         raise frames
-    sound = read_sound(pair.video, pair.audio, worker)
+    check_deadline("comparing video and audio")
+    with one_row(worker, pair.clock):
+        sound = read_sound(pair.video, pair.audio, worker)
     offset = sound_offset(pair.video, pair.audio, frames.start)
     return heard_during(sound, frames.start, frames.end, offset=offset)

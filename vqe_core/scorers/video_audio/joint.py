@@ -25,7 +25,7 @@ from vqe_core.scorers.video_audio.cache_entries import entry_of_windows, identit
 from vqe_core.scorers.video_audio.options import VideoAudioOptions
 from vqe_core.scorers.video_audio.pairs import PairResult, SoundPair
 from vqe_core.scorers.video_audio.windows import WindowedEmbeddings, Windowing, join_windows, profile_entry
-from vqe_core.workers import DecodeWorker, WorkerPool
+from vqe_core.workers import DecodeWorker, WorkerPool, one_row
 
 Made = tuple[WindowedEmbeddings, tuple[str, ...], str]
 
@@ -107,12 +107,13 @@ class ByJointSpace:
         if entry is not None:
             yield windows_of_entry(entry)
             return
-        video, heard_while = open_pair(pair.video, pair.audio, worker, self.options.video_reader)
-        try:
-            yield from self._read_windows(video, heard_while(video), key, before)
-        except TableMismatchError:
-            video = video.decoded()
-            yield from self._read_windows(video, heard_while(video), key, before)
+        with one_row(worker, pair.clock):
+            video, heard_while = open_pair(pair.video, pair.audio, worker, self.options.video_reader)
+            try:
+                yield from self._read_windows(video, heard_while(video), key, before)
+            except TableMismatchError:
+                video = video.decoded()
+                yield from self._read_windows(video, heard_while(video), key, before)
 
     def _read_windows(
         self, video: Video, heard: HeardSound, key: CacheKey | None, before: list[str]

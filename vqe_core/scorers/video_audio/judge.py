@@ -23,7 +23,7 @@ from vqe_core.scorers.video_audio.audio_track import HeardSound, see_and_hear
 from vqe_core.scorers.video_audio.llm_calls import ask_once
 from vqe_core.scorers.video_audio.options import VideoAudioOptions
 from vqe_core.scorers.video_audio.pairs import PairResult, SoundPair
-from vqe_core.workers import DecodeWorker, WorkerPool
+from vqe_core.workers import DecodeWorker, WorkerPool, one_row
 
 CHUNK_PAIRS = 32  # whose images and sounds are held at one time
 MOST_FRAMES = 32  # of one clip: each is paid for, by whoever runs the model
@@ -73,7 +73,8 @@ class ByJudge:
         return results
 
     def _show(self, pair: SoundPair, worker: DecodeWorker | None) -> _Shown:
-        return see_and_hear(pair.video, pair.audio, worker, self.options.video_reader, self._clip)
+        with one_row(worker, pair.clock):
+            return see_and_hear(pair.video, pair.audio, worker, self.options.video_reader, self._clip)
 
     def _clip(self, video: Video, heard: HeardSound) -> _Shown:
         """Sample frames within the seconds in which there is audio too."""

@@ -14,6 +14,7 @@ from vqe_core.samplers import FrameSampler
 from vqe_core.scorers.video_audio.bridges import Tags
 from vqe_core.scorers.video_audio.rows import SoundSource
 from vqe_core.types import MediaSource
+from vqe_core.workers import RowClock
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,14 @@ class SoundPair:
         video: the video.
         audio: its sound, None for the video's own track.
         description: the sound in words, None where there are none yet.
+        clock: what decoding it has taken, video and sound together.
     """
 
     row: int
     video: MediaSource
     audio: SoundSource | None
     description: str | None = None
+    clock: RowClock = field(default_factory=RowClock, repr=False, compare=False)
 
     @property
     def sources(self) -> list[MediaSource]:

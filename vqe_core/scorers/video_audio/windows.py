@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vqe_core.deadline import check_deadline
 from vqe_core.embed import FrameViews
 from vqe_core.encoders.base import JointEncoder
 from vqe_core.functional.profile import av_profile, temporal_contrast
@@ -99,6 +100,7 @@ class Windowing:
 
     def embed_frames(self, frames: np.ndarray, encoder: JointEncoder) -> Tensor:
         """Embed the images of one window, uint8 (N, H, W, 3) -> float32 (D,), the mean with its flipped copies."""
+        check_deadline("comparing video and audio")
         return encoder.embed_video(self.views.of(frames)).mean(dim=0)
 
     def frames(self, video: Video, times: Tensor) -> Iterator[np.ndarray]:
