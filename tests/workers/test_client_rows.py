@@ -24,6 +24,7 @@ from vqe_core.workers import (
     open_video_in,
     read_audio_in,
 )
+from vqe_core.workers.pool import WAITING
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="worker processes need a POSIX system")
 
@@ -116,6 +117,7 @@ def test_a_score_of_a_request_without_time(tmp_path):
 
 @pytest.fixture
 def no_interpreter(monkeypatch):
+    WAITING.end_idle()
     monkeypatch.setattr(client, "_CAN_START", {})
     monkeypatch.setattr(sys, "executable", "/no/such/python")
 

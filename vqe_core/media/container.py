@@ -15,9 +15,11 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from vqe_core.errors import MediaError, MediaNotFoundError, VqeError
+from vqe_core.media.budget import check_canvas, check_size
 from vqe_core.media.clock import FileClock
 from vqe_core.media.encryption import check_not_encrypted
 from vqe_core.media.file_checks import check_file, check_head, describe_unreadable, truncation_warning
+from vqe_core.media.iso_boxes import check_tables
 from vqe_core.media.limits import MediaLimits
 from vqe_core.media.streams import choose_streams
 from vqe_core.types import MediaSource
@@ -96,16 +98,6 @@ def open_stream(source: MediaSource, limits: MediaLimits) -> Iterator[tuple[File
         yield FileClock.of(container, [stream] if audio is None else [stream, audio]), stream
 
 
-def check_size(width: int, height: int, limits: MediaLimits, name: str) -> None:
-    """Raise `MediaError` ``too_large`` if a frame has more pixels than ``limits`` allow."""
-    if width * height > limits.max_pixels:
-        raise MediaError(
-            f"{name!r} has frames of {width} x {height} = {width * height} pixels, more than the limit of "
-            f"{limits.max_pixels} (MediaLimits.max_pixels); scale it down or raise the limit",
-            code="too_large",
-        )
-
-
 def in_seconds(ticks: int | None, base: Any) -> float | None:
     """Return seconds of ``ticks`` of ``base`` (s), None where either is not stated: PyAV 19 gives 0 for none."""
     return ticks * base.numerator / base.denominator if ticks is not None and base else None
@@ -129,6 +121,8 @@ def open_container(source: MediaSource, limits: MediaLimits) -> InputContainer:
         check_file(source.path)
     else:
         check_head(_head(source), source.name)
+    check_canvas(source, limits)
+    check_tables(source, limits)
     try:
         return av.open(_file(source), mode="r", options=options, **_TAGS)
     except FileNotFoundError as error:

@@ -20,19 +20,23 @@ class MediaLimits:
     """Bounds on what one video may cost and reach.
 
     Attributes:
-        max_pixels: pixels of one frame, width times height. Default: 8192 x 4320.
+        max_pixels: pixels of one frame, width times height. Default: 8192 x 4320. Short files may have less: 4K up to
+            36 kB and then 256 pixels a byte; of GIF and APNG 2048 x 2048, and then 16 a byte.
+        max_total_pixels: pixels of all frames that one pass over a file decodes. Default: 2^40, five hours of
+            1920 x 1080 at 30 fps, which take far longer than a row may. Of GIF and APNG 2^34 and 2^15 a byte.
         max_frames_in_table: frames of one video, decoded or not. Default: two million (18 hours at 30 fps).
         formats: comma-separated FFmpeg demuxer names that may be opened.
         protocols: comma-separated FFmpeg protocol names that a path may use. Encoded bytes may use none.
     """
 
     max_pixels: int = 8192 * 4320
+    max_total_pixels: int = 2**40
     max_frames_in_table: int = 2_000_000
     formats: str = ALLOWED_FORMATS
     protocols: str = "file"
 
     def __post_init__(self) -> None:
-        for name in ("max_pixels", "max_frames_in_table"):
+        for name in ("max_pixels", "max_total_pixels", "max_frames_in_table"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InputError(f"{name} ({value!r}) must be a whole number of at least 1")

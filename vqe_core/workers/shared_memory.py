@@ -14,8 +14,9 @@ import numpy as np
 
 from vqe_core.workers.messages import Placement
 
-# Arrays that a worker may be ahead of its parent.
+# Arrays that a worker may be ahead of its parent; fewer of large ones, each of which both processes hold.
 SLOTS = 4
+_RING_BYTES = 32 * 2**20
 
 _GRAIN = 2**16
 
@@ -92,7 +93,7 @@ class SlotWriter:
 
     def __init__(self, descriptor: int, credits: Credits) -> None:
         self._descriptor, self._credits = descriptor, credits
-        self._slot_bytes, self._next = 0, 0
+        self._slot_bytes, self._slots, self._next = 0, SLOTS, 0
         self._memory: mmap.mmap | None = None
 
     def put(self, array: np.ndarray) -> Placement:
@@ -106,21 +107,22 @@ class SlotWriter:
             # Slots move when they grow, so the parent must have emptied all.
             self._credits.wait(SLOTS)
             self._grow(array.nbytes)
-        self._credits.wait()
+        self._credits.wait(SLOTS - self._slots + 1)
         offset = self._next * self._slot_bytes
         slot: np.ndarray = np.ndarray(array.shape, array.dtype, buffer=self._memory, offset=offset)
         np.copyto(slot, array)
         self._credits.take()
-        self._next = (self._next + 1) % SLOTS
+        self._next = (self._next + 1) % self._slots
         return Placement(offset, array.shape, array.dtype.str)
 
     def _grow(self, size: int) -> None:
         slot_bytes = -(-size // _GRAIN) * _GRAIN
         # Room for old and new at once is not needed; until the new one is there, there is none.
-        self._memory, self._slot_bytes = None, 0
-        if os.fstat(self._descriptor).st_size < slot_bytes * SLOTS:
-            os.ftruncate(self._descriptor, slot_bytes * SLOTS)
-        self._memory = mmap.mmap(self._descriptor, slot_bytes * SLOTS)
+        self._memory, self._slot_bytes, self._next = None, 0, 0
+        self._slots = max(1, min(SLOTS, _RING_BYTES // slot_bytes))
+        if os.fstat(self._descriptor).st_size < slot_bytes * self._slots:
+            os.ftruncate(self._descriptor, slot_bytes * self._slots)
+        self._memory = mmap.mmap(self._descriptor, slot_bytes * self._slots)
         self._slot_bytes = slot_bytes
 
 

@@ -15,9 +15,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vqe_core.errors import MediaError
+from vqe_core.media.budget import PixelCount, check_size
 from vqe_core.media.clock import FileClock
 from vqe_core.media.container import (
-    check_size,
     in_seconds,
     readable_packets,
     stated_ratio,
@@ -119,8 +119,9 @@ class ForwardDecode:
 
     def __iter__(self) -> Iterator[tuple[float | None, VideoFrame]]:
         """Yield (time in seconds or None, frame) in the order of display; see ``display_times``."""
+        count = PixelCount(self.limits, self.name)
         for frame in self._frames():
-            check_size(frame.width, frame.height, self.limits, self.name)
+            count.add(frame.width, frame.height)
             time = self.clock.seconds(frame.pts, self.stream.time_base)
             if time is None:
                 time = self.clock.seconds(frame.dts, self.stream.time_base)

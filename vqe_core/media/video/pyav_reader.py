@@ -11,7 +11,8 @@ import av
 import numpy as np
 
 from vqe_core.errors import MediaError
-from vqe_core.media.container import check_size, open_stream
+from vqe_core.media.budget import PixelCount, check_size, fitted_limits
+from vqe_core.media.container import open_stream
 from vqe_core.media.file_checks import truncation_warning
 from vqe_core.media.limits import DEFAULT_LIMITS, MediaLimits
 from vqe_core.media.stated_size import largest_stated_size
@@ -78,18 +79,19 @@ class PyAVReader:
             # FFmpeg takes a size that is beyond its own bounds for damage.
             size = largest_stated_size(source) if error.code in _PERHAPS_TOO_LARGE else None
             if size is not None:
-                check_size(*size, self.limits, source.name)
+                check_size(*size, fitted_limits(source, self.limits), source.name)
             raise
 
     def _probed(self, source: MediaSource) -> FrameTable:
-        with open_stream(source, self.limits) as (clock, stream):
-            scan = scan_packets(clock, stream, self.limits, source.name)
+        limits = fitted_limits(source, self.limits)
+        with open_stream(source, limits) as (clock, stream):
+            scan = scan_packets(clock, stream, limits, source.name)
             table = packet_table(scan, stream, clock) if self.scan == "auto" else None
             early = early_end(scan, clock)
         cut_off = truncation_warning(source)
         if table is None:
-            with open_stream(source, self.limits) as (clock, stream):
-                table = decoded_table(ForwardDecode(clock, stream, self.limits, source.name), cut_off or early)
+            with open_stream(source, limits) as (clock, stream):
+                table = decoded_table(ForwardDecode(clock, stream, limits, source.name), cut_off or early)
         table = _turned(table, scan.turns)
         warning = early or cut_off
         return replace(table, warnings=(*table.warnings, warning)) if warning else table
@@ -130,11 +132,13 @@ class PyAVReader:
         positions = dict(zip(times, wanted.tolist(), strict=True))
         upright = UprightImages(table.turns)
         plan = PacketPlan(times, table.timestamps[table.is_keyframe].tolist())
-        with open_stream(source, self.limits) as (clock, stream):
+        limits = fitted_limits(source, self.limits)
+        count = PixelCount(limits, source.name)
+        with open_stream(source, limits) as (clock, stream):
             if not may_plan(clock.container, stream) or len(positions) != len(wanted):
                 return
             for image in PlannedDecode(clock, stream, plan):
-                check_size(image.width, image.height, self.limits, source.name)
+                count.add(image.width, image.height)
                 time = clock.seconds(image.pts, stream.time_base)
                 position = positions.get(time)
                 if position is None:
@@ -151,8 +155,9 @@ class PyAVReader:
         positions = dict(zip(column[wanted].tolist(), wanted.tolist(), strict=True))
         expected, upright = iter(positions.values()), UprightImages(table.turns)
         due = next(expected)
-        with open_stream(source, self.limits) as (clock, stream):
-            decode = ForwardDecode(clock, stream, self.limits, source.name)
+        limits = fitted_limits(source, self.limits)
+        with open_stream(source, limits) as (clock, stream):
+            decode = ForwardDecode(clock, stream, limits, source.name)
             for number, (time, image) in enumerate(decode):
                 position = positions.get(time if recorded is None else number)
                 if position is None:
