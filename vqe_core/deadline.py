@@ -12,19 +12,35 @@ from vqe_core.errors import MediaError
 _CURRENT: ContextVar[Deadline | None] = ContextVar("vqe_deadline", default=None)
 
 
+class RowClock:
+    """Seconds that workers were waited for on behalf of one row, whichever of its files they read.
+
+    Args:
+        spent: to begin with.
+    """
+
+    def __init__(self, spent: float = 0.0) -> None:
+        self.spent = spent
+
+
 class Deadline:
     """A time after which a request is given up.
 
+    Attributes:
+        clock: of all that is decoded for the request where it counts as one row, or None.
+
     Args:
         seconds: from now.
+        one_row: whether it does.
 
     Example:
         >>> Deadline(30).left > 29
         True
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, one_row: bool = False) -> None:
         self.seconds = seconds
+        self.clock = RowClock() if one_row else None
         self._end = time.monotonic() + seconds
 
     @property
@@ -55,13 +71,14 @@ class Deadline:
 
 
 @contextmanager
-def deadline(seconds: float) -> Iterator[Deadline]:
+def deadline(seconds: float, *, one_row: bool = False) -> Iterator[Deadline]:
     """Give what is called in the block so many seconds in all. Of two deadlines the nearer one counts.
 
     Decoding is interrupted when they have passed, computing between two of its steps.
 
     Args:
         seconds: positive; decoding on other threads counts too.
+        one_row: whether all that is decoded in the block counts as one row, for which ``row_timeout`` holds.
 
     Example:
         >>> with deadline(30) as request:
@@ -69,7 +86,7 @@ def deadline(seconds: float) -> Iterator[Deadline]:
         True
     """
     outer = _CURRENT.get()
-    chosen = Deadline(seconds) if outer is None or seconds < outer.left else outer
+    chosen = Deadline(seconds, one_row=one_row) if outer is None or seconds < outer.left else outer
     token = _CURRENT.set(chosen)
     try:
         yield chosen

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -17,10 +16,9 @@ from vqe_core.errors import InputError, MediaError
 from vqe_core.media import Video, as_media_source, shrunk
 from vqe_core.report.explain import THUMBNAIL
 from vqe_core.toy.clips import ToyClip, make_clip, write_clip
-from vqe_core.workers import DecodeWorker, WorkerLimits, open_video_in
+from vqe_core.workers import WorkerLimits, WorkerPool, open_video_in
 
 SEEDS = (7, 1, 4)  # chosen for movement and for audio that goes with it
-_ONE_AT_A_TIME = threading.Lock()
 
 
 def read_lines(text: str | None, name: str, *, most: int) -> list[str]:
@@ -98,14 +96,9 @@ def _thumbnails(video: Video, times: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 @contextmanager
 def open_upload(path: str) -> Iterator[Video]:
-    """Open the clip in a worker process that lives as long as the page; raise MediaError if it cannot be read."""
-    with _ONE_AT_A_TIME:
-        yield open_video_in(_worker(), as_media_source(path))
-
-
-@lru_cache(maxsize=1)
-def _worker() -> DecodeWorker:
-    return DecodeWorker(WorkerLimits(row_seconds=MAX_DECODING))
+    """Open the clip in a worker process; raise MediaError if it cannot be read."""
+    with WorkerPool(True, WorkerLimits(row_seconds=MAX_DECODING)) as pool, pool.worker() as worker:
+        yield open_video_in(worker, as_media_source(path))
 
 
 @lru_cache(maxsize=1)

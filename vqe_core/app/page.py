@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vqe_core.app.charts import render, stylesheet
+from vqe_core.deadline import deadline
 from vqe_core.errors import InputError, InternalError, MissingPackageError, VqeError
 from vqe_core.media import audio_versions
 
@@ -23,7 +24,8 @@ TOY = "toy"
 MAX_UPLOAD = "100mb"
 MAX_FRAMES = 256  # decoded of one clip
 MAX_SECONDS = 600  # of one clip
-MAX_DECODING = 30.0  # seconds of one clip
+MAX_DECODING = 30.0  # seconds of reading for one request: its clip, its sound, again where need be, and thumbnails
+MAX_REQUEST = 60.0  # seconds of one request in all; there is one place for all visitors
 MAX_WAITING = 16  # visitors in the queue; more are turned away
 MAX_CAPTIONS = 12
 MAX_REFERENCES = 12
@@ -49,7 +51,7 @@ HEADLINES = {
     "too_long": "The clip is too long.",
     "too_large": "The frames are too large.",
     "too_many_frames": "The clip is too long.",
-    "timeout": "The clip takes too long to read.",
+    "timeout": "The clip takes too long.",
     "out_of_memory": "The clip needs too much memory.",
     "model_not_found": "This model cannot be loaded here.",
     "missing_package": "This model cannot be loaded here.",
@@ -99,7 +101,7 @@ def scoring_page(
                 results = gr.HTML(render("empty", what=waits_for), elem_id="results", apply_default_css=False)
         with gr.Accordion("About this metric", open=False):
             gr.Markdown(card_text(card), elem_classes="vqe-card-text")
-        button.click(told_in_words(score), inputs, results, scroll_to_output=True, api_visibility="private")
+        button.click(told_in_words(in_time(score)), inputs, results, scroll_to_output=True, api_visibility="private")
     return page
 
 
@@ -215,6 +217,17 @@ def allowed_models(default: tuple[str, ...]) -> dict[str, str]:
     if not models:
         raise InputError(f"{MODELS_VARIABLE} ({given!r}) must name at least one model, for example 'toy'")
     return {_NAMES.get(model, model): model for model in models}
+
+
+def in_time(handler: Callable[..., str]) -> Callable[..., str]:
+    """Decorate a handler to give up after ``MAX_REQUEST`` seconds, as soon as what it does can be interrupted."""
+
+    @wraps(handler)
+    def timed(*args: object) -> str:
+        with deadline(MAX_REQUEST, one_row=True):
+            return handler(*args)
+
+    return timed
 
 
 def told_in_words(handler: Callable[..., str]) -> Callable[..., str]:

@@ -9,7 +9,8 @@ Not a sandbox: the process has the rights of its parent. For POSIX systems.
 
 from __future__ import annotations
 
-from vqe_core.workers.client import DecodeWorker, IsolatedReader, RowClock, one_row, open_video_in, read_audio_in
+from vqe_core.deadline import RowClock
+from vqe_core.workers.client import DecodeWorker, IsolatedReader, one_row, open_video_in, read_audio_in
 from vqe_core.workers.limits import WorkerLimits
 from vqe_core.workers.pool import WorkerPool
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from vqe_core.deadline import Deadline
+from vqe_core.deadline import Deadline, RowClock
 from vqe_core.errors import InternalError, MediaError, VqeError, WorkerStartError
 from vqe_core.media.audio.reader import read_audio
 from vqe_core.media.limits import DEFAULT_AUDIO_LIMITS, DEFAULT_LIMITS, AudioLimits, MediaLimits
@@ -39,17 +39,6 @@ _START_SECONDS = 60.0
 
 # How long a cancelled job may take to end before the process is replaced.
 _CANCEL_SECONDS = 1.0
-
-
-class RowClock:
-    """Seconds that workers were waited for on behalf of one row, whichever of its files they read.
-
-    Args:
-        spent: to begin with.
-    """
-
-    def __init__(self, spent: float = 0.0) -> None:
-        self.spent = spent
 
 
 # By process and interpreter: True where a worker has been ready, False where it is known that there can be none.
@@ -249,8 +238,9 @@ class DecodeWorker:
         return number
 
     def _take_clock(self, source: MediaSource) -> None:
-        if self._given_clock is not None:
-            self._clock = self._given_clock
+        shared = None if self.deadline is None else self.deadline.clock
+        if shared is not None or self._given_clock is not None:
+            self._clock = shared or self._given_clock or self._clock
         elif self._row is None or self._row() is not source:
             self._row, self._clock = weakref.ref(source), RowClock()
 

@@ -8,10 +8,10 @@ from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from vqe_core.deadline import current_deadline
+from vqe_core.deadline import RowClock, current_deadline
 from vqe_core.runtime import ProcessLock, after_fork
 from vqe_core.types import MediaSource
-from vqe_core.workers.client import DecodeWorker, RowClock
+from vqe_core.workers.client import DecodeWorker
 from vqe_core.workers.limits import DEFAULT_WORKER_LIMITS, WorkerLimits
 
 IDLE_SECONDS = 30.0  # then it is ended; what it holds is some fifty megabytes
