@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -30,6 +31,14 @@ def test_an_animation_may_claim_less(head):
     assert fitted.max_pixels == 2048 * 2048
     assert fitted.max_total_pixels < LIMITS.max_total_pixels
     assert fitted_limits(as_media_source(head + bytes(2**22)), LIMITS).max_pixels == LIMITS.max_pixels
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for look in (fitted_limits, check_canvas):
+        with pytest.raises(MediaError) as caught:
+            look(as_media_source(tmp_path / "pipe.mp4"), LIMITS)
+        assert caught.value.code == "not_regular_file"
 
 
 def test_a_limit_that_was_set_lower_stays():

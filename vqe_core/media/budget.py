@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, replace
 
 from vqe_core.errors import MediaError
+from vqe_core.media.file_checks import check_file
 from vqe_core.media.limits import MediaLimits
 from vqe_core.types import MediaSource
 
@@ -83,8 +84,13 @@ class PixelCount:
 def _head_and_size(source: MediaSource) -> tuple[bytes, int]:
     if source.data is not None:
         return source.data[:_HEAD_BYTES], len(source.data)
-    with open(source.path or "", "rb") as file:
-        return file.read(_HEAD_BYTES), os.fstat(file.fileno()).st_size
+    path = source.path or ""
+    check_file(path)
+    try:
+        with open(path, "rb") as file:
+            return file.read(_HEAD_BYTES), os.fstat(file.fileno()).st_size
+    except OSError:
+        return b"", 0  # whoever opens it next says why
 
 
 def _canvas(head: bytes) -> tuple[int, int] | None:

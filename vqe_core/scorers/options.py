@@ -170,9 +170,13 @@ class LimitOptions:
         "there can be none; or false",
     )
     row_timeout: float | None = option(
-        None, "seconds that worker processes may decode for one row, video and sound together (120)", rule="seconds"
+        None,
+        "seconds that worker processes may decode for one row, video and sound together (default: 120)",
+        rule="seconds",
     )
-    row_memory: int | None = option(None, "MiB that decoding may take in a worker process (2048)", rule="count")
+    row_memory: int | None = option(
+        None, "MiB that decoding may take in a worker process (default: 2048)", rule="count"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
