@@ -29,9 +29,6 @@ def fitted_limits(source: MediaSource, limits: MediaLimits) -> MediaLimits:
     Args:
         source: with ``path`` or ``data``.
         limits: of any file.
-
-    Raises:
-        MediaError: there is no such file; see `check_file`.
     """
     head, size = _head_and_size(source)
     usual, each = _USUAL_PIXELS, _PIXELS_A_BYTE

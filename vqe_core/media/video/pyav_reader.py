@@ -11,8 +11,8 @@ import av
 import numpy as np
 
 from vqe_core.errors import MediaError
-from vqe_core.media.budget import PixelCount, fitted_limits
-from vqe_core.media.container import check_size, open_stream
+from vqe_core.media.budget import PixelCount, check_size, fitted_limits
+from vqe_core.media.container import open_stream
 from vqe_core.media.file_checks import truncation_warning
 from vqe_core.media.limits import DEFAULT_LIMITS, MediaLimits
 from vqe_core.media.stated_size import largest_stated_size
@@ -79,7 +79,7 @@ class PyAVReader:
             # FFmpeg takes a size that is beyond its own bounds for damage.
             size = largest_stated_size(source) if error.code in _PERHAPS_TOO_LARGE else None
             if size is not None:
-                check_size(*size, self.limits, source.name)
+                check_size(*size, fitted_limits(source, self.limits), source.name)
             raise
 
     def _probed(self, source: MediaSource) -> FrameTable:
