@@ -302,7 +302,7 @@ def _(path: Path) -> None:
     "Opus that sends nothing while it is silent, nor at the end",
     video=numbered(200, within=0.01),
     sound=Tones(tuple((k, k + 1, None if k % 2 else k) for k in range(19)), exact=False, within=0.1),
-    may_warn=frozenset({"audio_gap"}),
+    may_warn=frozenset({"sound_gaps"}),
     needs=("libvpx", "libopus"),
 )
 def _(path: Path) -> None:
