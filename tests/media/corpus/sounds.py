@@ -297,4 +297,6 @@ _cut(
 _cut("cut.m4a", "half of an MP4 whose index is at the end", "plain.m4a", 0.5, "decode_error", video="decode_error")
 _cut("cut.aiff", "half of an AIFF file", "plain.aiff", 0.5, heard(1.5), warned=CUT)
 _cut("cut.caf", "half of a CAF file", "plain.caf", 0.5, heard(1.5, within=0.2), warned=CUT)
-_cut("cut.aac", "half of an ADTS file", "plain.aac", 0.5, heard(1.5, within=0.2), may_warn=frozenset({"damaged_packets"}))
+_cut(
+    "cut.aac", "half of an ADTS file", "plain.aac", 0.5, heard(1.5, within=0.2), may_warn=frozenset({"damaged_packets"})
+)

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -31,6 +32,10 @@ _SEEKABLE = {"mov", "matroska"}
 # Decoders need some sound before the wanted one to be in the right state: 80 ms for Opus, less for others.
 _PREROLL_SECONDS = 1.0
 
+# Decoders, besides those of PCM, whose samples after a seek are those of a decoding from the start, bit for bit. AAC,
+# AC-3 and MP2 add noise by a generator that runs from the start.
+_REPRODUCIBLE = {"opus", "vorbis", "flac", "alac", "mp3", "mp3float"}
+
 # Containers that round times are off by two of their ticks at the most, one for the delay of the encoder.
 _ROUNDED_TICKS = 2
 
@@ -47,17 +52,17 @@ class _NotWhereStatedError(Exception):
     """After a seek, sound is not where it would be on the way from the start."""
 
 
-def read_track(source: MediaSource, limits: AudioLimits) -> AudioSamples:
+def read_track(source: MediaSource, limits: AudioLimits, *, exact: bool = False) -> AudioSamples:
     """Decode the audio stream that FFmpeg prefers, limited to the source's segment.
 
     Channels stay as they are: FFmpeg's own way to mono is 3 dB louder than the mean. Only where their number or the
-    rate changes midway, all is made mono. In MP4 and Matroska a late segment is found by seeking: its samples are at
-    the places that they have in a decoding from the start, and equal to those, but for the noise that decoders of
-    AAC, AC-3 and MP2 add by a random generator that runs from the start.
+    rate changes midway, all is made mono. In MP4 and Matroska a late segment is found by seeking.
 
     Args:
         source: with ``path`` or ``data``. Its segment counts on the clock of the file, see `FileClock`.
         limits: what the file may ask for.
+        exact: samples must be those of a decoding from the start, bit for bit: seek only with decoders that give them.
+            With others, samples are at the same places, and a noise that the decoder adds is another one.
 
     Returns:
         float32 (C, T); ``start`` is on the same clock. The delay and padding of the encoder are left out where the
@@ -67,16 +72,16 @@ def read_track(source: MediaSource, limits: AudioLimits) -> AudioSamples:
         MediaError: code ``no_audio``, ``bad_sample_rate``, ``bad_channels``, ``too_long`` or ``decode_error``.
     """
     try:
-        return _read_track(source, limits, seek=True)
+        return _read_track(source, limits, seek=True, exact=exact)
     except _NotWhereStatedError:
-        return _read_track(source, limits, seek=False)
+        return _read_track(source, limits, seek=False, exact=exact)
 
 
-def _read_track(source: MediaSource, limits: AudioLimits, *, seek: bool) -> AudioSamples:
+def _read_track(source: MediaSource, limits: AudioLimits, *, seek: bool, exact: bool) -> AudioSamples:
     with media_errors(source.name), open_container(source, MediaLimits(formats=limits.formats)) as container:
         track = _Track.of(container, source, limits)
         track.check_header()
-        return track.read(seek)
+        return track.read(seek=seek and track.can_seek(exact))
 
 
 def feed_track(source: MediaSource, timeline: Timeline) -> int:
@@ -155,21 +160,21 @@ class _Track:
         rate = context.sample_rate or self.limits.min_sampling_rate
         self.limits.check_length(seconds * rate, max(context.channels, 1), rate, name)
 
-    def read(self, seek: bool) -> AudioSamples:
+    def read(self, *, seek: bool) -> AudioSamples:
         """Decode the segment, or all."""
         timeline = Timeline(self.limits, self.source.name, self.source.start, self.source.end)
-        ended = True
-        for time, frame in self._sought(timeline) if seek and self._can_seek() else self.frames():
+        ended, sounds = True, False
+        for time, frame in self._sought(timeline) if seek else self.frames():
             if timeline.is_full:
                 ended = False
                 break
             timeline.place(time, _planar(frame), frame.sample_rate, paused=self._is_paused(timeline, time))
-            if self._begin is None:
-                self._begin = timeline.begin
+            if not sounds:
+                sounds, self._begin = True, timeline.begin
             if not timeline.is_wanted:
                 self.bad_packets = 0
-        if self._begin is None:
-            raise self._nothing()
+        if not sounds:
+            raise self._nothing(seek)
         return self._finished(timeline, ended)
 
     def _finished(self, timeline: Timeline, ended: bool) -> AudioSamples:
@@ -187,10 +192,12 @@ class _Track:
         warnings = (*samples.warnings, *jumps)
         return AudioSamples(samples.waveform, samples.sampling_rate, samples.start, warnings, extent)
 
-    def _can_seek(self) -> bool:
-        start, formats = self.source.start, set(self.container.format.name.split(","))
-        late = start is not None and start > 2 * _PREROLL_SECONDS
-        return late and bool(self.stream.time_base) and bool(formats & _SEEKABLE)
+    def can_seek(self, exact: bool) -> bool:
+        """Tell whether the segment is late, and can be found by seeking; see `read_track`."""
+        start, codec = self.source.start, self.stream.codec_context.name
+        late = start is not None and start > 2 * _PREROLL_SECONDS and bool(self.stream.time_base)
+        indexed = bool(set(self.container.format.name.split(",")) & _SEEKABLE)
+        return late and indexed and (not exact or codec in _REPRODUCIBLE or codec.startswith("pcm_"))
 
     def _sought(self, timeline: Timeline) -> Iterator[tuple[float | None, AudioFrame]]:
         """Yield frames from before the segment on; the timeline counts samples as if all before had been decoded.
@@ -198,43 +205,35 @@ class _Track:
         Raises:
             _NotWhereStatedError: they cannot be counted so.
         """
-        firsts = list(itertools.islice(self.frames(), 2))
-        if not firsts:
-            return
-        rate, self._begin = firsts[0][1].sample_rate, firsts[0][0] or 0.0
-        start, base = (
-            self.source.start or 0.0,
-            Fraction(self.stream.time_base.numerator, self.stream.time_base.denominator),
-        )
+        start, base = self.source.start or 0.0, _ratio(self.stream.time_base)
+        context = self.stream.codec_context
+        # A time of every sample is exact; others are rounded, and counted from the first frames.
+        firsts = [] if base * context.sample_rate <= 1 else list(itertools.islice(self.frames(), 2))
         self.container.seek(int((start + float(self.clock.origin) - _PREROLL_SECONDS) / base), stream=self.stream)
         self.bad_packets = 0
-        timeline.begin_at(self._begin, rate)
         frames = self.frames()
         for time, frame in itertools.islice(frames, 1):
-            timeline.pass_over(self._number_at(time, [first for _, first in firsts], base), rate)
+            begin, number = self._place_of(time, frame.sample_rate, firsts)
+            timeline.begin_at(begin, frame.sample_rate)
+            timeline.pass_over(number, frame.sample_rate)
             yield None, frame
         yield from frames
 
-    def _number_at(self, time: float | None, firsts: Sequence[AudioFrame], base: Fraction) -> int:
-        """Return how many samples come before the frame at ``time`` (s), from the first frames of the track."""
-        rate = firsts[0].sample_rate
-        if (
-            time is None
-            or self._begin is None
-            or time < self._begin
-            or len({first.sample_rate for first in firsts}) > 1
-        ):
+    def _place_of(self, time: float | None, rate: int, firsts: Sequence[tuple[float | None, AudioFrame]]) -> Any:
+        """Return when the track begins (s), and how many samples come before the frame at ``time`` (s)."""
+        if time is None:
             raise _NotWhereStatedError
-        position = (time - self._begin) * rate
-        if base * rate <= 1:
-            return round(position)
-        # Times are rounded to ticks longer than a sample; frames are all of one size.
-        first, size = firsts[0].samples, firsts[-1].samples
+        if not firsts:
+            begin = self.clock.seconds(self.stream.start_time, self.stream.time_base) or 0.0
+            return begin, round((time - begin) * rate)
+        begin, first, size = firsts[0][0] or 0.0, firsts[0][1].samples, firsts[-1][1].samples
+        position = (time - begin) * rate
         number = first + round((position - first) / size) * size
-        allowed = float(_ROUNDED_TICKS * base * rate)
-        if abs(number - position) > allowed or size < 4 * allowed:
+        allowed = float(_ROUNDED_TICKS * _ratio(self.stream.time_base) * rate)
+        alike = {frame.sample_rate for _, frame in firsts} == {rate} and number >= 0
+        if not alike or abs(number - position) > allowed or size < 4 * allowed:
             raise _NotWhereStatedError
-        return number
+        return begin, number
 
     def _is_paused(self, timeline: Timeline, time: float | None) -> bool:
         """Tell whether a gap before the frame at ``time`` was made by the encoder."""
@@ -260,10 +259,19 @@ class _Track:
     def _count_bad_packet(self) -> None:
         self.bad_packets += 1
 
-    def _nothing(self) -> MediaError:
+    def _nothing(self, sought: bool) -> MediaError:
+        if sought:
+            end = self.stated_end
+            begin = self.clock.seconds(self.stream.start_time, self.stream.time_base) or 0.0
+            return no_sound_there(self.source.name, None if end is None else (begin, end))
+
         if self.bad_packets:
             return MediaError(f"{self.source.name!r}: no sound can be decoded; the file is damaged or cut off")
         return MediaError(f"{self.source.name!r} {_EMPTY_STREAM}", code="no_audio")
+
+
+def _ratio(ratio: Any) -> Fraction:
+    return Fraction(ratio.numerator, ratio.denominator)
 
 
 def _no_audio(container: InputContainer, name: str) -> MediaError:

@@ -10,6 +10,7 @@ import soxr
 
 from vqe_core.errors import MediaError
 from vqe_core.media.audio.chain_reader import read_chain
+from vqe_core.media.audio.errors import no_sound_there
 from vqe_core.media.audio.ogg_links import link_bounds
 from vqe_core.media.audio.pyav_reader import read_track
 from vqe_core.media.audio.signal import check_finite
@@ -61,9 +62,12 @@ def read_audio(
         raise MediaError(f"{source.name} are images without sound; give it in audios", code="no_audio")
     if source.decoder is not None:
         return _checked(read_decoder(source, limits), source.name, limits)
-    source = replace(source, start=_later(source.start, within[0]), end=_earlier(source.end, within[1]))
+    start, end = _later(source.start, within[0]), _earlier(source.end, within[1])
+    if start is not None and end is not None and end <= start:
+        raise no_sound_there(source.name, None)
+    part = replace(source, start=start, end=end)
     with sound_wording(source.name), media_errors(source.name):
-        return _checked(_read_encoded(source, limits), source.name, limits)
+        return _checked(_read_encoded(part, limits, exact=source.start is None), source.name, limits)
 
 
 def audio_versions() -> dict[str, str]:
@@ -83,7 +87,7 @@ def _earlier(*times: float | None) -> float | None:
     return min((time for time in times if time is not None), default=None)
 
 
-def _read_encoded(source: MediaSource, limits: AudioLimits) -> AudioSamples:
+def _read_encoded(source: MediaSource, limits: AudioLimits, *, exact: bool) -> AudioSamples:
     if source.path is not None:
         check_file(source.path)
         with open(source.path, "rb") as opened:
@@ -102,7 +106,7 @@ def _read_encoded(source: MediaSource, limits: AudioLimits) -> AudioSamples:
             samples = read_plain_sound(file, source, limits)
         if samples is not None:
             return samples
-    return read_track(source, limits)
+    return read_track(source, limits, exact=exact)
 
 
 def _checked(samples: AudioSamples, name: str, limits: AudioLimits) -> AudioSamples:
