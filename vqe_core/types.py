@@ -246,12 +246,14 @@ class AudioSamples:
         sampling_rate: Hz.
         start: seconds, presentation time of the first sample; a video's track may start late.
         warnings: warnings for the row, for example that the file ends early.
+        extent: seconds, start and end of the whole sound that this is a part of; None where that is not known.
     """
 
     waveform: np.ndarray = field(repr=False)
     sampling_rate: int
     start: float = 0.0
     warnings: tuple[str, ...] = ()
+    extent: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.waveform.ndim != 2 or self.waveform.dtype != np.float32:

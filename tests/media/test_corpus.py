@@ -146,7 +146,7 @@ def test_all_of_them_as_rows_of_one_call(rows: list[tuple[Case, Any]]) -> None:
     report = scorer.score(predictions=["a red circle moves"] * len(rows), videos=[value for _, value in rows])
     ended = [(case.name, status, codes_of(case.video)) for (case, _), status in zip(rows, report.status, strict=True)]
     assert [(name, status) for name, status, allowed in ended if status not in allowed] == []
-    numbers = report.rows["EMScore"]
+    numbers = report.rows["EMScore(X,V)_full_F"]
     assert all((status == "ok") == np.isfinite(score) for status, score in zip(report.status, numbers, strict=True))
 
 

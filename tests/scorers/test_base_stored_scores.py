@@ -242,11 +242,6 @@ def test_a_file_that_changes_while_it_is_heard_is_not_stored(clips, tmp_path, mo
     paths = {name: tmp_path / f"{name}.mp4" for name in ("video", "sound")}
     for path, clip in zip(paths.values(), clips, strict=False):
         path.write_bytes(Path(clip).read_bytes())
-    module = (
-        "vqe_core.scorers.video_audio.frame_comparison"
-        if method == "tags"
-        else "vqe_core.scorers.video_audio.audio_track"
-    )
     original = vqe_core.scorers.video_audio.audio_track.read_sound
 
     def read_and_change(*arguments):
@@ -255,7 +250,7 @@ def test_a_file_that_changes_while_it_is_heard_is_not_stored(clips, tmp_path, mo
             file.write(b"\0")
         return samples
 
-    monkeypatch.setattr(f"{module}.read_sound", read_and_change)
+    monkeypatch.setattr("vqe_core.scorers.video_audio.audio_track.read_sound", read_and_change)
     scorer = VideoAudioSimilarity(hf_clip="toy", method=method, cache_dir=tmp_path / "cache")
     scorer.compute(videos=[str(paths["video"])], audios=[str(paths["sound"])])
     # By tags the frames are embedded, and rightly stored, before the sound is read.

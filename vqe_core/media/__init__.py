@@ -6,6 +6,7 @@ waveforms are float32 ``(C, T)``, full scale 1.
 
 from __future__ import annotations
 
+from vqe_core.media.audio.errors import NoSoundThereError
 from vqe_core.media.audio.reader import audio_versions, read_audio
 from vqe_core.media.audio.signal import audio_status, check_finite, is_silent, resample, slice_seconds, to_mono
 from vqe_core.media.audio.source import as_audio_source
@@ -27,6 +28,7 @@ from vqe_core.media.video.video import (
 __all__ = [
     "AudioLimits",
     "MediaLimits",
+    "NoSoundThereError",
     "TableMismatchError",
     "Video",
     "VideoReader",

@@ -102,7 +102,9 @@ class AudioLimits:
                 code="bad_channels",
             )
 
-    def check_length(self, samples: float, channels: int, sampling_rate: int, name: str) -> None:
+    def check_length(
+        self, samples: float, channels: int, sampling_rate: int, name: str, *, before: float = 0.0
+    ) -> None:
         """Raise `MediaError` ``too_long`` if so many samples a channel are too many.
 
         Args:
@@ -110,10 +112,12 @@ class AudioLimits:
             channels: number of them.
             sampling_rate: Hz.
             name: the sound, for the message.
+            before: seconds of the sound that came before these samples, at another rate.
         """
-        if samples > self.max_seconds * sampling_rate:
+        if samples + before * sampling_rate > self.max_seconds * sampling_rate:
+            seconds = before + samples / sampling_rate
             raise MediaError(
-                f"{name!r} is {samples / sampling_rate:.0f} s long, more than the limit of {self.max_seconds:g} s "
+                f"{name!r} is {seconds:.0f} s long, more than the limit of {self.max_seconds:g} s "
                 "(AudioLimits.max_seconds); give a segment (start, end) or raise the limit",
                 code="too_long",
             )

@@ -432,6 +432,7 @@ def read_audio_in(
     source: MediaSource | AudioSamples,
     *,
     limits: AudioLimits = DEFAULT_AUDIO_LIMITS,
+    within: tuple[float | None, float | None] = (None, None),
 ) -> AudioSamples:
     """Read audio whose paths and bytes a worker decodes; None: this process does. See `read_audio`.
 
@@ -440,17 +441,18 @@ def read_audio_in(
         WorkerStartError: there is no worker process.
     """
     if worker is None or not isinstance(source, MediaSource) or not _has_file(source) or not worker.is_there():
-        return read_audio(source, limits=limits)
+        return read_audio(source, limits=limits, within=within)
     waveform = np.empty((0, 0), dtype=np.float32)
     rate, start = 0, 0.0
     warnings: tuple[str, ...] = ()
-    with contextlib.closing(worker.pieces("sound", source, limits)) as job:
+    extent: tuple[float, float] | None = None
+    with contextlib.closing(worker.pieces("sound", source, limits, within)) as job:
         for label, content in job:
             if label is None:
-                warnings = content
+                warnings, extent = content
                 continue
             first, shape, rate, start = label
             if first == 0:
                 waveform = np.empty(shape, dtype=np.float32)
             waveform.reshape(-1)[first : first + len(content)] = content
-    return AudioSamples(waveform, rate, start=start, warnings=warnings)
+    return AudioSamples(waveform, rate, start=start, warnings=warnings, extent=extent)

@@ -51,14 +51,16 @@ def frames(send: Send, source: MediaSource, reader: PyAVReader, table: FrameTabl
         send(frame.position, frame.pixels)
 
 
-def sound(send: Send, source: MediaSource, limits: AudioLimits) -> tuple[str, ...]:
-    """Send (shape, rate, start) of the sound with its first samples, then the others; returns its warnings."""
-    samples = read_audio(source, limits=limits)
+def sound(
+    send: Send, source: MediaSource, limits: AudioLimits, within: tuple[float | None, float | None]
+) -> tuple[tuple[str, ...], tuple[float, float] | None]:
+    """Send (shape, rate, start) of the sound with its first samples, then the others; returns warnings and extent."""
+    samples = read_audio(source, limits=limits, within=within)
     waveform = samples.waveform
     flat = waveform.reshape(-1)
     for first in range(0, len(flat), _BLOCK):
         send((first, waveform.shape, samples.sampling_rate, samples.start), flat[first : first + _BLOCK])
-    return samples.warnings
+    return samples.warnings, samples.extent
 
 
 KINDS: dict[str, Callable[..., Any]] = {"probe": probe, "frames": frames, "sound": sound}

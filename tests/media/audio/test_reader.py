@@ -165,7 +165,8 @@ def test_a_hole_in_the_track_is_filled_so_that_later_sound_keeps_its_time(tmp_pa
     assert samples.duration == pytest.approx(2.0, abs=0.02)
     assert level_of(samples.waveform[0, round(0.7 * RATE) : round(1.3 * RATE)], RATE) == 0.0
     assert level_of(samples.waveform[0, round(1.6 * RATE) : round(1.9 * RATE)], RATE) == pytest.approx(LEVEL, rel=0.01)
-    assert "sound are missing" in samples.warnings[0]
+    assert [(warning.code, warning.count) for warning in samples.warnings] == [("sound_gaps", 1)]
+    assert "1.00 s in all" in samples.warnings[0]
 
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 192_000])

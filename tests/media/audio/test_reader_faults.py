@@ -43,7 +43,7 @@ def test_impossible_samples_are_refused(tmp_path, bad):
 
 def test_floats_that_were_not_scaled_are_remarked():
     samples = read({"array": noise() * 32_768, "sampling_rate": RATE})
-    assert "full scale is 1" in samples.warnings[0]
+    assert "full scale is 1" in samples.warnings[0] and samples.warnings[0].code == "loud_samples"
 
 
 def test_64_samples_are_read_and_told_apart(tmp_path):
@@ -70,8 +70,7 @@ def test_truncated_files_give_their_clean_start_and_say_so(tmp_path, name, optio
     assert 0.4 < part.duration / whole.duration < 0.7
     clean = part.waveform.shape[1] - 4000
     assert np.array_equal(part.waveform[:, :clean], whole.waveform[:, :clean])
-    # Ogg does not state its length, and libsndfile corrects that of a wav.
-    assert bool(part.warnings) == (name in ("a.mp3", "a.flac"))
+    assert {warning.code for warning in part.warnings} & {"truncated", "ends_early"}
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.m4a"])

@@ -37,8 +37,8 @@ def _(path: Path) -> None:
 
 @bomb(
     "frame_5900.gif",
-    "108 bytes that claim 5,900 x 5,900, just below the limit",
-    video=at([0.0], within=1.0),
+    "108 bytes that claim 5,900 x 5,900: more than so short a file may",
+    video="too_large",
     sound="no_audio",
 )
 def _(path: Path) -> None:
@@ -88,8 +88,8 @@ def _(path: Path) -> None:
 @bomb(
     "sample_table.mp4",
     "14 kB whose table claims 2**26 samples",
-    sound=("no_audio", "decode_error", "out_of_memory", "too_large"),
-    video=("too_many_frames", "decode_error", "out_of_memory", "no_frames", "too_large", "no_video_stream"),
+    video="too_many_frames",
+    sound="too_many_frames",
 )
 def _(path: Path) -> None:
     write(path, 3, options={"g": "1"}, container_options={"movflags": "faststart"})

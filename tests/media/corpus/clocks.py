@@ -78,7 +78,7 @@ def _(path: Path) -> None:
     "a gap of 12 s, in picture and sound: an image that stays",
     sound=Tones(((0, 1, 0), (1.1, 12.9, None), (13, 14, 1), (14, 15, 2)), exact=False),
     video=Frames((*numbered(10).shown, *numbered(20, start=13, first=10).shown)),
-    may_warn=frozenset({"audio_gap"}),
+    may_warn=frozenset({"sound_gaps"}),
 )
 def _(path: Path) -> None:
     _gap(path, 12)
@@ -88,7 +88,7 @@ def _(path: Path) -> None:
     "short_gap.ts",
     "a gap of 4 s in all streams of a transport stream is a gap",
     sound=Tones(((0, 1, 0), (1.2, 4.9, None), (5, 6, 1), (6, 7, 2)), exact=False, within=0.08),
-    may_warn=frozenset({"audio_gap"}),
+    may_warn=frozenset({"sound_gaps"}),
     video=Frames((*numbered(10).shown, *numbered(20, start=5, first=10).shown), within=ROUGH),
 )
 def _(path: Path) -> None:
@@ -224,7 +224,7 @@ def _joined(
     def make(path: Path) -> None:
         parts(path, starts, **options)
 
-    may = frozenset({"audio_gap"}) | ({"clock_jumps", "clock_restarts"} if within > 0.1 else set())
+    may = frozenset({"sound_gaps"}) | ({"clock_jumps", "clock_restarts"} if within > 0.1 else set())
     add(Case(name, what, make, video, sound, warned=warned, may_warn=may, plain=False))
 
 
@@ -279,7 +279,7 @@ def _(path: Path) -> None:
     "pause_of_sound.ts",
     "the sound pauses for 15 s while the picture goes on: no jump",
     video=numbered(170, within=ROUGH),
-    may_warn=frozenset({"audio_gap"}),
+    may_warn=frozenset({"sound_gaps"}),
     sound=Tones(((0, 1, 0), (1.2, 15.8, None), (16, 17, 1)), exact=False, within=0.1),
 )
 def _(path: Path) -> None:
@@ -290,7 +290,7 @@ def _(path: Path) -> None:
     "pause_of_sound.mkv",
     "the sound pauses for 15 s while the picture goes on",
     video=numbered(170),
-    may_warn=frozenset({"audio_gap"}),
+    may_warn=frozenset({"sound_gaps"}),
     sound=Tones(((0, 1, 0), (1.2, 15.8, None), (16, 17, 1)), exact=False, within=0.1),
 )
 def _(path: Path) -> None:
@@ -302,7 +302,7 @@ def _(path: Path) -> None:
     "Opus that sends nothing while it is silent, nor at the end",
     video=numbered(200, within=0.01),
     sound=Tones(tuple((k, k + 1, None if k % 2 else k) for k in range(19)), exact=False, within=0.1),
-    may_warn=frozenset({"audio_gap"}),
+    may_warn=frozenset({"sound_gaps"}),
     needs=("libvpx", "libopus"),
 )
 def _(path: Path) -> None:

@@ -210,7 +210,7 @@ def _chained(name: str, subtype: str, links: int = 2, rates: tuple[int, ...] = (
         f"{links} links of {subtype.title()}, one after the other",
         data,
         sound,
-        may_warn=frozenset({"clock_jumps"}),
+        warned=frozenset({"rate_changes"} if len(set(rates)) > 1 else ()),
     )
 
 
@@ -233,7 +233,9 @@ _samples("inf.wav", "infinite samples", np.where(np.arange(2 * RATE) == 777, -np
 _samples(
     "huge_samples.wav", "samples of 1e30", np.where(np.arange(2 * RATE) == 777, 1e30, _silence), "non_finite_audio"
 )
-_samples("loud.wav", "samples of the range of 16-bit numbers", tones() * 32_768, heard(), warned=frozenset({"loud"}))
+_samples(
+    "loud.wav", "samples of the range of 16-bit numbers", tones() * 32_768, heard(), warned=frozenset({"loud_samples"})
+)
 _samples("constant.wav", "a constant", _silence + 0.5, Tones(((0.0, 2.0, -3),), exact=True))
 
 
@@ -295,4 +297,6 @@ _cut(
 _cut("cut.m4a", "half of an MP4 whose index is at the end", "plain.m4a", 0.5, "decode_error", video="decode_error")
 _cut("cut.aiff", "half of an AIFF file", "plain.aiff", 0.5, heard(1.5), warned=CUT)
 _cut("cut.caf", "half of a CAF file", "plain.caf", 0.5, heard(1.5, within=0.2), warned=CUT)
-_cut("cut.aac", "half of an ADTS file", "plain.aac", 0.5, heard(1.5, within=0.2), may_warn=CUT | {"damaged_frames"})
+_cut(
+    "cut.aac", "half of an ADTS file", "plain.aac", 0.5, heard(1.5, within=0.2), may_warn=frozenset({"damaged_packets"})
+)

@@ -323,6 +323,7 @@ def _changes(path: Path, first: dict[str, Any], second: dict[str, Any]) -> None:
     "AC-3 of 5.1 channels, then of 2",
     video=numbered(60, within=0.035),
     sound=heard(6.0, within=0.12, exact=False),
+    warned=frozenset({"channels_change"}),
 )
 def _(path: Path) -> None:
     later = tones(3.0, first=3, channels=2)
@@ -334,6 +335,7 @@ def _(path: Path) -> None:
     "MP2 of one channel, then of two",
     video=numbered(60, within=0.035),
     sound=heard(6.0, within=0.12, exact=False),
+    warned=frozenset({"channels_change"}),
 )
 def _(path: Path) -> None:
     later = tones(3.0, first=3, channels=2)
@@ -345,6 +347,7 @@ def _(path: Path) -> None:
     "MP2 at 48 kHz, then at 32 kHz",
     video=numbered(60, within=0.035),
     sound=heard(6.0, within=0.12, exact=False),
+    warned=frozenset({"rate_changes"}),
 )
 def _(path: Path) -> None:
     later = {"waveform": tones(3.0, 32_000, first=3), "sound_rate": 32_000, "sound_codec": "mp2"}

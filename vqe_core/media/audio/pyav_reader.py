@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -13,105 +15,16 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from vqe_core.errors import MediaError
-from vqe_core.media.audio.buffer import SampleBlocks
-from vqe_core.media.audio.signal import slice_seconds
+from vqe_core.media.audio.errors import no_sound_there
 from vqe_core.media.audio.source import full_scale
+from vqe_core.media.audio.stated_length import end_as_stated, end_as_tagged
+from vqe_core.media.audio.timeline import Timeline
 from vqe_core.media.clock import FileClock
-from vqe_core.media.container import (
-    in_seconds,
-    media_errors,
-    open_container,
-    readable_packets,
-    stated_ratio,
-)
+from vqe_core.media.container import media_errors, open_container, readable_packets, stated_ratio
 from vqe_core.media.encryption import check_not_encrypted
 from vqe_core.media.limits import AudioLimits, MediaLimits
 from vqe_core.media.streams import choose_streams
 from vqe_core.types import AudioSamples, MediaSource
-
-# Smaller differences between a block's time and the samples counted are jitter, or rounding of the container.
-_GAP_SECONDS = 0.1
-
-_JUMP_BACK = "the clock of the sound jumps back"
-
-
-@dataclass
-class Timeline:
-    """Blocks of a track one after the other. Samples are counted from the first one, as times are often rounded.
-
-    Attributes:
-        blocks: what is kept.
-        start, end: seconds, the segment; None for all.
-        begin: seconds, time of the first block.
-        counted: samples a channel since then, kept or not.
-        last_size: samples of the last block.
-        warnings: holes met.
-    """
-
-    blocks: SampleBlocks
-    start: float | None = None
-    end: float | None = None
-    begin: float | None = None
-    counted: int = 0
-    last_size: int = 0
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def position(self) -> float:
-        """Seconds, where the next block belongs."""
-        return (self.begin or 0.0) + self.counted / self.blocks.sampling_rate
-
-    @property
-    def is_full(self) -> bool:
-        """True if nothing of the segment can follow."""
-        return self.end is not None and self.position >= self.end
-
-    def place(self, time: float | None, block: np.ndarray) -> None:
-        """Add a block, float32 (C, T), heard at ``time`` (s), or after the one before if None.
-
-        A hole in the track becomes silence, so that later sound stays with its images.
-        """
-        if self.begin is None:
-            self.begin = time or 0.0
-        elif time is not None:
-            self._bridge(time - self.position)
-        self.counted += block.shape[1]
-        self.last_size = block.shape[1]
-        if self.blocks.length or self.start is None or self.position > self.start:
-            self.blocks.add(block)
-
-    def finish(self, stated_end: float | None, padding_ends_there: bool) -> AudioSamples:
-        """Return the samples kept.
-
-        Args:
-            stated_end: seconds, where the track ends as its header has it, or None.
-            padding_ends_there: True if that is exact to a sample, so that what sticks out of the last block is
-                padding of the encoder.
-        """
-        rate, length = self.blocks.sampling_rate, self.blocks.length
-        first = self.counted - length
-        if stated_end is not None:
-            stated = round((stated_end - (self.begin or 0.0)) * rate)
-            wanted = stated if self.end is None else min(stated, round((self.end - (self.begin or 0.0)) * rate))
-            if padding_ends_there and 0 < self.counted - stated <= 2 * self.last_size:
-                length = max(stated - first, 0)
-            elif length < 0.95 * (wanted - first):
-                self.warnings.append(f"ends early: at {self.position:.2f} of {stated_end:.2f} s")
-        kept = np.ascontiguousarray(self.blocks.join()[:, :length])
-        return AudioSamples(kept, rate, (self.begin or 0.0) + first / rate, tuple(self.warnings))
-
-    def _bridge(self, missing: float) -> None:
-        if missing > _GAP_SECONDS:
-            samples = round(missing * self.blocks.sampling_rate)
-            if self.blocks.length:
-                self.warnings.append(
-                    f"{missing:.2f} s of sound are missing at {self.position:.2f} s; silence is put there"
-                )
-                self.blocks.add_silence(samples)
-            self.counted += samples
-        elif missing < -_GAP_SECONDS and _JUMP_BACK not in self.warnings:
-            self.warnings.append(_JUMP_BACK)
-
 
 # Containers with an index by time, in which a seek lands where it should.
 _SEEKABLE = {"mov", "matroska"}
@@ -119,9 +32,15 @@ _SEEKABLE = {"mov", "matroska"}
 # Decoders need some sound before the wanted one to be in the right state: 80 ms for Opus, less for others.
 _PREROLL_SECONDS = 1.0
 
-# FFmpeg guesses the length of a raw AAC stream from the bit rate, and that of transport and programme streams from
-# their last time, also where the clock has jumped.
-_WITHOUT_LENGTH = {"aac", "mpegts", "mpeg"}
+# Decoders, besides those of PCM, whose samples after a seek are those of a decoding from the start, bit for bit. AAC,
+# AC-3 and MP2 add noise by a generator that runs from the start.
+_REPRODUCIBLE = {"opus", "vorbis", "flac", "alac", "mp3", "mp3float"}
+
+# Containers that round times are off by two of their ticks at the most, one for the delay of the encoder.
+_ROUNDED_TICKS = 2
+
+# Opus leaves silence out (DTX), and says so in packets of so many bytes, at least so often (s).
+_DTX_BYTES, _DTX_SECONDS = 3, 0.5
 
 # Of planar formats.
 _SAMPLES = {"u8p": np.uint8, "s16p": np.int16, "s32p": np.int32, "fltp": np.float32, "dblp": np.float64}
@@ -129,33 +48,62 @@ _SAMPLES = {"u8p": np.uint8, "s16p": np.int16, "s32p": np.int32, "fltp": np.floa
 _EMPTY_STREAM = "has an audio stream with no samples in it"
 
 
-def read_track(source: MediaSource, limits: AudioLimits) -> AudioSamples:
+class _NotWhereStatedError(Exception):
+    """After a seek, sound is not where it would be on the way from the start."""
+
+
+def read_track(source: MediaSource, limits: AudioLimits, *, exact: bool = False) -> AudioSamples:
     """Decode the audio stream that FFmpeg prefers, limited to the source's segment.
 
-    Channels stay as they are: FFmpeg's own way to mono is 3 dB louder than the mean.
+    Channels stay as they are: FFmpeg's own way to mono is 3 dB louder than the mean. Only where their number or the
+    rate changes midway, all is made mono. In MP4 and Matroska a late segment is found by seeking.
 
     Args:
         source: with ``path`` or ``data``. Its segment counts on the clock of the file, see `FileClock`.
         limits: what the file may ask for.
+        exact: samples must be those of a decoding from the start, bit for bit: seek only with decoders that give them.
+            With others, samples are at the same places, and a noise that the decoder adds is another one.
 
     Returns:
-        float32 (C, T), maybe of length 0; ``start`` is on the same clock. The delay and padding of the encoder
-        are left out where the file states them.
+        float32 (C, T); ``start`` is on the same clock. The delay and padding of the encoder are left out where the
+        file states them.
 
     Raises:
         MediaError: code ``no_audio``, ``bad_sample_rate``, ``bad_channels``, ``too_long`` or ``decode_error``.
     """
-    allowed = MediaLimits(formats=limits.formats)
-    with media_errors(source.name), open_container(source, allowed) as container:
-        video, audio = choose_streams(container, source)
-        check_not_encrypted(source, "audio", audio)
-        if audio is None:
-            raise _no_audio(container, source.name)
-        audio.codec_context.thread_count = 1
-        clock = FileClock.of(container, [audio] if video is None else [video, audio])
-        track = _Track(clock, audio, source, limits, has_images=video is not None)
+    try:
+        return _read_track(source, limits, seek=True, exact=exact)
+    except _NotWhereStatedError:
+        return _read_track(source, limits, seek=False, exact=exact)
+
+
+def _read_track(source: MediaSource, limits: AudioLimits, *, seek: bool, exact: bool) -> AudioSamples:
+    with media_errors(source.name), open_container(source, MediaLimits(formats=limits.formats)) as container:
+        track = _Track.of(container, source, limits)
         track.check_header()
-        return track.read()
+        return track.read(seek=seek and track.can_seek(exact))
+
+
+def feed_track(source: MediaSource, timeline: Timeline) -> int:
+    """Decode the audio stream of a source after what the timeline has already, whatever times it states.
+
+    Args:
+        source: with ``path`` or ``data``.
+        timeline: has the limits.
+
+    Returns:
+        Packets that cannot be decoded.
+
+    Raises:
+        MediaError: see `read_track`.
+    """
+    with media_errors(source.name), open_container(source, MediaLimits(formats=timeline.limits.formats)) as container:
+        track = _Track.of(container, source, timeline.limits)
+        for _, frame in track.frames():
+            timeline.place(None, _planar(frame), frame.sample_rate)
+            if timeline.is_full:
+                break
+        return track.bad_packets
 
 
 @dataclass
@@ -168,6 +116,23 @@ class _Track:
     limits: AudioLimits
     has_images: bool
     bad_packets: int = 0
+    _begin: float | None = None  # seconds, when the track begins
+    _sizes: list[int] = field(default_factory=list)  # of the packets that the last frame and the one before came from
+
+    @classmethod
+    def of(cls, container: InputContainer, source: MediaSource, limits: AudioLimits) -> _Track:
+        """Choose the stream of an open file.
+
+        Raises:
+            MediaError: code ``no_audio``.
+        """
+        video, audio = choose_streams(container, source)
+        check_not_encrypted(source, "audio", audio)
+        if audio is None:
+            raise _no_audio(container, source.name)
+        audio.codec_context.thread_count = 1
+        clock = FileClock.of(container, [audio] if video is None else [video, audio])
+        return cls(clock, audio, source, limits, has_images=video is not None)
 
     @property
     def container(self) -> InputContainer:
@@ -175,21 +140,9 @@ class _Track:
         return self.clock.container
 
     @property
-    def first_time(self) -> float:
-        """Seconds into the file at which the track begins, as the header has it."""
-        return self.clock.seconds(self.stream.start_time, self.stream.time_base) or 0.0
-
-    @property
-    def stated_seconds(self) -> float | None:
-        """Length of the track as the header has it, or None."""
-        if self.container.format.name in _WITHOUT_LENGTH:
-            return None
-        seconds = in_seconds(self.stream.duration, self.stream.time_base)
-        if seconds is not None:
-            return seconds
-        if self.container.duration is not None and not self.has_images:
-            return self.container.duration / av.time_base
-        return None
+    def stated_end(self) -> float | None:
+        """Seconds into the file at which the track ends, as the container states it, or None."""
+        return end_as_stated(self.clock, self.stream, self.source, has_images=self.has_images)
 
     def check_header(self) -> None:
         """Refuse what the header asks for, before anything is decoded."""
@@ -199,59 +152,99 @@ class _Track:
             self.limits.check_rate(context.sample_rate, name)
         if context.channels:
             self.limits.check_channels(context.channels, name)
-        seconds = self.stated_seconds
-        measured = self.container.format.name in _WITHOUT_LENGTH
-        if seconds is None and self.has_images and self.container.duration is not None and not measured:
-            seconds = self.container.duration / av.time_base
-        if seconds is None:
+        end = self.stated_end
+        if end is None:
             return
-        last = seconds if self.source.end is None else min(seconds, self.source.end)
-        wanted = max(last - max(self.source.start or 0.0, 0.0), 0.0)
+        begin = max(self.source.start or 0.0, self.clock.seconds(self.stream.start_time, self.stream.time_base) or 0.0)
+        seconds = max((end if self.source.end is None else min(end, self.source.end)) - begin, 0.0)
         rate = context.sample_rate or self.limits.min_sampling_rate
-        self.limits.check_length(wanted * rate, max(context.channels, 1), rate, name)
+        self.limits.check_length(seconds * rate, max(context.channels, 1), rate, name)
 
-    def read(self) -> AudioSamples:
+    def read(self, *, seek: bool) -> AudioSamples:
         """Decode the segment, or all."""
-        self._seek()
-        timeline: Timeline | None = None
-        for time, frame in self._frames():
-            if timeline is None:
-                blocks = SampleBlocks(self.limits, frame.sample_rate, self.source.name)
-                timeline = Timeline(blocks, self.source.start, self.source.end)
+        timeline = Timeline(self.limits, self.source.name, self.source.start, self.source.end)
+        ended, sounds = True, False
+        for time, frame in self._sought(timeline) if seek else self.frames():
             if timeline.is_full:
+                ended = False
                 break
-            self._check_frame(frame, timeline.blocks.sampling_rate)
-            timeline.place(time, _planar(frame))
-        if timeline is None:
-            raise self._nothing()
-        if self.bad_packets:
-            timeline.warnings.append(f"packets of sound that cannot be decoded: {self.bad_packets}")
-        seconds, base = self.stated_seconds, stated_ratio(self.stream.time_base)
+            timeline.place(time, _planar(frame), frame.sample_rate, paused=self._is_paused(timeline, time))
+            if not sounds:
+                sounds, self._begin = True, timeline.begin
+            if not timeline.is_wanted:
+                self.bad_packets = 0
+        if not sounds:
+            raise self._nothing(seek)
+        return self._finished(timeline, ended)
+
+    def _finished(self, timeline: Timeline, ended: bool) -> AudioSamples:
+        timeline.counts["damaged_packets"] = self.bad_packets
+        jumps, base = self.clock.warnings, stated_ratio(self.stream.time_base)
         exact = self.stream.duration is not None and base is not None and base <= Fraction(1, 8000)
-        stated_end = None if seconds is None or self.clock.warnings else self.first_time + seconds
-        timeline.warnings += self.clock.warnings
-        return slice_seconds(timeline.finish(stated_end, exact), self.source.start, self.source.end)
+        end = None if jumps else self.stated_end
+        samples = timeline.finish(end, exact=exact)
+        last = end_as_tagged(self.clock, self.stream) if end is None else end
+        if ended:
+            last = min(timeline.position, end) if exact and end is not None else timeline.position
+        extent = None if last is None or self._begin is None else (self._begin, last)
+        if samples.waveform.shape[1] == 0:
+            raise no_sound_there(self.source.name, extent)
+        warnings = (*samples.warnings, *jumps)
+        return AudioSamples(samples.waveform, samples.sampling_rate, samples.start, warnings, extent)
 
-    def _seek(self) -> None:
-        start, base = self.source.start, stated_ratio(self.stream.time_base)
-        if start is None or start <= 2 * _PREROLL_SECONDS or base is None:
-            return
-        if set(self.container.format.name.split(",")) & _SEEKABLE:
-            self.container.seek(int((start + float(self.clock.origin) - _PREROLL_SECONDS) / base), stream=self.stream)
+    def can_seek(self, exact: bool) -> bool:
+        """Tell whether the segment is late, and can be found by seeking; see `read_track`."""
+        start, codec = self.source.start, self.stream.codec_context.name
+        late = start is not None and start > 2 * _PREROLL_SECONDS and bool(self.stream.time_base)
+        indexed = bool(set(self.container.format.name.split(",")) & _SEEKABLE)
+        return late and indexed and (not exact or codec in _REPRODUCIBLE or codec.startswith("pcm_"))
 
-    def _check_frame(self, frame: AudioFrame, sampling_rate: int) -> None:
-        self.limits.check_rate(frame.sample_rate, self.source.name)
-        if frame.sample_rate != sampling_rate:
-            raise MediaError(
-                f"{self.source.name!r} changes its sampling rate from {sampling_rate} to {frame.sample_rate} Hz "
-                "midway; encode it anew",
-                code="bad_sample_rate",
-            )
+    def _sought(self, timeline: Timeline) -> Iterator[tuple[float | None, AudioFrame]]:
+        """Yield frames from before the segment on; the timeline counts samples as if all before had been decoded.
 
-    def _frames(self) -> Iterator[tuple[float | None, AudioFrame]]:
+        Raises:
+            _NotWhereStatedError: they cannot be counted so.
+        """
+        start, base = self.source.start or 0.0, _ratio(self.stream.time_base)
+        context = self.stream.codec_context
+        # A time of every sample is exact; others are rounded, and counted from the first frames.
+        firsts = [] if base * context.sample_rate <= 1 else list(itertools.islice(self.frames(), 2))
+        self.container.seek(int((start + float(self.clock.origin) - _PREROLL_SECONDS) / base), stream=self.stream)
+        self.bad_packets = 0
+        frames = self.frames()
+        for time, frame in itertools.islice(frames, 1):
+            begin, number = self._place_of(time, frame.sample_rate, firsts)
+            timeline.begin_at(begin, frame.sample_rate)
+            timeline.pass_over(number, frame.sample_rate)
+            yield None, frame
+        yield from frames
+
+    def _place_of(self, time: float | None, rate: int, firsts: Sequence[tuple[float | None, AudioFrame]]) -> Any:
+        """Return when the track begins (s), and how many samples come before the frame at ``time`` (s)."""
+        if time is None:
+            raise _NotWhereStatedError
+        if not firsts:
+            begin = self.clock.seconds(self.stream.start_time, self.stream.time_base) or 0.0
+            return begin, round((time - begin) * rate)
+        begin, first, size = firsts[0][0] or 0.0, firsts[0][1].samples, firsts[-1][1].samples
+        position = (time - begin) * rate
+        number = first + round((position - first) / size) * size
+        allowed = float(_ROUNDED_TICKS * _ratio(self.stream.time_base) * rate)
+        alike = {frame.sample_rate for _, frame in firsts} == {rate} and number >= 0
+        if not alike or abs(number - position) > allowed or size < 4 * allowed:
+            raise _NotWhereStatedError
+        return begin, number
+
+    def _is_paused(self, timeline: Timeline, time: float | None) -> bool:
+        """Tell whether a gap before the frame at ``time`` was made by the encoder."""
+        short = time is not None and time - timeline.position <= _DTX_SECONDS
+        return short and self.stream.codec_context.name == "opus" and min(self._sizes) <= _DTX_BYTES
+
+    def frames(self) -> Iterator[tuple[float | None, AudioFrame]]:
         """Yield (seconds into the file or None, frame)."""
         context, base = self.stream.codec_context, self.stream.time_base
         for packet in self._packets():
+            self._sizes = [*self._sizes[-1:], packet.size if packet is not None else 0]
             try:
                 frames = context.decode(packet)
             except av.FFmpegError:
@@ -266,13 +259,19 @@ class _Track:
     def _count_bad_packet(self) -> None:
         self.bad_packets += 1
 
-    def _nothing(self) -> MediaError:
+    def _nothing(self, sought: bool) -> MediaError:
+        if sought:
+            end = self.stated_end
+            begin = self.clock.seconds(self.stream.start_time, self.stream.time_base) or 0.0
+            return no_sound_there(self.source.name, None if end is None else (begin, end))
+
         if self.bad_packets:
             return MediaError(f"{self.source.name!r}: no sound can be decoded; the file is damaged or cut off")
-        # After a seek to the end of a track, the decoder may have no samples to give at all.
-        segment = self.source.start is not None or self.source.end is not None
-        detail = "holds no sound, or none within the segment asked for" if segment else _EMPTY_STREAM
-        return MediaError(f"{self.source.name!r} {detail}", code="no_audio")
+        return MediaError(f"{self.source.name!r} {_EMPTY_STREAM}", code="no_audio")
+
+
+def _ratio(ratio: Any) -> Fraction:
+    return Fraction(ratio.numerator, ratio.denominator)
 
 
 def _no_audio(container: InputContainer, name: str) -> MediaError:

@@ -27,6 +27,9 @@ _MAX_MAGNITUDE = 1e6
 
 _BLOCK = 1 << 20
 
+# Samples by which a float of seconds may be off a whole number of samples.
+_ROUNDING = 1e-4
+
 
 def to_mono(samples: AudioSamples) -> AudioSamples:
     """Return the mean of all channels.
@@ -88,11 +91,30 @@ def slice_seconds(samples: AudioSamples, start: float | None = None, end: float 
         A view of the samples, with ``start`` moved to its first sample; of length 0 if nothing is heard then.
     """
     rate, length = samples.sampling_rate, samples.waveform.shape[1]
-    first = 0 if start is None else min(max(_nearest((start - samples.start) * rate), 0), length)
-    last = length if end is None else min(max(_nearest((end - samples.start) * rate), first), length)
+    first = 0 if start is None else min(max(sample_at(start, samples.start, rate), 0), length)
+    last = length if end is None else min(max(sample_at(end, samples.start, rate), first), length)
     if (first, last) == (0, length):
         return samples
-    return replace(samples, waveform=samples.waveform[:, first:last], start=samples.start + first / rate)
+    return replace(samples, waveform=samples.waveform[:, first:last], start=time_of(first, samples.start, rate))
+
+
+def sample_at(time: float, start: float, sampling_rate: int) -> int:
+    """Return the number of the sample nearest to ``time`` (s) in a sound whose sample 0 is heard at ``start`` (s).
+
+    A part of a sound, whose ``start`` is the time of one of its samples, has the same samples at the same times.
+    """
+    grid = _whole(start * sampling_rate)
+    if grid is None:
+        return _nearest((time - start) * sampling_rate)
+    return _nearest(time * sampling_rate) - grid
+
+
+def time_of(number: int, start: float, sampling_rate: int) -> float:
+    """Return when (s) sample ``number`` is heard; see ``sample_at``."""
+    grid = _whole(start * sampling_rate)
+    if grid is None or number == 0:
+        return start + number / sampling_rate
+    return (grid + number) / sampling_rate
 
 
 def is_silent(waveform: np.ndarray) -> bool:
@@ -148,6 +170,12 @@ def audio_status(samples: AudioSamples, min_duration: float = MIN_SECONDS) -> tu
 def _nearest(position: float) -> int:
     """Return the nearest sample. Halves go up, so that ``[a, b)`` and ``[b, c)`` share no sample and lose none."""
     return math.floor(position + 0.5)
+
+
+def _whole(position: float) -> int | None:
+    """Return the whole number that ``position`` is, but for rounding; None if it is between two."""
+    nearest = round(position)
+    return nearest if abs(position - nearest) < _ROUNDING else None
 
 
 def _blocks(channel: np.ndarray) -> Iterator[np.ndarray]:

@@ -9,7 +9,7 @@ from vqe_core.media.audio.signal import slice_seconds
 from vqe_core.media.audio.source import samples_from_mapping
 from vqe_core.media.limits import AudioLimits
 from vqe_core.media.video.torchcodec_reader import DECODER_ERRORS
-from vqe_core.types import AudioSamples, MediaSource
+from vqe_core.types import AudioSamples, MediaSource, RowWarning
 
 
 def read_decoder(source: MediaSource, limits: AudioLimits) -> AudioSamples:
@@ -41,10 +41,9 @@ def read_decoder(source: MediaSource, limits: AudioLimits) -> AudioSamples:
     samples = samples_from_mapping({"array": decoded.data, "sampling_rate": decoded.sample_rate})
     channels = samples.waveform.shape[0]
     mixed = stated is not None and stated != channels
-    warning = f"the decoder mixes {stated} channels to {channels} in its own way; make it without num_channels"
-    made = AudioSamples(
-        samples.waveform, samples.sampling_rate, float(decoded.pts_seconds), warnings=(warning,) if mixed else ()
-    )
+    words = f"the decoder mixes {stated} channels to {channels} in its own way; make it without num_channels"
+    warnings = (RowWarning(words, code="mixed_channels"),) if mixed else ()
+    made = AudioSamples(samples.waveform, samples.sampling_rate, float(decoded.pts_seconds), warnings)
     return slice_seconds(made, source.start, source.end)
 
 

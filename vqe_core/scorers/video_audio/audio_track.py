@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vqe_core.errors import InputError, MediaError
+from vqe_core.errors import InputError, MediaError, VqeError
 from vqe_core.functional.windows import common_span, window_bounds
 from vqe_core.media import (
+    NoSoundThereError,
     Video,
     VideoReader,
     audio_status,
@@ -31,6 +32,7 @@ MAX_UNCOVERED_SHARE = 0.05
 MAX_WINDOWS = 10_000  # of one sound: nearly three hours, second by second
 
 Result = TypeVar("Result")
+Span = tuple[float | None, float | None]  # seconds, start and end
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,23 @@ class HeardSound:
     notes: tuple[str, ...] = ()
 
 
-def read_sound(video: MediaSource, audio: SoundSource | None, worker: DecodeWorker | None = None) -> AudioSamples:
+def read_sound(
+    video: MediaSource,
+    audio: SoundSource | None,
+    worker: DecodeWorker | None = None,
+    within: Span = (None, None),
+) -> AudioSamples:
     """Decode a row's sound: the given one, or else the video's own track; in ``worker`` where there is one.
+
+    Args:
+        video, audio: the pair; None for the video's own track.
+        worker: decodes, where there is one.
+        within: seconds on the clock of the sound; only what is heard then is decoded.
 
     Raises:
         MediaError: no sound, or one that cannot be read; ``code`` says why.
     """
-    return read_audio_in(worker, video if audio is None else audio)
+    return read_audio_in(worker, video if audio is None else audio, within=within)
 
 
 def sound_offset(video: MediaSource, audio: SoundSource | None, start: float) -> float:
@@ -69,7 +81,61 @@ def sound_offset(video: MediaSource, audio: SoundSource | None, start: float) ->
     return video.start or 0.0 if isinstance(audio, AudioSamples) else 0.0
 
 
-def heard_during(samples: AudioSamples, start: float, end: float, *, offset: float) -> HeardSound:
+def hear(
+    video: MediaSource, audio: SoundSource | None, start: float, end: float, worker: DecodeWorker | None
+) -> HeardSound:
+    """Read what is heard from ``start`` to ``end`` of a video, and no more of its sound than that.
+
+    Args:
+        video, audio: the pair; None for the video's own track.
+        start, end: seconds, what is compared of the video; equal where its frames have no clock, and then the whole
+            sound belongs to it.
+        worker: decodes, where there is one.
+
+    Raises:
+        MediaError: see ``read_sound``; ``silent``, ``too_short`` or ``non_finite_audio``.
+        InputError: the two have no second in common, ``no_overlap``.
+    """
+    offset = sound_offset(video, audio, start)
+    first = start - offset if start > offset else None
+    try:
+        sound = read_sound(video, audio, worker, (first, end - offset) if end > start else (None, None))
+    except NoSoundThereError as error:
+        raise _no_overlap(error, start, end, offset) from None
+    source = video if audio is None else audio
+    segment = (source.start, source.end) if isinstance(source, MediaSource) else (None, None)
+    return heard_during(sound, start, end, offset=offset, whole=_seconds_in_all(sound, segment))
+
+
+def _no_overlap(error: NoSoundThereError, start: float, end: float, offset: float) -> VqeError:
+    """Return the error of a sound that there is, but not while the video is seen."""
+    if end <= start:
+        return error
+    if error.extent is not None:
+        try:
+            common_span(start, end, audio_start=error.extent[0] + offset, audio_end=error.extent[1] + offset)
+        except InputError as told:
+            return told
+    return InputError(
+        f"the image covers [{start:g}, {end:g}) s, and there is no sound then; give a sound of the same time, or "
+        "shift its start",
+        code="no_overlap",
+    )
+
+
+def _seconds_in_all(sound: AudioSamples, segment: Span) -> float:
+    """Return how long the whole sound is within its own segment, as far as that is known."""
+    if sound.extent is None:
+        return sound.duration
+    low, high = sound.extent
+    low = low if segment[0] is None else max(low, segment[0])
+    high = high if segment[1] is None else min(high, segment[1])
+    return max(high - low, sound.duration)
+
+
+def heard_during(
+    samples: AudioSamples, start: float, end: float, *, offset: float, whole: float | None = None
+) -> HeardSound:
     """Return the part of a sound that is heard while the video is seen, as mono.
 
     Args:
@@ -77,6 +143,7 @@ def heard_during(samples: AudioSamples, start: float, end: float, *, offset: flo
         start, end: seconds, what the video covers; equal where its frames have no clock, and then the whole
             sound belongs to it.
         offset: seconds, see ``sound_offset``.
+        whole: seconds that the sound has in all, if more than ``samples``.
 
     Raises:
         MediaError: ``silent``, ``too_short`` or ``non_finite_audio``.
@@ -84,9 +151,10 @@ def heard_during(samples: AudioSamples, start: float, end: float, *, offset: flo
     """
     notes = list(samples.warnings)
     if end > start:
+        whole = samples.duration if whole is None else whole
         samples = replace(samples, start=samples.start + offset)
         span = common_span(start, end, audio_start=samples.start, audio_end=samples.end)
-        notes += _uncovered(span.end - span.start, end - start, samples.duration)
+        notes += _uncovered(span.end - span.start, end - start, whole)
         samples = slice_seconds(samples, span.start, span.end)
     problem = audio_status(samples)
     # A short sound in a long silence has a low level as a whole; silence is judged second by second.
@@ -125,16 +193,23 @@ def open_pair(
 
     Args and Raises: see ``see_and_hear``.
     """
-    sound = read_sound(video, audio, worker)
-    source, notes = with_clock(video, lambda: sound)
+    sounds: list[AudioSamples] = []
+
+    def whole_sound() -> AudioSamples:
+        sounds.append(read_sound(video, audio, worker))
+        return sounds[-1]
+
+    source, notes = with_clock(video, whole_sound)
+    opened = open_video_in(worker, source, reader=reader)
 
     def heard_while(seen: Video) -> HeardSound:
         table = seen.table
-        offset = -sound.start if notes else sound_offset(video, audio, table.start)
-        heard = heard_during(sound, table.start, table.end, offset=offset)
+        if not sounds:
+            return hear(video, audio, table.start, table.end, worker)
+        heard = heard_during(sounds[-1], table.start, table.end, offset=-sounds[-1].start)
         return replace(heard, notes=(*notes, *heard.notes))
 
-    return open_video_in(worker, source, reader=reader), heard_while
+    return opened, heard_while
 
 
 def _loud_somewhere(samples: AudioSamples) -> bool:

@@ -18,7 +18,7 @@ from vqe_core.scorers.row_errors import FaultWatch
 from vqe_core.scorers.rows import check_text
 from vqe_core.scorers.video_audio.audio_track import HeardSound
 from vqe_core.scorers.video_audio.bridges import DescriptionBridge
-from vqe_core.scorers.video_audio.frame_comparison import FrameComparison, hear
+from vqe_core.scorers.video_audio.frame_comparison import FrameComparison, hear_pair
 from vqe_core.scorers.video_audio.llm_calls import ask_once
 from vqe_core.scorers.video_audio.pairs import PairResult, SoundPair
 from vqe_core.types import AudioSamples, TimedEmbeddings
@@ -78,7 +78,7 @@ class ByDescription(FrameComparison):
         group: list[_Heard] = []
         watch = FaultWatch()
         for pair, frames in zip(pairs, embedded, strict=True):
-            sound = watch.attempt(hear, pair, frames, worker) if self._needs_sound(pair) else None
+            sound = watch.attempt(hear_pair, pair, frames, worker) if self._needs_sound(pair) else None
             group.append(_Heard(pair, frames, sound))
             if sum(heard.bytes for heard in group) >= SOUND_BYTES:
                 yield group

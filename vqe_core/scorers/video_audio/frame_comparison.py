@@ -18,7 +18,7 @@ from vqe_core.functional.similarity import cosine_matrix
 from vqe_core.media import source_identity
 from vqe_core.samplers import FrameSampler
 from vqe_core.scorers.row_errors import FaultWatch
-from vqe_core.scorers.video_audio.audio_track import HeardSound, heard_during, read_sound, sound_offset, with_clock
+from vqe_core.scorers.video_audio.audio_track import HeardSound, hear, with_clock
 from vqe_core.scorers.video_audio.options import VideoAudioOptions
 from vqe_core.scorers.video_audio.pairs import PairResult, SoundPair
 from vqe_core.scorers.video_audio.windows import Windowing, profile_entry
@@ -122,12 +122,10 @@ class FrameComparison:
         return self.encoder.space
 
 
-def hear(pair: SoundPair, frames: TimedEmbeddings | VqeError, worker: DecodeWorker | None) -> HeardSound:
+def hear_pair(pair: SoundPair, frames: TimedEmbeddings | VqeError, worker: DecodeWorker | None) -> HeardSound:
     """Return a pair's sound over the span of its frames; what was wrong with the frames comes first."""
     if isinstance(frames, VqeError):
         raise frames
     check_deadline("comparing video and audio")
     with one_row(worker, pair.clock):
-        sound = read_sound(pair.video, pair.audio, worker)
-    offset = sound_offset(pair.video, pair.audio, frames.start)
-    return heard_during(sound, frames.start, frames.end, offset=offset)
+        return hear(pair.video, pair.audio, frames.start, frames.end, worker)

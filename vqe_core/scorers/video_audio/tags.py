@@ -13,7 +13,7 @@ from vqe_core.scorers.row_errors import FaultWatch
 from vqe_core.scorers.video_audio.audio_track import HeardSound, loud_windows
 from vqe_core.scorers.video_audio.bridges import TagBridge, Tags
 from vqe_core.scorers.video_audio.cache_entries import looked_up, pair_parts
-from vqe_core.scorers.video_audio.frame_comparison import FrameComparison, hear
+from vqe_core.scorers.video_audio.frame_comparison import FrameComparison, hear_pair
 from vqe_core.scorers.video_audio.pairs import PairResult, SoundPair
 from vqe_core.types import TimedEmbeddings, restored_warnings, stored_warnings
 from vqe_core.workers import DecodeWorker
@@ -39,12 +39,12 @@ class ByTags(FrameComparison):
     def _one(self, pair: SoundPair, frames: TimedEmbeddings | VqeError, worker: DecodeWorker | None) -> PairResult:
         if isinstance(frames, VqeError):
             raise frames
-        heard = hear(pair, frames, worker) if self.options.return_profile else None
+        heard = hear_pair(pair, frames, worker) if self.options.return_profile else None
         tags, notes = looked_up(
             pair,
             self.settings.cache,
             self._key(pair, frames),
-            lambda: self._tag(hear(pair, frames, worker) if heard is None else heard),
+            lambda: self._tag(hear_pair(pair, frames, worker) if heard is None else heard),
             lambda made: Entry({}, {"tags": made[0], "notes": stored_warnings(made[1])}),
             lambda entry: (
                 tuple((label, weight) for label, weight in entry.notes["tags"]),
