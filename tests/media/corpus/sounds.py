@@ -282,7 +282,7 @@ _cut(
     0.5,
     heard(1.5, within=0.3),
     warned=CUT,
-    may_warn=frozenset({"damaged_frames"}),
+    may_warn=frozenset({"damaged_frames", "damaged_audio"}),
 )
 _cut("cut.ogg", "half of an Ogg file", "long.ogg", 0.5, heard(10, within=2), may_warn=CUT)
 _cut(
@@ -292,7 +292,7 @@ _cut(
     0.5,
     heard(1.5, within=0.2),
     warned=CUT,
-    may_warn=frozenset({"damaged_frames"}),
+    may_warn=frozenset({"damaged_frames", "damaged_audio"}),
 )
 _cut("cut.m4a", "half of an MP4 whose index is at the end", "plain.m4a", 0.5, "decode_error", video="decode_error")
 _cut("cut.aiff", "half of an AIFF file", "plain.aiff", 0.5, heard(1.5), warned=CUT)
