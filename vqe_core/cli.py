@@ -21,7 +21,6 @@ from vqe_core.errors import InputError, InternalError, NothingScoredWarning, Tab
 from vqe_core.version import __version__
 
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130  # 130: what a shell reports for Ctrl-C
-SWITCHES = {"bool", "bool | None", 'bool | Literal["auto"] | None'}
 NUMBERS = {"int": int, "int | None": int, "float": float, "float | None": float}
 
 
@@ -146,7 +145,7 @@ def _add_options(parser: argparse.ArgumentParser, scorer: type[Any]) -> None:
             "default": argparse.SUPPRESS,
             "help": (help_of(field, scorer) + shown).replace("%", "%%"),
         }
-        if field.type in SWITCHES:
+        if str(field.type).startswith("bool"):  # also "bool | None", with or without other words for the default
             settings["action"] = argparse.BooleanOptionalAction
         else:
             settings["type"] = NUMBERS.get(str(field.type), str)

@@ -27,6 +27,7 @@ Args:
     prefix: words put before every text. Default "" (the paper's: "A photo depicts ").
     sampler: which frames, for example "scene:threshold=10", or a sampler; default 10 uniform. every_n_seconds,
         every_n_frames, frame_sampling_method, frame_num are shorthand for it. max_frames: most of one video.
+    video_stream, audio_stream: of a file with several, its index or language.
     clip_model_path, or encoder: hub id (id@revision), local folder, OpenAI name, "toy" (a teaching model), or an
         encoder. Default "openai/clip-vit-base-patch32".
     long_text: "windows", "truncate" or "error".

@@ -30,6 +30,7 @@ Args:
     hf_clap: model that tags sounds. Default "laion/clap-htsat-unfused". labels: sounds to tell apart.
     sampler: which frames, for example "scene:threshold=10", or a sampler; default 3 uniform. frame_sampling_method,
         frame_num, every_n_seconds, every_n_frames are shorthand for it. max_frames: most of one video.
+    video_stream, audio_stream: of a file with several, its index or language.
     horizontal_flip, vertical_flip: also compare flipped frames. window, hop: seconds. describer, or api_url,
         model_name, max_workers: what puts sounds into words. judge, or these with method "judge": who sees and hears,
         and says how well they fit. reduce_mode: "avg", "max" or "min".

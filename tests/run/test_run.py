@@ -16,6 +16,7 @@ from tests.tables import odd
 from vqe_core.cli import main
 from vqe_core.tables import FORMATS, read_table
 
+LIMITS_FILES = pytest.mark.skipif(os.name != "posix", reason="only POSIX bounds the size of a file")
 ROOT = Path(__file__).parents[2]
 
 
@@ -150,9 +151,9 @@ def limited(rows: Path, out: Path, size: int, temporary: Path) -> subprocess.Com
     )
 
 
+@LIMITS_FILES
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_scores_survive_a_disk_that_fills_up_meanwhile(rows, tmp_path, suffix):
-    pytest.importorskip("resource")
     out = tmp_path / f"scores{suffix}"
     out.write_text("old")
     (tmp_path / "tmp").mkdir()
@@ -173,8 +174,8 @@ def test_scores_survive_a_disk_that_fills_up_meanwhile(rows, tmp_path, suffix):
     assert {path.name for path in tmp_path.iterdir()} == {"rows.jsonl", out.name, "tmp", kept.name}
 
 
+@LIMITS_FILES
 def test_nothing_is_promised_where_nothing_could_be_written(rows, tmp_path):
-    pytest.importorskip("resource")
     (tmp_path / "tmp").mkdir()
     ran = limited(rows, tmp_path / "scores.csv", 8, tmp_path / "tmp")
     assert ran.returncode == 1

@@ -39,7 +39,8 @@ def test_the_table_has_a_row_a_caption(result):
     table = pyarrow.parquet.read_table(result.out / "emscore.parquet")
     assert table.num_rows == result.num_rows and result.num_failed == 0
     scores = [f"EMScore(X,V)_{metric}" for metric in METRICS]
-    assert table.column_names == ["video_path", "candidate", "kind", "wrong", "num_wrong", *scores, "status", "message"]
+    given = ["video_path", "candidate", "kind", "wrong", "num_wrong"]
+    assert table.column_names == [*given, *scores, "warnings", "status", "message"]
     rows = table.to_pylist()
     assert {row["kind"] for row in rows} == {"right", "paraphrase", "foil", "unrelated"}
     assert {row["video_path"] for row in rows} == {"clips/clip_00.mp4", "clips/clip_01.mp4"}

@@ -156,7 +156,7 @@ class VideoCaptioningEvaluator(Evaluator):
         intervals = {
             key: interval_of_mean(samples[key], videos, **settings)
             for key in result
-            if key in samples and key not in EMScore.asked_for
+            if key in samples and isinstance(result[key], float) and key not in EMScore.asked_for
         }
         return {key: {"score": value, **intervals[key]} if key in intervals else value for key, value in result.items()}
 

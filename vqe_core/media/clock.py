@@ -160,7 +160,7 @@ class ClockRepair:
         end = begin if self._end is None else self._end
         self.jumps += 1
         for clock in waiting:
-            while abs(clock.waiting[0].time - begin) > FORWARD_JUMP:
+            while len(clock.waiting) > 1 and abs(clock.waiting[0].time - begin) > FORWARD_JUMP:
                 packet = clock.waiting.popleft()
                 yield packet, end - packet.shown
         for clock in self._clocks.values():

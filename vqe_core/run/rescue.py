@@ -1,4 +1,4 @@
-"""Where scores go when the table that was to hold them cannot be written."""
+"""Keep scores whose table cannot be written."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _SHOWN = 3  # notes of one table in a warning
 
 @dataclass
 class Changes:
-    """What was written in another form than it was given.
+    """Values that were written in another form than they were given.
 
     Attributes:
         found: by column and kind of change, how often and in which row first (None: the column's name).

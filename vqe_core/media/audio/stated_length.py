@@ -1,4 +1,4 @@
-"""Where a track ends as its container states it. What FFmpeg guesses from a bit rate or last times is not stated.
+"""The end of a track as its container states it. What FFmpeg guesses from a bit rate or last times is not stated.
 
 Sources:
     Xing Inc. and Fraunhofer, headers of variable bit rate MP3 (frame counts in the first frame).

@@ -1,4 +1,4 @@
-"""What the header of an uncompressed sound says of its size, and what is there.
+"""The size of an uncompressed sound as its header has it, and as it is.
 
 A recorder writes sizes when it ends; where it did not, they are 0 or a placeholder, and the sound goes on to the end of
 the file. A file that is cut off states more than it holds.

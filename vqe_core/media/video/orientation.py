@@ -125,7 +125,7 @@ class OrientationMessages:
 
 
 class Orientations:
-    """What the bitstream says of the orientation, in the order of the file.
+    """The orientations that a bitstream states, in the order of the file.
 
     Args:
         changes: (seconds, turn) of each message, by time of presentation.
