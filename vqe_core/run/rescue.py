@@ -1,4 +1,4 @@
-"""Where scores go when the table that was to hold them cannot be written."""
+"""A place for scores when the table that was to hold them cannot be written."""
 
 from __future__ import annotations
 
