@@ -350,11 +350,11 @@ def test_a_cache_that_cannot_be_costs_no_score_and_no_traceback(captions, tmp_pa
         warnings.simplefilter("ignore")
         status = main(["score", "emscore", str(captions), "--out", str(tmp_path / "o.csv"), *options])
     said = capsys.readouterr().err
-    if (tmp_path / folder).is_file():
+    if os.path.isfile(tmp_path / folder):
         assert (status, "is a file; give a folder" in said) == (1, True)
     else:
         assert (status, read_table(tmp_path / "o.csv")["status"]) == (0, ["ok"])
-    assert main(["cache", "info", "--cache-dir", str(tmp_path / folder)]) == int((tmp_path / folder).is_file())
+    assert main(["cache", "info", "--cache-dir", str(tmp_path / folder)]) == int(os.path.isfile(tmp_path / folder))
 
 
 def test_the_module_is_the_command(tmp_path):

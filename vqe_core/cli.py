@@ -313,7 +313,7 @@ def run_cache_command(action: str, cache_dir: str | None) -> int:
     from vqe_core.cache.store import open_cache
 
     folder = default_cache_dir() if cache_dir is None else Path(cache_dir)
-    if folder.exists() and not folder.is_dir():
+    if os.path.exists(folder) and not os.path.isdir(folder):  # which take any name
         raise InputError(f"--cache-dir ({os.fspath(folder)!r}) is a file; give a folder")
     open_cache(folder)  # checks the name
     upkeep = CacheUpkeep(folder, max_bytes_from_environment())
