@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -304,3 +305,63 @@ def test_without_a_home_folder_nothing_is_cached_and_a_warning_says_so(rows, cli
     arguments = ["score", "emscore", str(rows), "--out", str(rows.with_name("o.csv")), *keys(clip_folder)]
     assert main([*arguments, "--on-error", "skip"]) == 0
     assert "vqe: warning: nothing is cached: no folder for the cache" in capsys.readouterr().err
+
+
+@pytest.fixture
+def captions(tmp_path: Path) -> Path:
+    path = tmp_path / "captions.jsonl"
+    path.write_text('{"candidate": "a cat", "reference": "a cat"}\n')
+    return path
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize("arguments", [["list"], ["score", "emscore", "{rows}", "--out", "{out}"]])
+def test_a_full_disk_under_the_output_of_the_command_is_one_line(captions, tmp_path, arguments):
+    out = tmp_path / "scores.csv"
+    line = [word.format(rows=captions, out=out) for word in arguments]
+    more = ["--clip-model-path", "toy", "--no-cache"] if "score" in line else []
+    with open("/dev/full", "w") as full:
+        ran = subprocess.run([VQE, *line, *more], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (ran.returncode, ran.stderr) == (1, "vqe: error: the output: No space left on device\n")
+    assert out.exists() is ("score" in line)  # the table was written before
+
+
+def test_a_closed_output_is_no_error(captions, tmp_path):
+    command = f"{VQE} score emscore {captions} --out {tmp_path / 'o.csv'} --clip-model-path toy --no-cache >&-"
+    ran = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert read_table(tmp_path / "o.csv")["status"] == ["ok"]
+
+
+def test_names_that_are_no_unicode_are_printed_as_escapes(captions, tmp_path):
+    out = os.fsencode(tmp_path) + b"/scores \xe9\xff.csv"
+    options = ["--clip-model-path", "toy", "--no-cache"]
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run([VQE, "score", "emscore", str(captions), "--out", out, *options], capture_output=True, env=env)
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert b"scores \\udce9\\udcff.csv" in ran.stdout
+    assert os.path.exists(out)
+
+
+@pytest.mark.parametrize("folder", ["captions.jsonl", "captions.jsonl/cache", "x" * 300, "/proc/none"])
+def test_a_cache_that_cannot_be_costs_no_score_and_no_traceback(captions, tmp_path, capsys, folder):
+    options = ["--clip-model-path", "toy", "--cache-dir", str(tmp_path / folder)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        status = main(["score", "emscore", str(captions), "--out", str(tmp_path / "o.csv"), *options])
+    said = capsys.readouterr().err
+    if os.path.isfile(tmp_path / folder):
+        assert (status, "is a file; give a folder" in said) == (1, True)
+    else:
+        assert (status, read_table(tmp_path / "o.csv")["status"]) == (0, ["ok"])
+    assert main(["cache", "info", "--cache-dir", str(tmp_path / folder)]) == int(os.path.isfile(tmp_path / folder))
+
+
+def test_the_module_is_the_command(tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-m", "vqe_core.cli", "cache", "info", "--cache-dir", str(tmp_path)],
+        capture_output=True,
+        text=True,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ": 0 entries, " in ran.stdout

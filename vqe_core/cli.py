@@ -124,7 +124,10 @@ def _add_metric(metrics: Any, name: str, common: argparse.ArgumentParser, argume
     metric.add_argument("rows", metavar="ROWS", help="jsonl, json, csv or parquet; media paths relative to it")
     metric.add_argument("--out", required=True, metavar="FILE", help="table to write, the format by its ending")
     metric.add_argument(
-        "--no-cache", action="store_true", default=argparse.SUPPRESS, help="neither look up nor store embeddings"
+        "--no-cache",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="neither look up nor store embeddings and answers",
     )
     _add_options(metric, scorer)
     metric.set_defaults(command=_score, metric=name)
@@ -164,6 +167,8 @@ def _score(options: dict[str, Any]) -> int:
     # On by default here: a command is often run again, with another option or after one clip was mended.
     if options.pop("no_cache", False):
         options["cache_dir"] = None
+        if "keep_answers" in {field.name for field in dataclasses.fields(registry.load("scorer", metric))}:
+            options.setdefault("keep_answers", False)
     elif "cache_dir" not in options:
         options["cache_dir"] = _default_cache()
     _quiet_libraries()
@@ -304,10 +309,12 @@ def run_cache_command(action: str, cache_dir: str | None) -> int:
         InputError: the folder is a file.
     """
     from vqe_core.cache.eviction import CacheUpkeep, default_cache_dir, max_bytes_from_environment
+    from vqe_core.cache.store import open_cache
 
     folder = default_cache_dir() if cache_dir is None else Path(cache_dir)
-    if folder.exists() and not folder.is_dir():
+    if os.path.exists(folder) and not os.path.isdir(folder):  # which take any name
         raise InputError(f"--cache-dir ({os.fspath(folder)!r}) is a file; give a folder")
+    open_cache(folder)  # checks the name
     upkeep = CacheUpkeep(folder, max_bytes_from_environment())
     if action == "clear":
         print(f"{folder}: removed {upkeep.clear()} entries")
@@ -321,7 +328,8 @@ def run_cache_command(action: str, cache_dir: str | None) -> int:
     info = upkeep.info()
     used = f"{info.bytes / _UNIT:.1f} of at most {info.max_bytes / _UNIT:.0f} MB"
     aside = f"{info.quarantined} damaged ones set aside ({info.quarantined_bytes / _UNIT:.1f} MB of it)"
-    print(f"{folder}: {info.entries} entries, {used}; {aside}")
+    answers = f" ({info.answers} of them answers of a model behind an endpoint)" if info.answers else ""
+    print(f"{folder}: {info.entries} entries{answers}, {used}; {aside}")
     return 0
 
 

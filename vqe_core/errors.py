@@ -149,7 +149,7 @@ class _Trace(Exception):
 
 
 class OutputError(VqeError, OSError):
-    """The result could not be written where it was to be; the message says where it is instead."""
+    """Scores could not be written where they were to be; the message says where they are instead."""
 
     code = "not_written"
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from safetensors.numpy import save
 
+from vqe_core.cache import entry as entry_module
 from vqe_core.cache.entry import DamagedEntryError, Entry, entry_from_bytes, entry_to_bytes
 
 ENTRY = Entry(
@@ -77,3 +79,42 @@ def test_a_cut_off_entry_is_damaged(length):
 def test_what_is_no_entry_is_damaged(data):
     with pytest.raises(DamagedEntryError):
         entry_from_bytes(data)
+
+
+def with_notes(notes: str) -> bytes:
+    """Bytes of an entry whose checksum fits, and whose notes nobody here wrote."""
+    arrays = {"pooled": np.ones(2, np.float32)}
+    metadata = {"key": "k", "notes": notes, "checksum": entry_module._checksum("k", notes, arrays)}
+    return save(arrays, metadata)
+
+
+@pytest.mark.parametrize(
+    "notes", ["[" * 100_000 + "]" * 100_000, '{"a":' * 5000 + "1" + "}" * 5000, "no json", "[1]", "null", "7", ""]
+)
+def test_notes_that_are_none_are_damage(notes):
+    with pytest.raises(DamagedEntryError):
+        entry_from_bytes(with_notes(notes))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"[" * 50_000 + b"]" * 50_000,
+        b'{"__metadata__":' * 5000,
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"__metadata__":[]}',
+        b"\xff" * 9,
+    ],
+)
+def test_headers_that_are_none_are_damage(header):
+    with pytest.raises(DamagedEntryError):
+        entry_from_bytes(len(header).to_bytes(8, "little") + header)
+
+
+def test_any_cut_is_damage():
+    data = entry_to_bytes("k", Entry({"pooled": np.ones(2, np.float32)}, {"answer": "a bell"}))
+    for end in range(len(data)):
+        with pytest.raises(DamagedEntryError):
+            entry_from_bytes(data[:end])

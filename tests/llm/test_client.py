@@ -37,7 +37,8 @@ HERE = {"api_url": "http://localhost:8000/v1", "model_name": "m"}
 
 
 def describer(chat, **options):
-    return EndpointDescriber(api_url=chat.url, **{"model_name": "tiny", "progress": False, "timeout": 5, **options})
+    usual = {"model_name": "tiny", "progress": False, "timeout": 5, "keep_answers": False}
+    return EndpointDescriber(api_url=chat.url, **{**usual, **options})
 
 
 def test_texts_come_back_in_order_on_one_line(serve):
@@ -64,7 +65,8 @@ def test_the_full_address_serves_as_well_as_the_short_one(serve):
         assert EndpointDescriber(api_url=url, model_name="m").url == "http://h:1/v1/chat/completions"
     chat = serve(lambda n, r: GOOD)
     for url in (chat.url, f"{chat.url}/", f"{chat.url}/chat/completions"):
-        assert EndpointDescriber(api_url=url, model_name="m", progress=False).describe([sound()]) == ["a dog"]
+        asked = EndpointDescriber(api_url=url, model_name="m", progress=False, keep_answers=False)
+        assert asked.describe([sound()]) == ["a dog"]
     assert chat.paths == ["/v1/chat/completions"] * 3
 
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import re
+import signal
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +23,14 @@ from tests.llm.given import shown
 from tests.servers import chat_server, completion
 from vqe_core.cli import main
 from vqe_core.errors import InputError, InputTypeError
+from vqe_core.llm import EndpointJudge
 from vqe_core.llm.judge_prompt import LONGEST_SIDE
 from vqe_core.tables import read_table
+from vqe_core.toy.clips import make_clip
+from vqe_core.toy.clips import write_clip as write_toy_clip
 
 RATE = 16_000
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -257,3 +266,57 @@ def test_the_command_judges(tmp_path, capsys):
     scored = read_table(out)
     assert (scored["similarity"], scored["reason"], scored["status"]) == ([0.6], ["fits"], ["ok"])
     assert "similarity                     0.6000" in capsys.readouterr().out
+
+
+def test_answers_are_kept_unless_they_are_not_to_be(tmp_path):
+    given = {"videos": [clip()], "audios": [sound()]}
+    with chat_server(lambda n, r: completion('{"reason": "a bell", "score": 7}')) as chat:
+        for options in (
+            {},
+            {},
+            {"cache_dir": str(tmp_path / "other")},
+            {"keep_answers": False},
+            {"keep_answers": False},
+        ):
+            scorer = vqe_core.VideoAudioSimilarity(method="judge", api_url=chat.url, model_name="senses", **options)
+            assert scorer.compute(**given)["similarity"] == 0.7
+        judge = EndpointJudge(api_url=chat.url, model_name="senses", keep_answers=False)
+        assert vqe_core.VideoAudioSimilarity(judge=judge).compute(**given)["similarity"] == 0.7
+        judge = EndpointJudge(api_url=chat.url, model_name="senses")
+        assert vqe_core.VideoAudioSimilarity(judge=judge).compute(**given)["similarity"] == 0.7
+        assert len(chat.requests) == 5
+
+
+def test_a_command_that_is_killed_pays_for_no_answer_twice(tmp_path):
+    """Five clips, the fourth request hangs, kill -9: the second run sends two requests."""
+    for seed in range(5):
+        write_toy_clip(make_clip(seed), tmp_path / f"{seed}.mp4")
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"video_path": f"{seed}.mp4"}) + "\n" for seed in range(5)))
+    reached, go = threading.Event(), threading.Event()
+
+    def answer(number: int, request: Any) -> Any:
+        if number == 3:
+            reached.set()
+            go.wait(60)
+        return completion('{"score": 7}')
+
+    with chat_server(answer) as chat:
+        command = [sys.executable, "-m", "vqe_core.cli", "score", "video_audio_similarity", str(rows)]
+        options = ["--method", "judge", "--api-url", chat.url, "--model-name", "senses", "--max-workers", "1"]
+        command += ["--out", str(tmp_path / "scores.jsonl"), *options]
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        run = subprocess.Popen(command, env=env, start_new_session=True)
+        assert reached.wait(300)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        go.set()
+        assert not (tmp_path / "scores.jsonl").exists()
+        assert len(chat.requests) == 4
+        subprocess.run(command, env=env, check=True, capture_output=True)
+        assert len(chat.requests) == 6
+        answered = [json.dumps(request) for request in chat.requests[:3]]
+        assert not set(answered) & {json.dumps(request) for request in chat.requests[4:]}
+        subprocess.run([*command, "--out", str(tmp_path / "again.jsonl"), "--no-cache"], env=env, check=True)
+        assert len(chat.requests) == 11
+    assert read_table(tmp_path / "scores.jsonl")["similarity"] == [0.7] * 5

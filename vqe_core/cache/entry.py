@@ -19,6 +19,19 @@ from vqe_core.version import __version__
 _PREFIX = 8  # safetensors: bytes that hold the length of the header
 
 
+# What bytes may raise that are no entry: no safetensors, no JSON, JSON that is too deep, or of other kinds.
+_NO_ENTRY = (
+    SafetensorError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+)
+
+
 class DamagedEntryError(VqeError, ValueError):
     """An entry is not what was written: cut off, altered, or under another key's name."""
 
@@ -59,11 +72,14 @@ def entry_from_bytes(data: bytes) -> tuple[str, Entry]:
         metadata = json.loads(data[_PREFIX : _PREFIX + length].decode("utf-8"))["__metadata__"]
         key_text, notes, checksum = metadata["key"], metadata["notes"], metadata["checksum"]
         whole = checksum == _checksum(key_text, notes, arrays)
-    except (SafetensorError, ValueError, KeyError, OverflowError, MemoryError) as error:
+        plain = json.loads(notes)
+    except _NO_ENTRY as error:
         raise DamagedEntryError(f"{type(error).__name__}: {error}") from error
     if not whole:
         raise DamagedEntryError("its checksum does not fit its content")
-    return key_text, Entry(arrays, json.loads(notes))
+    if not isinstance(plain, dict):
+        raise DamagedEntryError(f"its notes are {type(plain).__name__}, not an object")
+    return key_text, Entry(arrays, plain)
 
 
 def _checksum(key_text: str, notes: str, arrays: Mapping[str, np.ndarray]) -> str:

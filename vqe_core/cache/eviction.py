@@ -17,6 +17,7 @@ from vqe_core.cache.entry import DamagedEntryError, entry_from_bytes, key_digest
 from vqe_core.errors import InputError
 
 SUFFIX = ".safetensors"
+ANSWER = ".answer"  # of a model that may cost money, see ``answers.py``
 DIGEST = ".digest"  # of a file that was read before, see ``digests.py``
 PART = ".part"
 QUARANTINE = "quarantine"
@@ -35,6 +36,7 @@ class CacheInfo:
         bytes: of everything that counts against the limit, damaged entries too.
         quarantined, quarantined_bytes: damaged entries that were set aside.
         max_bytes: the limit.
+        answers: those of the entries that are answers of a model behind an endpoint.
     """
 
     entries: int
@@ -42,6 +44,7 @@ class CacheInfo:
     quarantined: int
     quarantined_bytes: int
     max_bytes: int
+    answers: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,13 @@ class CacheUpkeep:
 
     def info(self) -> CacheInfo:
         """Count entries and bytes."""
-        entries, size = 0, 0
-        for found in self._sized(self._files(SUFFIX, DIGEST)):
-            entries += found.path.endswith(SUFFIX)
+        entries, answers, size = 0, 0, 0
+        for found in self._sized(self._files(SUFFIX, ANSWER, DIGEST)):
+            entries += found.path.endswith((SUFFIX, ANSWER))
+            answers += found.path.endswith(ANSWER)
             size += found.size
         aside = [found.size for found in self._sized(self._quarantined())]
-        return CacheInfo(entries, size + sum(aside), len(aside), sum(aside), self.max_bytes)
+        return CacheInfo(entries, size + sum(aside), len(aside), sum(aside), self.max_bytes, answers)
 
     def clear(self) -> int:
         """Remove all entries, whole or damaged, and say how many. Nothing else in the folder is touched.
@@ -74,7 +78,7 @@ class CacheUpkeep:
         Folders stay, and parts that another process may be writing: it goes on as if nothing had happened.
         """
         removed = 0
-        for entry in chain(self._whole_files(), self._quarantined()):
+        for entry in chain(self._whole_files(), self._files(ANSWER), self._quarantined()):
             with suppress(OSError):
                 os.unlink(entry.path)
                 removed += not entry.name.endswith(DIGEST)
@@ -89,7 +93,7 @@ class CacheUpkeep:
             How many are whole, and where the damaged ones were.
         """
         whole, damaged = 0, []
-        for path in (Path(entry.path) for entry in self._files(SUFFIX, DIGEST)):
+        for path in (Path(entry.path) for entry in self._files(SUFFIX, ANSWER, DIGEST)):
             try:
                 data = path.read_bytes()
             except OSError:
@@ -98,7 +102,7 @@ class CacheUpkeep:
                 key_text, _ = entry_from_bytes(data)
                 if path != self.path(key_digest(key_text), path.suffix):
                     raise DamagedEntryError("it lies under another key's name")
-                whole += path.suffix == SUFFIX
+                whole += path.suffix in (SUFFIX, ANSWER)
             except DamagedEntryError:
                 self.quarantine(path)
                 damaged.append(path)
@@ -114,7 +118,8 @@ class CacheUpkeep:
     def evict(self) -> int:
         """Make room if all takes more than the limit: damaged entries go first, then the least recently used.
 
-        Abandoned parts go in any case. No list of the entries is made, however many they are.
+        Answers go last, as they may have cost money. Abandoned parts go in any case. No list of the entries is made,
+        however many they are.
 
         Returns:
             Bytes removed.
@@ -125,18 +130,22 @@ class CacheUpkeep:
             ((entry.used, entry.size) for entry in self._sized(self._whole_files())),
             dtype=[("used", np.int64), ("size", np.int64)],
         )
-        total = int(found["size"].sum()) + sum(entry.size for entry in self._sized(self._quarantined()))
+        others = chain(self._quarantined(), self._files(ANSWER))
+        total = int(found["size"].sum()) + sum(entry.size for entry in self._sized(others))
         if total <= self.max_bytes:
             return 0
         wanted = total - int(_ROOM_AFTER_EVICTION * self.max_bytes)
         removed = _remove(self._sized(self._quarantined()), wanted)
-        if removed >= wanted or not len(found):
-            return removed
-        found.sort(order="used")
-        last = np.searchsorted(found["size"].cumsum(), wanted - removed)
-        oldest = int(found["used"][min(int(last), len(found) - 1)])
-        entries = (entry for entry in self._sized(self._files(SUFFIX, DIGEST)) if entry.used <= oldest)
-        return removed + _remove(entries, wanted - removed)
+        if removed < wanted and len(found):
+            found.sort(order="used")
+            last = np.searchsorted(found["size"].cumsum(), wanted - removed)
+            oldest = int(found["used"][min(int(last), len(found) - 1)])
+            entries = (entry for entry in self._sized(self._files(SUFFIX, DIGEST)) if entry.used <= oldest)
+            removed += _remove(entries, wanted - removed)
+        if total - removed > self.max_bytes:
+            answers = sorted(self._sized(self._files(ANSWER)), key=lambda entry: entry.used)
+            removed += _remove(answers, wanted - removed)
+        return removed
 
     def touch(self, path: Path) -> None:
         """Note that an entry was used."""

@@ -14,11 +14,12 @@ import warnings
 from pathlib import Path
 
 from vqe_core.cache.entry import CacheKey, DamagedEntryError, Entry, entry_from_bytes, entry_to_bytes
-from vqe_core.cache.eviction import DIGEST, PART, SUFFIX, CacheUpkeep, max_bytes_from_environment
+from vqe_core.cache.eviction import ANSWER, DIGEST, PART, SUFFIX, CacheUpkeep, max_bytes_from_environment
 from vqe_core.errors import InputError
 from vqe_core.runtime import ProcessLock
 
-KIND = "digest"
+KIND, ANSWER_KIND = "digest", "answer"
+_SUFFIXES = {KIND: DIGEST, ANSWER_KIND: ANSWER}
 _MOST_IN_MEMORY = 10_000
 _DIGEST_LOCK = ProcessLock()
 
@@ -131,7 +132,7 @@ class EmbeddingCache:
         self._make_room(len(data))
 
     def _path(self, key: CacheKey) -> Path:
-        return self.upkeep.path(key.digest, DIGEST if key.kind == KIND else SUFFIX)
+        return self.upkeep.path(key.digest, _SUFFIXES.get(key.kind, SUFFIX))
 
     def _note_failure(self, error: OSError) -> None:
         self._failures += 1
@@ -170,10 +171,18 @@ def open_cache(cache_dir: str | os.PathLike[str] | None) -> EmbeddingCache | Non
     """Return the cache in a folder, None for None; all calls of a process share one, so that they look through it once.
 
     Raises:
-        InputError: the path is a file.
+        InputError: the path is a file, or none that a folder can have.
     """
     if cache_dir is None:
         return None
+    try:
+        nameless = b"\0" in os.fsencode(cache_dir)
+    except UnicodeEncodeError:
+        nameless = True
+    if nameless:
+        raise InputError(
+            f"cache_dir ({os.fspath(cache_dir)!r}) is no name of a folder; give another, or None for no cache"
+        )
     if os.path.exists(cache_dir) and not os.path.isdir(cache_dir):
         raise InputError(f"cache_dir ({os.fspath(cache_dir)!r}) is a file; give a folder, or None for no cache")
     folder, max_bytes = os.path.realpath(cache_dir), max_bytes_from_environment()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow as pa
 from datasets import Dataset, Value
 from datasets.exceptions import DatasetsError
 
 from vqe_core.errors import InputError, MissingPackageError
 from vqe_core.integrations.datasets import score_dataset, scorer_for, with_idf
 from vqe_core.options import check_choice
+from vqe_core.run.rescue import rescued
 from vqe_core.scorers.fingerprint import describe_identity
 
 IfExists = Literal["fail", "replace", "append"]
@@ -56,6 +60,7 @@ def score_sql(
 
     Raises:
         InputError: a database, query or table that cannot be used, or as ``score_dataset``.
+        OutputError: the database refused the scores at the end; it says in which file they are instead.
         MissingPackageError: SQLAlchemy or the driver of the database.
 
     Example:
@@ -72,7 +77,7 @@ def score_sql(
         raise InputError("if_exists='append' needs key; name the column that tells rows apart")
     with _without_secrets(url):
         rows = _read(query, url)
-        if key is not None and (key not in rows.features or len(set(rows[key])) < len(rows)):
+        if key is not None and (key not in rows.features or not _all_differ(rows[key])):
             raise InputError(f"key ({key!r}) must be a column with a value of its own in every row of the query")
         if out_table is not None and SIGNATURE in rows.features and key in (None, SIGNATURE):
             raise InputError(
@@ -81,12 +86,17 @@ def score_sql(
         scorer = with_idf(scorer_for(metric, options), [rows])
         signature = json.dumps(describe_identity(scorer))
         if out_table is not None:
+            _check_writable(url, out_table, if_exists)
             done = _keys_done(url, out_table, (key, SIGNATURE, scorer.status_key), signature, if_exists)
             rows = rows.select([i for i, value in enumerate(rows[key]) if value not in done]) if done else rows
     scored = score_dataset(rows, scorer, num_proc=num_proc, base_dir=base_dir)
     if out_table is not None:
-        with _without_secrets(url):
-            _write(_to_write(scored, scorer, key, signature), out_table, url, if_exists, key)
+        results = _to_write(scored, scorer, key, signature)
+        try:
+            with _without_secrets(url):
+                _write(results, out_table, url, if_exists, key)
+        except InputError as error:
+            raise rescued(Path(out_table), {}, results.to_dict(), error) from None
     return scored
 
 
@@ -96,6 +106,26 @@ def _read(query: str, url: str) -> Any:
 
     with _connected(url) as connection:
         return Dataset.from_pandas(pandas.read_sql(query, connection), preserve_index=False)
+
+
+def _all_differ(values: list[Any]) -> bool:
+    try:
+        return len(set(values)) == len(values)
+    except TypeError:  # lists and objects
+        return False
+
+
+def _check_writable(url: str, table: str, if_exists: IfExists) -> None:
+    """Make a table beside the one that is to be written, and drop it: what is not allowed is told before the work."""
+    import sqlalchemy
+
+    with _connected(url) as connection, connection.begin():
+        if if_exists != "replace" and sqlalchemy.inspect(connection).has_table(table):
+            return  # nothing is made
+        column = sqlalchemy.Column("checked", sqlalchemy.Integer)
+        beside = sqlalchemy.Table(f"{table[:40]}_{uuid.uuid4().hex[:8]}", sqlalchemy.MetaData(), column)
+        beside.create(connection)
+        beside.drop(connection)
 
 
 def _keys_done(
@@ -174,7 +204,16 @@ def _without_secrets(url: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise MissingPackageError(f"{address.drivername} needs {error.name} (pip install it)") from None
-    except (SQLAlchemyError, DatasetsError, ValueError, OSError) as error:
+    # RecursionError: a column of JSON, of some thousand levels.
+    except (
+        SQLAlchemyError,
+        DatasetsError,
+        pa.ArrowException,
+        ValueError,
+        OSError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         if isinstance(error, InputError):
             raise
         words = _reason(error)

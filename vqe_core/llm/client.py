@@ -16,11 +16,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
+from vqe_core.cache import AnswerStore, CacheKey, open_answers
 from vqe_core.errors import InputError, ModelError, VqeError
 from vqe_core.llm.content import Content, ContentMaker, user_message
 from vqe_core.llm.transport import CHAT, LOOPBACK, Answer, Sender, missing_openai
@@ -79,6 +80,9 @@ class ChatEndpoint:
         max_tokens: longest answer.
         sampling_rate: Hz that audio should be resampled to beforehand; the models hear 16000.
         progress: progress bar: always, never, or (None) on a terminal only.
+        keep_answers: store each answer when it arrives, by all that was sent, and look it up before anything is sent:
+            what was answered once is not paid for twice, whatever became of the run.
+        cache_dir: folder that answers are kept in. Default: that of the command, see ``vqe cache info``.
 
     Raises:
         InputError: an option breaks its rule.
@@ -98,6 +102,8 @@ class ChatEndpoint:
     max_tokens: int
     sampling_rate: int | None = 16_000
     progress: bool | None = field(default=None, compare=False)
+    keep_answers: bool = field(default=True, compare=False)
+    cache_dir: str | os.PathLike[str] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         _check_url(self.api_url)
@@ -145,7 +151,9 @@ class ChatEndpoint:
             InputError: the key holds characters that no header may have, or the proxy of the environment is none.
             MissingPackageError: openai is not installed.
         """
-        dialogue = _Dialogue[Result](self, self._key(), read, Sender.to(self.url))
+        dialogue = _Dialogue[Result](
+            self, self._key(), read, Sender.to(self.url), open_answers(self.cache_dir, keep=self.keep_answers)
+        )
         rounds = -(-len(contents) // self.max_workers)
         deadline = self.deadline or rounds * dialogue.longest + 5
         late = ModelError(
@@ -199,12 +207,14 @@ class _Dialogue(Generic[Result]):
         key: sent as bearer, None for none.
         read: the text of an answer to its meaning; raises VqeError where it has none.
         sender: of its requests.
+        answers: those of earlier calls, None where none are kept.
     """
 
     endpoint: ChatEndpoint
     key: str | None = field(repr=False)
     read: Callable[[object], Result]
     sender: Sender = field(repr=False)
+    answers: AnswerStore | None = None
 
     @property
     def longest(self) -> float:
@@ -220,27 +230,41 @@ class _Dialogue(Generic[Result]):
         """
         deadline = time.monotonic() + time_left
         try:
-            parts = content()
+            request = self._request(content())
         except VqeError as error:
             return error
+        key = None if self.answers is None else self.answers.key(self.endpoint.url, request)
+        kept = self._kept(key)
+        if kept is not None:
+            return kept
         for attempt in range(self.endpoint.retries + 1):
             left = deadline - time.monotonic()
-            answer = self._send(parts, min(self.endpoint.timeout, max(left, 0.01)))
+            answer = self._send(request, min(self.endpoint.timeout, max(left, 0.01)))
             pause = _pause(attempt, answer.retry_after)
             if not answer.worth_retrying or attempt == self.endpoint.retries:
-                return self._read(answer, attempt + 1)
+                return self._read(answer, attempt + 1, key)
             if time.monotonic() + pause >= deadline:
-                return self._read(answer, attempt + 1)
+                return self._read(answer, attempt + 1, key)
             time.sleep(pause)
         raise AssertionError("the last attempt returns")
 
-    def _send(self, content: Content, timeout: float) -> Answer:
-        request = {
+    def _request(self, content: Content) -> dict[str, Any]:
+        return {
             "model": self.endpoint.model_name,
             "max_tokens": self.endpoint.max_tokens,
             "temperature": 0.0,
             "messages": user_message(content),
         }
+
+    def _kept(self, key: CacheKey | None) -> Result | None:
+        """Return what an answer of an earlier call means; None where there is none that still means something."""
+        text = None if self.answers is None or key is None else self.answers.get(key)
+        try:
+            return None if text is None else self.read(text)
+        except VqeError:
+            return None
+
+    def _send(self, request: dict[str, Any], timeout: float) -> Answer:
         answer = self.sender.send(self.endpoint.url, self.key, request, timeout)
         if self.key is None:
             return answer
@@ -248,9 +272,9 @@ class _Dialogue(Generic[Result]):
         clean = answer.body.replace(self.key.encode(), b"***")
         return Answer(answer.status, clean, answer.retry_after, answer.reason)
 
-    def _read(self, answer: Answer, attempts: int) -> Result | VqeError:
+    def _read(self, answer: Answer, attempts: int, key: CacheKey | None) -> Result | VqeError:
         if answer.status == 200 and not answer.reason:
-            return self._read_completion(answer.body)
+            return self._read_completion(answer.body, key)
         url, role = self.endpoint.url, self.endpoint.role
         tried = f"after {attempts} attempts" if attempts > 1 else "at once"
         if answer.reason:
@@ -266,8 +290,8 @@ class _Dialogue(Generic[Result]):
             code=role.code("failed" if answer.worth_retrying else "refused"),
         )
 
-    def _read_completion(self, body: bytes) -> Result | VqeError:
-        """Read the meaning of a chat completion.
+    def _read_completion(self, body: bytes, key: CacheKey | None) -> Result | VqeError:
+        """Read the meaning of a chat completion, and store what has one.
 
         The types of openai check nothing, so that a field of a wrong kind would fail wherever it is used first.
         """
@@ -283,9 +307,12 @@ class _Dialogue(Generic[Result]):
                 code=bad_answer,
             )
         try:
-            return self.read(content)
+            meaning = self.read(content)
         except VqeError as error:
             return ModelError(f"endpoint {url} gave no usable text: {error}", code=bad_answer)
+        if self.answers is not None and key is not None:
+            self.answers.put(key, str(content))  # in this thread, so that a kill a moment later finds it on disk
+        return meaning
 
     def _advice(self, status: int) -> str:
         if status in (401, 403):

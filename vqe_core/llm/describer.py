@@ -193,7 +193,7 @@ def describer_content(audio: Audio, prompt: str, name: str = "sound") -> Content
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ServingDescriber:
+class ServingDescriber(servings.KeptByServing):
     """Describer that is a serving object of DataFlow, asked about all sounds of a call in one go.
 
     One that takes any conversation, or ``LocalModelVLMServing_vllm`` of DataFlow-MM, whose ``generate_from_input``
@@ -203,6 +203,7 @@ class ServingDescriber:
         serving: see ``vqe_core.llm.dataflow_serving``.
         prompt: what the model is told beside the sound.
         sampling_rate: Hz that audio should be resampled to beforehand.
+        keep_answers, cache_dir: see ``ChatEndpoint``.
 
     Raises:
         InputTypeError: the serving cannot send audio to its model.
@@ -227,7 +228,13 @@ class ServingDescriber:
         Args:
             waveforms: ``AudioSamples`` or (float waveform (T,) or (C, T), sampling rate) each.
         """
-        return servings.read_answers(self.serving, DESCRIBER, waveforms, to_mono, self._ask, check_description)
+        kept = self.kept(servings.asked_of(self.serving, DESCRIBER, self.prompt))
+        return servings.read_answers(
+            self.serving, DESCRIBER, waveforms, to_mono, self._ask, check_description, self._content, kept
+        )
+
+    def _content(self, audio: tuple[Any, int]) -> Content:
+        return describer_content(audio, self.prompt)
 
     @property
     def _ask(self) -> Callable[[list[tuple[Any, int]]], list[Any]]:

@@ -164,7 +164,7 @@ class EndpointJudge(ChatEndpoint):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ServingJudge:
+class ServingJudge(servings.KeptByServing):
     """Judge that is a serving object of DataFlow, asked about all clips of a call in one go.
 
     Retries, time-outs, parallel requests, the key and the temperature are the serving's own.
@@ -173,6 +173,7 @@ class ServingJudge:
         serving: one with ``generate_from_conversations``, whose model sees and hears.
         prompt: what the model is told beside images and audio.
         sampling_rate: Hz that audio should be resampled to beforehand.
+        keep_answers, cache_dir: see ``ChatEndpoint``.
 
     Raises:
         InputTypeError: the serving cannot send images and audio to its model.
@@ -197,7 +198,10 @@ class ServingJudge:
     def judge(self, clips: Sequence[JudgedClip]) -> list[Judgement | VqeError]:
         """Return a judgement, or the error, of each clip, in order; code ``judge_failed`` where there is none."""
         ask = partial(servings.converse, self.serving)
-        return servings.read_answers(self.serving, JUDGE, clips, self._prepare, ask, read_judgement)
+        kept = self.kept(servings.asked_of(self.serving, JUDGE, self.prompt))
+        return servings.read_answers(
+            self.serving, JUDGE, clips, self._prepare, ask, read_judgement, lambda make: make(), kept
+        )
 
     def _prepare(self, clip: JudgedClip, name: str) -> ContentMaker:
         return partial(judge_content, clip, self.prompt)

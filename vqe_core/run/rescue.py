@@ -1,4 +1,4 @@
-"""Keep scores whose table cannot be written."""
+"""A place for scores when the table that was to hold them cannot be written."""
 
 from __future__ import annotations
 

@@ -106,11 +106,16 @@ def storable(value: Any, tell: Tell, *, escape: bool, depth: int = 0) -> Any:
     if isinstance(value, Mapping | Set | list | tuple | np.ndarray):
         if depth >= DEEPEST:
             return _told(tell, TOO_DEEP, None)
-        deeper = {"escape": escape, "depth": depth + 1}
         if isinstance(value, Mapping):
-            return {_key(key, tell, escape): storable(item, tell, **deeper) for key, item in value.items()}
+            return {
+                _key(key, tell, escape): storable(item, tell, escape=escape, depth=depth + 1)
+                for key, item in value.items()
+            }
         items = value.tolist() if isinstance(value, np.ndarray) else value
-        return [storable(item, tell, **deeper) for item in (items if isinstance(items, list) else list(items))]
+        return [
+            storable(item, tell, escape=escape, depth=depth + 1)
+            for item in (items if isinstance(items, list) else list(items))
+        ]
     text = _text(value, tell)
     return escaped(text, tell) if escape else text
 
@@ -133,7 +138,8 @@ def escaped(text: str, tell: Tell) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return _told(tell, SURROGATE, text.encode(errors="backslashreplace").decode())
+        tell(SURROGATE)
+        return text.encode(errors="backslashreplace").decode()
     return text
 
 
@@ -188,7 +194,9 @@ def is_numbers(column: Any) -> TypeGuard[npt.NDArray[Any]]:
     return isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind in "fib" and column.itemsize <= 8
 
 
-def plain_column(column: Sequence[Any], name: str, changes: Changes, first_row: int = 0) -> list[Any]:
+def plain_column(
+    column: Sequence[Any] | npt.NDArray[Any], name: str, changes: Changes, first_row: int = 0
+) -> list[Any]:
     """Return plain Python values; NaN and infinities, which JSON does not know, as None."""
     if is_numbers(column):
         numbers: list[Any] = column.tolist()

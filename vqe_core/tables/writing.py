@@ -90,7 +90,10 @@ def write_noted(
         ["row 1, column 'text': half of a surrogate pair is written as its escape, such as \\\\ud83d"]
     """
     check_writable(Path(path))
-    return write_whole(Path(path), lambda temporary: _write(temporary, batches, metadata_of(signature, earlier)))
+    changes: Changes = write_whole(
+        Path(path), lambda temporary: _write(temporary, batches, metadata_of(signature, earlier))
+    )
+    return changes
 
 
 def warn_of(changes: Changes, path: str | os.PathLike[str]) -> None:

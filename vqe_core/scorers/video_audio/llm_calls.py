@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from vqe_core import registry
 from vqe_core.errors import PROGRAMMING_ERRORS, InputError, InternalError, VqeError
-from vqe_core.llm.client import Role
+from vqe_core.llm.client import ChatEndpoint, Role
+from vqe_core.llm.dataflow_serving import KeptByServing
 from vqe_core.llm.describer import Describer, EndpointDescriber, as_describer
 from vqe_core.llm.judge import EndpointJudge, Judge, as_judge
 from vqe_core.scorers.video_audio.options import VideoAudioOptions
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Asked = TypeVar("Asked")
 
 
 def describer_for(options: VideoAudioOptions) -> Describer | None:
@@ -24,10 +27,11 @@ def describer_for(options: VideoAudioOptions) -> Describer | None:
         InputError: an address without a model, or one that holds a key or no host.
         InputTypeError: neither a function nor a describer.
     """
-    if isinstance(options.describer, str):
-        return as_describer(registry.create("describer", options.describer))
     if options.describer is not None:
-        return as_describer(options.describer)
+        named = isinstance(options.describer, str)
+        return _keeping(
+            as_describer(registry.create("describer", options.describer) if named else options.describer), options
+        )
     if options.api_url is None:
         return None
     return EndpointDescriber(**_endpoint(options))
@@ -40,20 +44,28 @@ def judge_for(options: VideoAudioOptions) -> Judge:
         InputError: the options name nobody, or an address without a model, or one that holds a key or no host.
         InputTypeError: neither a function nor a judge.
     """
-    if isinstance(options.judge, str):
-        return as_judge(registry.create("judge", options.judge))
     if options.judge is not None:
-        return as_judge(options.judge)
+        named = isinstance(options.judge, str)
+        return _keeping(as_judge(registry.create("judge", options.judge) if named else options.judge), options)
     if options.api_url is None:
         raise InputError("method 'judge' needs a judge, or api_url and model_name of a model that sees and hears")
     return EndpointJudge(**_endpoint(options))
+
+
+def _keeping(asked: Asked, options: VideoAudioOptions) -> Asked:
+    """Return who is asked, with answers kept as the options say where it says nothing else itself."""
+    if not isinstance(asked, ChatEndpoint | KeptByServing):
+        return asked
+    kept = asked.keep_answers and options.keep_answers
+    changed: Asked = replace(asked, keep_answers=kept, cache_dir=asked.cache_dir or options.cache_dir)
+    return changed
 
 
 def _endpoint(options: VideoAudioOptions) -> dict[str, Any]:
     if options.model_name is None:
         # The address is not repeated: it may hold what should not be printed.
         raise InputError("api_url needs model_name; name the model that the endpoint serves")
-    names = ("api_url", "model_name", "max_workers", "progress")
+    names = ("api_url", "model_name", "max_workers", "progress", "keep_answers", "cache_dir")
     return {name: getattr(options, name) for name in names}
 
 

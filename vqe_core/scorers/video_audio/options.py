@@ -52,6 +52,12 @@ class VideoAudioOptions(SharedOptions):
     api_url: str | None = option(None, "OpenAI-compatible endpoint that describes audio, or judges (default: none)")
     model_name: str | None = option(None, "model at api_url")
     max_workers: int = option(8, "most requests to api_url at a time", rule="count", changes_scores=False)
+    keep_answers: bool = option(
+        True,
+        "keep answers of a model behind an endpoint or a serving in cache_dir, else where the command caches, so that "
+        "none is paid for twice",
+        changes_scores=False,
+    )
     reference_bank: Any = option(
         None, "file of other sounds to measure percentiles against, written by fit_bank", names="file"
     )
