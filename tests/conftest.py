@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 # Before the hub client is imported: no test of this process may reach a hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -47,3 +48,12 @@ def own_answers(own_cache: None, request: pytest.FixtureRequest, monkeypatch: py
     """Answers of models behind an endpoint are kept by default: what one test asked is not answered to the next."""
     folder = os.path.join(os.environ["VQE_CACHE_DIR"], hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16])
     monkeypatch.setenv("VQE_CACHE_DIR", folder)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Models this small gain nothing by more, and waiting threads cost a busy machine much."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -141,6 +141,7 @@ def codes_of(expected: Any) -> set[str]:
     return {"ok"} if isinstance(expected, Frames | Tones) else {"ok", "decode_error"}
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_all_of_them_as_rows_of_one_call(rows: list[tuple[Case, Any]]) -> None:
     scorer = vqe_core.EMScore(clip_model_path="toy", **OPTIONS)
     report = scorer.score(predictions=["a red circle moves"] * len(rows), videos=[value for _, value in rows])
@@ -150,6 +151,7 @@ def test_all_of_them_as_rows_of_one_call(rows: list[tuple[Case, Any]]) -> None:
     assert all((status == "ok") == np.isfinite(score) for status, score in zip(report.status, numbers, strict=True))
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_each_row_beside_the_sound_of_its_file(rows: list[tuple[Case, Any]]) -> None:
     heard = [(case, value) for case, value in rows if case.sound is not None]
     report = vqe_core.VideoAudioSimilarity(hf_clip="toy", **OPTIONS).score(videos=[value for _, value in heard])

@@ -49,6 +49,7 @@ def test_a_small_turn_ends_each_mutant_with_a_status(seeds: list[Path], tmp_path
     assert max(row["seconds"] for row in rows) < options.deadline
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_mutants_as_rows_of_one_call_have_a_status_each(seeds: list[Path], tmp_path: Path) -> None:
     paths = []
     for number in range(100, 180):

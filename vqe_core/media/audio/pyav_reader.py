@@ -289,5 +289,5 @@ def _planar(frame: AudioFrame) -> np.ndarray:
     if kind is None:
         return full_scale(frame.to_ndarray().reshape(-1, channels).T)
     # With 8 channels and more PyAV counts planes that are none, and its own conversion reads what they point at.
-    planes = [np.frombuffer(plane, dtype=kind, count=frame.samples) for plane in frame.planes[:channels]]
+    planes = [np.frombuffer(memoryview(plane), dtype=kind, count=frame.samples) for plane in frame.planes[:channels]]
     return full_scale(np.stack(planes))
