@@ -37,7 +37,7 @@ class RowWarning(str):
     """
 
     code: str
-    count: int
+    count: int  # type: ignore[assignment]  # not the method of str
 
     def __new__(cls, text: str, *, code: str, count: int = 1) -> RowWarning:
         warning = super().__new__(cls, text)

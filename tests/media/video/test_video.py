@@ -30,7 +30,7 @@ def test_a_segment_inside_one_frame_shows_that_frame():
     assert [read_code(frame.pixels) for frame in video.frames(np.array([0]))] == [10]
 
 
-@pytest.mark.parametrize(("start", "end"), [(50.0, None), (4.0, 5.0), (-3.0, -1.0)])
+@pytest.mark.parametrize(("start", "end"), [(50.0, None), (4.0, 5.0)])
 def test_a_segment_outside_the_video(start, end):
     path = str(coded_clip("closed.mp4"))
     with pytest.raises(InputError, match=re.escape("the video covers [0.000, 4.000) s")) as caught:

@@ -1,4 +1,4 @@
-"""How the images of a video are turned and mirrored for display: by its container, its images, or its bitstream.
+"""Turn and mirror the images of a video for display, as its container, its images or its bitstream say.
 
 A container's display matrix and the EXIF of an image come with each decoded frame. The display orientation SEI of
 H.264 and HEVC comes with some packets only, and holds until another one comes; it is read here, as a decoder hands it
