@@ -125,7 +125,7 @@ class OrientationMessages:
 
 
 class Orientations:
-    """The orientations that a bitstream states, in the order of the file.
+    """Look up the orientation that a bitstream asks for, by time.
 
     Args:
         changes: (seconds, turn) of each message, by time of presentation.
