@@ -34,7 +34,8 @@ Args:
     idf: False, True, a list of captions, a saved idf file, or {token id: weight}.
     frame_aggregation: "video" (the paper's) or "mean_of_frames".
     long_text: "windows", "truncate" or "error". multi_reference: "max_component" (the paper's) or "best_reference".
-    batch_size, device, dtype, backend, reader, isolate, row_timeout, row_memory: how to run (decoder is shorthand for reader).
+    batch_size, device, dtype, backend, reader, isolate, row_timeout, row_memory: how to run (decoder is short for
+        reader).
     cache_dir: folder of embeddings.
     per_sample, return_all_frames: return more.
     on_error: "raise", "warn" or "skip" rows that cannot be scored. progress: True, False, None (on a terminal).
