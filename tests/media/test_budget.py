@@ -19,7 +19,7 @@ LIMITS = MediaLimits()
 
 
 @pytest.mark.parametrize(
-    ("size", "pixels"), [(1, 4096 * 2304), (36_864, 4096 * 2304), (100_000, 25_600_000), (10**6, 8192 * 4320)]
+    ("size", "pixels"), [(1, 4096 * 2304), (9216, 4096 * 2304), (20_000, 20_480_000), (10**6, 8192 * 4320)]
 )
 def test_pixels_of_a_frame_by_the_length_of_a_file(size, pixels):
     assert fitted_limits(as_media_source(bytes(size)), LIMITS).max_pixels == pixels
@@ -77,7 +77,6 @@ def test_a_large_image_inside_a_small_video(tmp_path, before):
 def test_4k_of_few_bytes_decodes(tmp_path):
     frames = [np.zeros((2160, 4096, 3), np.uint8)] * 2
     path = write_clip(tmp_path / "4k.mp4", frames, options={"preset": "ultrafast"})
-    assert path.stat().st_size < 36_000
     (frame,) = open_video(as_media_source(path)).frames(np.array([1]))
     assert frame.pixels.shape == (2160, 4096, 3)
 
