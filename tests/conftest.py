@@ -15,7 +15,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 from transformers.utils import logging
 
-from tests.tiny import tiny_clip
+from tests.tiny import tiny_clip, wide_clip
 
 logging.disable_progress_bar()
 
@@ -24,6 +24,12 @@ logging.disable_progress_bar()
 def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A CLIP checkpoint with fixed random weights; images of 32 x 32 need no resizing."""
     return str(tiny_clip(tmp_path_factory.mktemp("clip")))
+
+
+@pytest.fixture(scope="session")
+def wide_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A CLIP checkpoint of one layer with the widths of ViT-B/32: rounding differs by batch at real sizes only."""
+    return str(wide_clip(tmp_path_factory.mktemp("wide")))
 
 
 @pytest.fixture(scope="session")

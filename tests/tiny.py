@@ -55,13 +55,25 @@ def clip_tokenizer(max_length: int = 77) -> CLIPTokenizer:
 
 def tiny_clip(folder: str | Path, *, image_size: int = 32, seed: int = 0, **processor: Any) -> Path:
     """A CLIP checkpoint folder: random weights of a fixed seed, 16-dimensional space."""
+    return _clip(folder, SMALL, {**VISION, "image_size": image_size}, 16, seed, processor)
+
+
+def wide_clip(folder: str | Path) -> Path:
+    """A CLIP of one layer with the widths of ViT-B/32: kernels choose their order of sums by the size of a product."""
+    text = {"hidden_size": 512, "intermediate_size": 2048, "num_hidden_layers": 1, "num_attention_heads": 8}
+    vision = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 1, "num_attention_heads": 12}
+    return _clip(folder, text, {**vision, "image_size": 224, "patch_size": 32}, 512, 0, {})
+
+
+def _clip(folder: str | Path, text: Any, vision: Any, space: int, seed: int, processor: dict[str, Any]) -> Path:
     tokenizer = clip_tokenizer()
     ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
     config = CLIPConfig(
-        text_config={**SMALL, **ids, "vocab_size": len(tokenizer), "max_position_embeddings": 77},
-        vision_config={**VISION, "image_size": image_size},
-        projection_dim=16,
+        text_config={**text, **ids, "vocab_size": len(tokenizer), "max_position_embeddings": 77},
+        vision_config=vision,
+        projection_dim=space,
     )
+    image_size = vision["image_size"]
     model = _random_weights(CLIPModel(config), seed)
     model.save_pretrained(folder)
     size = {"shortest_edge": image_size}

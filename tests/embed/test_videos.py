@@ -35,8 +35,11 @@ class CountingEncoder:
     def __getattr__(self, name):
         return getattr(self._inner, name)
 
+    def prepare_image(self, pixels):
+        self.pictures += 1
+        return self._inner.prepare_image(pixels)
+
     def embed_images(self, images):
-        self.pictures += len(images)
         return self._inner.embed_images(images)
 
     def embed_texts(self, texts, **options):
@@ -276,16 +279,18 @@ def test_texts_do_not_depend_on_what_only_pictures_pass_through(clip_folder, tmp
     assert (one.texts, other.texts) == (1, 0)
 
 
-def test_a_batch_is_never_larger_than_asked_and_filled_across_videos(encoder, sources):
+@pytest.mark.parametrize(("asked", "expected"), [(10, [8, 8, 8]), (16, [16, 16]), (3, [3] * 8), (1, [1] * 24)])
+def test_batches_are_of_one_size_never_larger_than_asked_and_filled_across_videos(encoder, sources, asked, expected):
     sizes = []
 
     class Sizes(CountingEncoder):
         def embed_images(self, images):
             sizes.append(len(images))
-            return super().embed_images(images)
+            return self._inner.embed_images(images)
 
-    embed_videos(sources, UniformSampler(4), Sizes(encoder), EmbedSettings(batch_size=10))
-    assert sizes == [10, 10, 4]
+    found = embed_videos(sources, UniformSampler(4), Sizes(encoder), EmbedSettings(batch_size=asked))
+    assert sizes == expected
+    assert [len(frames) for frames in found.values()] == [4] * 6
 
 
 def test_worker_processes_give_the_same_bits(encoder, sources):

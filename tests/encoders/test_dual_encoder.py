@@ -155,3 +155,27 @@ def test_incomplete_and_damaged_folders_are_told_plainly(tmp_path, clip_folder, 
 def test_devices_that_are_not_there(clip_folder, option, words):
     with pytest.raises(InputError, match=re.escape(words)):
         load_image_text_encoder(clip_folder, **option)
+
+
+def test_a_text_has_the_same_bits_alone_and_beside_any_others(wide_folder):
+    encoder: Any = load_image_text_encoder(wide_folder, device="cpu")
+    words = "a red cat runs in the big house on a small green ball and sits".split()  # noqa: SIM905
+    texts = [" ".join(words[:n]) for n in range(1, len(words) + 1)] + ["a dog " * 60]
+    together = encoder.embed_texts(texts, batch_size=32)
+    for text, other in zip(texts, together, strict=True):
+        (alone,) = encoder.embed_texts([text], batch_size=32)
+        assert torch.equal(alone.tokens, other.tokens)
+        assert torch.equal(alone.pooled, other.pooled)
+        (plain,) = encoder._embed_windows([encoder.tokenizer.split(text).windows[0]])
+        assert (plain[0] - other.tokens[: len(plain[0])]).abs().max() < 1e-6
+
+
+def test_a_batch_of_texts_has_rows_by_its_length_and_never_more_than_asked(clip_folder):
+    encoder: Any = load_image_text_encoder(clip_folder, device="cpu")
+    windows = [(1,) * n for n in (3, 4, 5, 12, 13, 77)]
+    assert [(chosen, rows) for chosen, rows in encoder._text_batches(windows, 32)] == [
+        ([0, 1], 32), ([2], 16), ([3], 8), ([4], 8), ([5], 4)
+    ]  # fmt: skip
+    assert {rows for _, rows in encoder._text_batches(windows, 6)} == {4}
+    assert {rows for _, rows in encoder._text_batches(windows, 3)} == {3}
+    assert encoder._padded_length(77) == 77

@@ -1,4 +1,4 @@
-"""Batches of images, filled across videos."""
+"""Batches of images, filled across videos, and all of one size."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+
+from vqe_core.encoders.backends.batch_size import steady_rows
 
 if TYPE_CHECKING:
     from vqe_core.encoders import ImageTextEncoder
@@ -24,12 +26,15 @@ class EncoderFailedError(Exception):
 class ImageBatcher:
     """Embeds images in batches of one size, in the order given, while the next ones are being read.
 
+    The last batch is filled up with copies, whose embeddings are thrown away: in a batch of another size an image's
+    numbers would round otherwise, and depend on whether other videos failed.
+
     One batch is embedded at a time, on a thread of its own, and one more waits: what is held does not grow.
     Every method may raise EncoderFailedError.
     """
 
     def __init__(self, encoder: ImageTextEncoder, batch_size: int) -> None:
-        self._encoder, self._batch_size = encoder, batch_size
+        self._encoder, self._batch_size = encoder, steady_rows(batch_size)
         self._filling: list[tuple[Hashable, Tensor]] = []
         self._running: tuple[list[Hashable], Future[Tensor]] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vqe-encode")
@@ -72,11 +77,11 @@ class ImageBatcher:
         self._rows.pop(key, None)
 
     def _submit(self) -> None:
-        images = torch.stack([image for _, image in self._filling])
-        keys = [key for key, _ in self._filling]
+        keys, images = [key for key, _ in self._filling], [image for _, image in self._filling]
+        batch = torch.stack(images + images[-1:] * (self._batch_size - len(images)))
         self._filling = []
         self._collect()
-        self._running = (keys, self._thread.submit(self._encoder.embed_images, images))
+        self._running = (keys, self._thread.submit(self._encoder.embed_images, batch))
 
     def _collect(self) -> None:
         if self._running is None:
@@ -87,5 +92,5 @@ class ImageBatcher:
             rows = future.result()
         except Exception as error:
             raise EncoderFailedError(error) from error
-        for key, row in zip(keys, rows, strict=True):
+        for key, row in zip(keys, rows[: len(keys)], strict=True):
             self._rows.setdefault(key, []).append(row)

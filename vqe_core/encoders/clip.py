@@ -25,6 +25,8 @@ class ClipEncoder(DualEncoder):
     the embedding of the end token, found by its place, as old checkpoints misname its id.
     """
 
+    length_step: ClassVar[int] = 4  # the text tower is causal
+
 
 @dataclass(frozen=True)
 class ChineseClipEncoder(DualEncoder):
@@ -61,10 +63,13 @@ class SiglipEncoder(DualEncoder):
             )
         return super().load(checkpoint, device, dtype, backend)
 
+    def _padded_length(self, length: int) -> int:
+        return self.text_positions(self.model.config.text_config)
+
     @torch.inference_mode()
     @own_precision()
     def _embed_windows(self, windows: Sequence[tuple[int, ...]]) -> list[tuple[Tensor | None, Tensor]]:
-        size = self.text_positions(self.model.config.text_config)
+        size = self._padded_length(0)
         padding: Any = self.tokenizer.inner.pad_token_id or 0
         fill = [[padding] * (size - len(w)) for w in windows]
         left = self.tokenizer.inner.padding_side == "left"

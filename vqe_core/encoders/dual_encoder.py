@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from vqe_core.encoders.backends.batch_size import USUAL, BackOff, best_batch_size
+from vqe_core.encoders.backends.batch_size import ON_CPU, STEP, TOKENS, BackOff, best_batch_size, steady_rows
 from vqe_core.encoders.backends.towers import build_towers
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.image_processing import Preprocessing, load_preprocessing
@@ -35,6 +35,8 @@ class DualEncoder:
     whole_position: ClassVar[Literal["first", "last"]] = "last"
     # Whether the tokens' embeddings share the space of the images.
     has_token_embeddings: ClassVar[bool] = True
+    # Texts are padded to a multiple of so many tokens; more than 1 only where no token sees those after it.
+    length_step: ClassVar[int] = 1
 
     checkpoint: Checkpoint
     device: str
@@ -106,7 +108,7 @@ class DualEncoder:
     def image_batch(self) -> int:
         """Images a batch: on a GPU as many as pay there, measured once, as scores move by rounding."""
         if torch.device(self.device).type != "cuda":
-            return USUAL
+            return ON_CPU
         if not self.measured_batch:
             self.measured_batch.append(self._measure_batch())
         return self.measured_batch[0]
@@ -152,48 +154,58 @@ class DualEncoder:
         """Embed texts, in order.
 
         A text in several windows has the tokens of all of them, and the direction of the mean of their wholes.
-        Windows are batched by length, so that padding is short; it does not change an embedding.
+        An embedding depends on nothing but its text: windows are batched by length, and a batch has the same number
+        of them whatever there is to embed; what is lacking is filled up and thrown away.
 
         Args:
             texts: any strings.
             long_text: what to do with a text longer than the context.
-            batch_size: windows a forward pass.
+            batch_size: most windows a forward pass.
 
         Raises:
             InputError: a text is too long and ``long_text`` is ``"error"``.
         """
         split = [self.tokenizer.split(text, long_text) for text in texts]
         windows = [ids for entry in split for ids in entry.windows]
-        order = sorted(range(len(windows)), key=lambda i: len(windows[i]))
         embedded: dict[int, tuple[Tensor | None, Tensor]] = {}
-        for chosen in self._text_batches(order, windows, batch_size):
-            parts = self.text_batches.run(self._embed_windows, [windows[i] for i in chosen])
-            embedded.update(zip(chosen, [window for part in parts for window in part], strict=True))
+        for chosen, rows in self._text_batches(windows, batch_size):
+            filled = [windows[i] for i in chosen] + [windows[chosen[-1]]] * (rows - len(chosen))
+            parts = self.text_batches.run(self._embed_windows, filled)
+            embedded.update(zip(chosen, [window for part in parts for window in part], strict=False))
         results, first = [], 0
         for entry in split:
             results.append(_join([embedded[first + i] for i in range(len(entry.windows))], entry))
             first += len(entry.windows)
         return results
 
-    def _text_batches(self, order: list[int], windows: list[tuple[int, ...]], size: int) -> Iterator[list[int]]:
-        """Yield numbers of at most ``size`` windows; in half precision, where padding rounds, of one length."""
-        lengths = [list(order)]
-        if self.dtype != torch.float32:
-            lengths = [list(group) for _, group in groupby(order, lambda i: len(windows[i]))]
-        for group in lengths:
-            yield from (group[start : start + size] for start in range(0, len(group), size))
+    def _text_batches(self, windows: Sequence[tuple[int, ...]], most: int) -> Iterator[tuple[list[int], int]]:
+        """Yield numbers of windows that are padded to one length, and how many of them make a batch."""
+
+        def padded(i: int) -> int:
+            return self._padded_length(len(windows[i]))
+
+        for length, group in groupby(sorted(range(len(windows)), key=padded), padded):
+            numbers, rows = list(group), self._text_rows(length, most)
+            yield from ((numbers[start : start + rows], rows) for start in range(0, len(numbers), rows))
+
+    def _padded_length(self, length: int) -> int:
+        """Return the length that a window is padded to; in half precision its own, as padding rounds there."""
+        step = self.length_step if self.dtype == torch.float32 else 1
+        return max(length, min(-(-length // step) * step, self.tokenizer.context))
+
+    def _text_rows(self, length: int, most: int) -> int:
+        fast = most if torch.device(self.device).type == "cuda" else max(STEP, TOKENS // length)
+        return steady_rows(min(most, fast))
 
     @torch.inference_mode()
     @own_precision()
     def _embed_windows(self, windows: Sequence[tuple[int, ...]]) -> list[tuple[Tensor | None, Tensor]]:
-        """Return unit token embeddings (L, D) and the unit whole (D,) of each window."""
-        longest = max(len(ids) for ids in windows)
-        # Any id serves as padding: it is masked, and to the right of what a causal model sees.
-        padding = self.tokenizer.inner.pad_token_id or 0
-        ids = torch.tensor([[*w, *[padding] * (longest - len(w))] for w in windows], device=self.device)
-        lengths = torch.tensor([len(w) for w in windows], device=self.device)
-        mask = torch.arange(longest, device=self.device)[None] < lengths[:, None]
-        tokens = normalize(self.project_tokens(ids, mask.long()).float(), dim=-1).cpu()
+        """Return unit token embeddings (L, D) and the unit whole (D,) of each window; all are padded to one length."""
+        length = self._padded_length(len(windows[0]))
+        padding = self.tokenizer.inner.pad_token_id or 0  # any id serves: no token sees those after it
+        ids = torch.tensor([[*w, *[padding] * (length - len(w))] for w in windows], device=self.device)
+        # Without a hole in the mask: where there is one, another kernel may compute the batch.
+        tokens = normalize(self.project_tokens(ids, torch.ones_like(ids)).float(), dim=-1).cpu()
         at = [0 if self.whole_position == "first" else len(w) - 1 for w in windows]
         # clone: a view would keep the padded batch alive
         return [(tokens[i, : len(w)].clone(), tokens[i, at[i]].clone()) for i, w in enumerate(windows)]

@@ -115,8 +115,12 @@ def bank_percentiles(visual: Tensor, sound: Tensor, bank: ReferenceBank, space: 
     Raises:
         InputError: the bank is of another space.
     """
-    own = torch.nn.functional.cosine_similarity(visual, sound, dim=-1)
-    return bank_percentile(own, bank.mismatched_scores(visual, space)).percentile.tolist()
+    percentiles = []
+    for row, its_sound in zip(visual[:, None], sound[:, None], strict=True):
+        # One row at a time: in a product of many rows, rounding would depend on how many there are.
+        own = torch.nn.functional.cosine_similarity(row, its_sound, dim=-1)
+        percentiles.append(float(bank_percentile(own, bank.mismatched_scores(row, space)).percentile))
+    return percentiles
 
 
 def bank_space(method: Comparison) -> str:
