@@ -224,7 +224,7 @@ def _joined(
     def make(path: Path) -> None:
         parts(path, starts, **options)
 
-    may = frozenset({"sound_gaps"}) | ({"clock_jumps", "clock_restarts"} if within > 0.1 else set())
+    may = frozenset({"sound_gaps"}) | ({"clock_jumps", "clock_restarts", "sound_jumps_back"} if within > 0.1 else set())
     add(Case(name, what, make, video, sound, warned=warned, may_warn=may, plain=False))
 
 
