@@ -188,7 +188,7 @@ def _between_groups(scores: Tensor, groups: Tensor | None) -> Tensor:
         return scores
     _, numbers, counts = torch.unique(groups, return_inverse=True, return_counts=True)
     rows = scores.new_zeros(len(counts), len(scores)).index_add(0, numbers, scores)  # (G, N)
-    sums = rows.new_zeros(len(counts), len(counts)).index_add(1, numbers, rows) / counts
+    sums: Tensor = rows.new_zeros(len(counts), len(counts)).index_add(1, numbers, rows) / counts
     # Rows that share a sound by name only may differ in it: the true pairs are those of the rows themselves.
     sums.diagonal().copy_(scores.new_zeros(len(counts)).index_add(0, numbers, scores.diagonal()))
     return sums

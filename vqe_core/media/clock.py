@@ -215,7 +215,7 @@ class FileClock:
     @classmethod
     def of(cls, container: InputContainer, streams: Sequence[Any]) -> FileClock:
         """Return the clock of a file that was just opened."""
-        jumps = bool(container.format.flags & Flags.ts_discont.value)
+        jumps = Flags.ts_discont in Flags(container.format.flags)
         # Programmes of one transport stream have clocks of their own.
         origin = _earliest(streams if jumps else container.streams)
         repair = ClockRepair(stream.index for stream in streams) if jumps else None
