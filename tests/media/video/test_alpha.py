@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from vqe_core.media import as_media_source, open_video
+from vqe_core.media.limits import MediaLimits
+from vqe_core.media.video.alpha import AlphaPlanes
 from vqe_core.media.video.pixels import on_background
 
 HEIGHT, WIDTH = 48, 64
@@ -126,3 +128,16 @@ def test_compositing_takes_little_beside_the_image():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < image.nbytes + 8 * 2**20
+
+
+def test_transparency_of_another_size_is_dropped_and_counted(tmp_path):
+    with av.open(io.BytesIO(transparent("libvpx-vp9"))) as container:
+        stream = container.streams.video[0]
+        planes_of = AlphaPlanes(stream, MediaLimits())
+        for packet in container.demux(stream):
+            if packet.size:
+                planes_of.feed(packet)
+                planes_of.fit(WIDTH, HEIGHT)
+                assert planes_of.plane is not None and planes_of.lost == 0
+    planes_of.fit(WIDTH, HEIGHT + 2)
+    assert planes_of.plane is None and planes_of.lost == 1

@@ -68,9 +68,18 @@ class AlphaPlanes:
             return
         if images:  # an image that is not shown has none here either
             self.plane = _luma(images[-1])
+            self.lost += self.plane is None
+
+    def fit(self, width: int, height: int) -> None:
+        """Drop the plane where it is not of the size of the image."""
+        if self.plane is not None and self.plane.shape != (height, width):
+            self.lost, self.plane = self.lost + 1, None
 
 
-def _luma(image: Any) -> np.ndarray:
+def _luma(image: Any) -> np.ndarray | None:
+    """Return the luma of an image of 8 bits, None of one of more, which no encoder writes."""
+    if image.format.components[0].bits != 8:
+        return None
     plane = image.planes[0]
-    rows = np.frombuffer(plane, dtype=np.uint8).reshape(plane.height, plane.line_size)
-    return rows[:, : image.width].copy()
+    rows = np.frombuffer(plane, dtype=np.uint8)[: plane.height * plane.line_size]
+    return rows.reshape(plane.height, plane.line_size)[:, : image.width].copy()
