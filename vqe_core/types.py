@@ -10,7 +10,7 @@ import math
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -86,6 +86,27 @@ def _summed(group: Sequence[RowWarning]) -> RowWarning:
     return RowWarning(text, code=group[0].code, count=sum(warning.count for warning in group))
 
 
+# uint8 RGB: one array (N, H, W, 3), or images (H, W, 3) whose sizes differ.
+Frames: TypeAlias = np.ndarray | tuple[np.ndarray, ...]
+
+
+def are_frames(frames: Frames) -> bool:
+    """Tell whether ``frames`` are what ``Frames`` says."""
+    if isinstance(frames, tuple):
+        return len(frames) > 0 and all(image.ndim == 3 and are_frames(image[None]) for image in frames)
+    return frames.dtype == np.uint8 and frames.ndim == 4 and frames.shape[-1] == 3
+
+
+def shape_of(frames: Frames) -> str:
+    """Return the shape of frames, or of each of them, for messages and keys.
+
+    Example:
+        >>> shape_of((np.zeros((2, 4, 3), np.uint8), np.zeros((6, 3, 3), np.uint8)))
+        '[(2, 4, 3), (6, 3, 3)]'
+    """
+    return str(tuple(frames.shape) if isinstance(frames, np.ndarray) else [image.shape for image in frames])
+
+
 @dataclass(frozen=True)
 class MediaSource:
     """Origin of a video: exactly one of a path, encoded bytes, decoded frames or an open decoder.
@@ -98,7 +119,7 @@ class MediaSource:
 
     path: str | None = None
     data: bytes | None = field(default=None, repr=False)
-    frames: np.ndarray | None = field(default=None, repr=False)
+    frames: Frames | None = field(default=None, repr=False)
     decoder: Any = field(default=None, repr=False)
     fps: float | None = None
     start: float | None = None
@@ -113,11 +134,10 @@ class MediaSource:
         _check_segment(self.start, self.end)
         check_stream("video_stream", self.video_stream)
         check_stream("audio_stream", self.audio_stream)
-        if self.frames is not None and not (
-            self.frames.dtype == np.uint8 and self.frames.ndim == 4 and self.frames.shape[-1] == 3
-        ):
+        if self.frames is not None and not are_frames(self.frames):
+            kind = getattr(self.frames, "dtype", "images of other types")
             raise InputError(
-                f"frames must be uint8 (N, H, W, 3) RGB, got {self.frames.dtype} {tuple(self.frames.shape)}; "
+                f"frames must be uint8 (N, H, W, 3) RGB, got {kind} {shape_of(self.frames)}; "
                 "convert with (frames * 255).astype('uint8') or move the colour axis to the end"
             )
 
@@ -129,7 +149,8 @@ class MediaSource:
         if self.data is not None:
             return f"<{len(self.data)} bytes>"
         if self.frames is not None:
-            return f"<frames {tuple(self.frames.shape)}>"
+            several = isinstance(self.frames, tuple)
+            return f"<{len(self.frames)} frames of several sizes>" if several else f"<frames {shape_of(self.frames)}>"
         return f"<{type(self.decoder).__name__}>"
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.clips import coded_frames
 from vqe_core.errors import InputError, InputTypeError, MediaError, MediaNotFoundError
-from vqe_core.media import as_media_source, source_identity
+from vqe_core.media import as_media_source, content_digest, source_identity
 from vqe_core.types import MediaSource
 
 FRAMES = coded_frames(3)
@@ -107,11 +107,10 @@ def test_other_types_are_refused(value):
         (FRAMES / 255, InputError, "frames must be uint8 in 0..255, got float64"),
         (FRAMES[0], InputError, "one image (48, 64, 3); use frames[None]"),
         (FRAMES[..., :1], InputError, "frames must be (N, H, W, 3) RGB, got (3, 48, 64, 1)"),
-        (
-            [FRAMES[0], FRAMES[1][:-2]],
-            InputError,
-            "must have one size and dtype, got uint8 (46, 64, 3), uint8 (48, 64, 3)",
-        ),
+        ([FRAMES[0], FRAMES[1] / 255], InputError, "must be of one dtype, got float64, uint8"),
+        ([FRAMES[0], FRAMES[1][:-2, :, :1]], InputError, "frames must be (N, H, W, 3) RGB, got (1, 46, 64, 1)"),
+        ([FRAMES[0], FRAMES[1][:0]], MediaError, "no frames in an array of shape (1, 0, 64, 3)"),
+        ([[[[1, 2], [3]]]], InputError, "nested lists of each frame must be of one shape"),
         ([FRAMES, FRAMES], InputError, "each frame of a list must have shape (H, W, 3), got (3, 48, 64, 3)"),
         (["a.png", "b.png"], InputTypeError, "item 0 of a list of frames is a str"),
         (FRAMES[:0], MediaError, "no frames in an array of shape (0, 48, 64, 3)"),
@@ -184,3 +183,25 @@ def test_identity(tmp_path):
     assert key(tmp_path / "missing.mp4") == key(tmp_path / "missing.mp4") != key(one)
     decoder = Decoder()
     assert key(decoder) == key(decoder) != key(Decoder())
+
+
+SIZES = (FRAMES[0], FRAMES[1][:-2], FRAMES[2][:, :40])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        list(SIZES),
+        [Image.fromarray(image) for image in SIZES],
+        [image.tolist() for image in SIZES],
+        np.array([*SIZES, None], dtype=object)[:-1],
+        {"frames": list(SIZES)},
+    ],
+)
+def test_frames_of_several_sizes_stay_as_they_are(value):
+    source = as_media_source(value)
+    assert source.name == "<3 frames of several sizes>"
+    assert [image.tolist() for image in source.frames] == [image.tolist() for image in SIZES]
+    assert content_digest(source) == content_digest(as_media_source(list(SIZES)))
+    assert content_digest(source) != content_digest(as_media_source([*SIZES[:2], SIZES[2][::-1]]))
+    assert source_identity(source) != source_identity(as_media_source(SIZES[::-1]))

@@ -13,7 +13,7 @@ import soundfile
 
 from vqe_core.app.page import MAX_DECODING, MAX_LETTERS, MAX_SECONDS
 from vqe_core.errors import InputError, MediaError
-from vqe_core.media import Video, as_media_source, shrunk
+from vqe_core.media import Video, as_media_source, gathered, of_one_size, shrunk
 from vqe_core.report.explain import THUMBNAIL
 from vqe_core.toy.clips import ToyClip, make_clip, write_clip
 from vqe_core.workers import WorkerLimits, WorkerPool, open_video_in
@@ -91,7 +91,7 @@ def _thumbnails(video: Video, times: np.ndarray) -> tuple[np.ndarray, np.ndarray
     known = video.table.timestamps
     positions = np.unique(np.clip(np.searchsorted(known, times, side="right") - 1, 0, None))
     frames = [shrunk(frame.pixels, THUMBNAIL) for frame in video.frames(positions)]
-    return np.stack(frames), known[positions]
+    return of_one_size(gathered(frames)), known[positions]
 
 
 @contextmanager

@@ -31,8 +31,10 @@ class FrameViews:
         """For the signature."""
         return "+".join(n for n, on in (("horizontal", self.horizontal_flip), ("vertical", self.vertical_flip)) if on)
 
-    def of(self, pixels: np.ndarray) -> list[np.ndarray]:
-        """Return uint8 (..., H, W, 3) -> itself, then its copies of the same shape."""
+    def of(self, pixels: Any) -> list[Any]:
+        """Return uint8 (..., H, W, 3), or a tuple of images, -> itself, then its copies of the same shape."""
+        if isinstance(pixels, tuple):
+            return list(zip(*map(self.of, pixels), strict=True))
         flipped = [(self.horizontal_flip, pixels[..., ::-1, :]), (self.vertical_flip, pixels[..., ::-1, :, :])]
         return [pixels, *[np.ascontiguousarray(copy) for wanted, copy in flipped if wanted]]
 

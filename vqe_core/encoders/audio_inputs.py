@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vqe_core.encoders.base import Waveform
 from vqe_core.errors import InputError, InputTypeError
-from vqe_core.types import AudioSamples
+from vqe_core.types import AudioSamples, Frames, are_frames
 
 
 def check_waveforms(
@@ -81,13 +81,15 @@ def _check_waveform(waveform: np.ndarray, name: str, limit: int, fewest: int) ->
     return np.ascontiguousarray(waveform[:limit], dtype=np.float32)
 
 
-def check_windows(windows: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the windows of video, each uint8 (N, H, W, 3) RGB with N at least 1.
+def check_windows(windows: Sequence[Frames]) -> list[Frames]:
+    """Return the windows of video, each uint8 (N, H, W, 3) RGB with N at least 1, or N images of any sizes.
 
     Raises:
         InputError: another shape or type, or no frame.
     """
     for i, window in enumerate(windows):
+        if isinstance(window, tuple) and are_frames(window):
+            continue
         shape = getattr(window, "shape", None)
         if getattr(window, "dtype", None) != np.uint8 or shape is None or len(shape) != 4 or shape[3] != 3:
             got = f"{getattr(window, 'dtype', type(window).__name__)} {shape or ''}".strip()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from vqe_core.types import AudioSamples, TextEmbedding
+    from vqe_core.types import AudioSamples, Frames, TextEmbedding
 
 
 Waveform: TypeAlias = "np.ndarray | AudioSamples"
@@ -101,6 +101,8 @@ class Tagger(Protocol):
 class JointEncoder(Protocol):
     """Windows of video and of audio to embeddings of one space, as the model gives them: not normalised.
 
+    A window of video is uint8 (N, H, W, 3) RGB, or a tuple of N images whose sizes differ.
+
     Attributes:
         space: name of the space of both.
         frames_per_window: frames that a window of video is best given with.
@@ -119,7 +121,7 @@ class JointEncoder(Protocol):
     def frames_per_window(self) -> int: ...
 
     def signature(self) -> dict[str, str]: ...
-    def embed_video(self, windows: Sequence[np.ndarray], *, batch_size: int = 4) -> Tensor: ...
+    def embed_video(self, windows: Sequence[Frames], *, batch_size: int = 4) -> Tensor: ...
     def embed_audio(self, waveforms: Sequence[Waveform], *, batch_size: int = 16) -> Tensor: ...
     def logits(self, video: Tensor, audio: Tensor) -> Tensor: ...
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -21,6 +20,7 @@ from vqe_core.encoders.base import AudioTextEncoder, Waveform, check_same_space
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.weights import DTYPES
 from vqe_core.errors import ModelError
+from vqe_core.types import Frames
 
 FRAMES = 8
 
@@ -102,11 +102,11 @@ class ClipClapJoint:
         """Embed audio, as the audio encoder does: float32 (S, D)."""
         return self.audio_encoder.embed_audio(waveforms, batch_size=batch_size)
 
-    def embed_video(self, windows: Sequence[np.ndarray], *, batch_size: int = 4) -> Tensor:
+    def embed_video(self, windows: Sequence[Frames], *, batch_size: int = 4) -> Tensor:
         """Embed windows of video, each as the mean of its frames' unit embeddings.
 
         Args:
-            windows: uint8 (N, H, W, 3) RGB each.
+            windows: uint8 (N, H, W, 3) RGB each, or N images of any sizes.
             batch_size: windows whose frames are embedded at once.
 
         Returns:

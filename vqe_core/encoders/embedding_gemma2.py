@@ -21,7 +21,9 @@ from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.image_processing import torchvision_works
 from vqe_core.encoders.weights import load_model, model_signature
 from vqe_core.errors import InputError, MissingPackageError, ModelError
+from vqe_core.media.video.sizes import of_one_size
 from vqe_core.runtime import own_precision
+from vqe_core.types import Frames
 
 
 @dataclass(frozen=True)
@@ -99,11 +101,12 @@ class EmbeddingGemma2Encoder:
     def _embed_waveforms(self, waveforms: list[np.ndarray]) -> Tensor:
         return self._pooled(self.processor(audio=waveforms, sampling_rate=self.sampling_rate, return_tensors="pt"))
 
-    def embed_video(self, windows: Sequence[np.ndarray], *, batch_size: int = 4) -> Tensor:
+    def embed_video(self, windows: Sequence[Frames], *, batch_size: int = 4) -> Tensor:
         """Embed windows of video.
 
         Args:
-            windows: uint8 (N, H, W, 3) RGB each, evenly spread over the window; all are seen.
+            windows: uint8 (N, H, W, 3) RGB each, evenly spread over the window; all are seen. Of a window whose
+                images differ in size, a tuple, they are fitted into the first.
             batch_size: windows of one shape a forward pass.
 
         Returns:
@@ -112,7 +115,8 @@ class EmbeddingGemma2Encoder:
         Raises:
             InputError: see ``check_windows``.
         """
-        return embed_in_groups(check_windows(windows), lambda w: w.shape, self._embed_frames, batch_size)
+        chosen = [of_one_size(window) for window in check_windows(windows)]
+        return embed_in_groups(chosen, lambda w: w.shape, self._embed_frames, batch_size)
 
     def _embed_frames(self, windows: list[np.ndarray]) -> Tensor:
         # Audio must not enter the embedding of the frames it is compared with: load_audio_from_video stays off.

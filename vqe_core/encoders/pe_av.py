@@ -16,7 +16,9 @@ from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.image_processing import torchvision_works
 from vqe_core.encoders.weights import load_model, model_signature
 from vqe_core.errors import MissingPackageError
+from vqe_core.media.video.sizes import of_one_size
 from vqe_core.runtime import own_precision
+from vqe_core.types import Frames
 
 # What the "-16-frame" checkpoints were trained with.
 FRAMES = 16
@@ -109,12 +111,13 @@ class PeAvEncoder:
         tower = self.model.audio_model
         return tower.audio_head(tower.audio_encoder(input_values=values).pooler_output)
 
-    def embed_video(self, windows: Sequence[np.ndarray], *, batch_size: int = 4) -> Tensor:
+    def embed_video(self, windows: Sequence[Frames], *, batch_size: int = 4) -> Tensor:
         """Embed windows of video.
 
         Args:
             windows: uint8 (N, H, W, 3) RGB each, evenly spread over the window. A checkpoint with a fixed number
-                of frames picks that many of them, or repeats some, by its own rule.
+                of frames picks that many of them, or repeats some, by its own rule. Of a window whose images differ
+                in size, a tuple, they are fitted into the first.
             batch_size: windows of one shape a forward pass.
 
         Returns:
@@ -123,7 +126,7 @@ class PeAvEncoder:
         Raises:
             InputError: see ``check_windows``.
         """
-        chosen = [_spread(window, self.fixed_frames) for window in check_windows(windows)]
+        chosen = [_spread(of_one_size(window), self.fixed_frames) for window in check_windows(windows)]
         return embed_in_groups(chosen, lambda window: window.shape, self._embed_frames, batch_size)
 
     @torch.inference_mode()

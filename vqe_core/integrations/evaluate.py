@@ -280,8 +280,10 @@ def _spilled(source: MediaSource, spill: Spill) -> dict[str, Any]:
     elif source.data is not None:
         content["path"] = spill(source.data, ".media")
     elif source.frames is not None:
-        content["frames"] = spill(np.ascontiguousarray(source.frames).tobytes(), ".frames")
-        content["shape"] = source.frames.shape
+        several = isinstance(source.frames, tuple)
+        images = source.frames if several else [source.frames]
+        content["frames"] = spill(b"".join(np.ascontiguousarray(image).tobytes() for image in images), ".frames")
+        content["shapes" if several else "shape"] = [i.shape for i in images] if several else images[0].shape
     else:
         raise InputTypeError(
             f"{source.name} is an open decoder, which evaluate cannot store; "
@@ -309,8 +311,15 @@ def decode_media(cell: str | None) -> Any:
     times = {name: media[name] for name in ("start", "end", "fps")}
     if "frames" not in media:
         return MediaSource(path=media["path"], **times)
-    frames = np.fromfile(media["frames"], dtype=np.uint8).reshape(media["shape"])
+    pixels = np.fromfile(media["frames"], dtype=np.uint8)
+    frames = pixels.reshape(media["shape"]) if "shape" in media else _split(pixels, media["shapes"])
     return MediaSource(frames=frames, **times)
+
+
+def _split(pixels: np.ndarray, shapes: Sequence[Sequence[int]]) -> tuple[np.ndarray, ...]:
+    """Return images one after the other as images of their own shapes."""
+    ends = np.cumsum([np.prod(shape) for shape in shapes])[:-1]
+    return tuple(part.reshape(shape) for part, shape in zip(np.split(pixels, ends), shapes, strict=True))
 
 
 CELLS = {  # by kind of ``vqe_core.scorers.base.Input``

@@ -108,8 +108,11 @@ class FunctionJudge:
         return [self._judge_one(clip, i) for i, clip in enumerate(bar)]
 
     def _judge_one(self, clip: JudgedClip, number: int) -> Judgement | VqeError:
+        from vqe_core.media.video.sizes import of_one_size
+
         try:
-            return as_judgement(self.function(clip.frames, clip.timestamps, clip.waveform, clip.sampling_rate))
+            frames = of_one_size(clip.frames)
+            return as_judgement(self.function(frames, clip.timestamps, clip.waveform, clip.sampling_rate))
         except VqeError as error:
             return error
         except Exception as error:  # a user's function may raise anything; other clips go on

@@ -19,6 +19,7 @@ import numpy as np
 
 from vqe_core.errors import InputError
 from vqe_core.llm.content import Content, audio_part, image_part, text_part
+from vqe_core.types import Frames, are_frames, shape_of
 
 # In signatures: to show images and audio, or to read answers, in another way changes numbers, as another prompt does.
 VERSION = "1"
@@ -53,21 +54,23 @@ class JudgedClip:
     """Images and audio of the same seconds, for a judge. The clock starts with the audio.
 
     Attributes:
-        frames: uint8 (N, H, W, 3) RGB, sampled from the video, the longer side at most ``LONGEST_SIDE``.
+        frames: uint8 (N, H, W, 3) RGB, or N images whose sizes differ, sampled from the video, the longer side at most
+            ``LONGEST_SIDE``.
         timestamps: float64 (N,) seconds, increasing.
         waveform: float32 (T,), mono, in [-1, 1].
         sampling_rate: Hz.
     """
 
-    frames: np.ndarray = field(repr=False)
+    frames: Frames = field(repr=False)
     timestamps: np.ndarray
     waveform: np.ndarray = field(repr=False)
     sampling_rate: int
 
     def __post_init__(self) -> None:
         frames = self.frames
-        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or not len(frames):
-            raise InputError(f"frames must be uint8 (N, H, W, 3) RGB, N at least 1, got {frames.dtype} {frames.shape}")
+        if not are_frames(frames) or not len(frames):
+            kind = getattr(frames, "dtype", "images")
+            raise InputError(f"frames must be uint8 (N, H, W, 3) RGB, N at least 1, got {kind} {shape_of(frames)}")
         if self.timestamps.shape != (len(frames),):
             raise InputError(f"timestamps must be one a frame, got shape {self.timestamps.shape} for {len(frames)}")
         if self.waveform.dtype != np.float32 or self.waveform.ndim != 1:

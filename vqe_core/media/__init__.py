@@ -15,6 +15,7 @@ from vqe_core.media.file_checks import check_file
 from vqe_core.media.limits import AudioLimits, MediaLimits
 from vqe_core.media.source import as_media_source
 from vqe_core.media.video.reader import TableMismatchError, VideoReader
+from vqe_core.media.video.sizes import gathered, of_one_size
 from vqe_core.media.video.video import (
     Video,
     choose_reader,
@@ -41,7 +42,9 @@ __all__ = [
     "check_finite",
     "content_digest",
     "decoders_of",
+    "gathered",
     "is_silent",
+    "of_one_size",
     "open_video",
     "read_audio",
     "reader_for",

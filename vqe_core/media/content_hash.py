@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 
 from vqe_core.errors import MediaError
 from vqe_core.media.file_checks import check_file
-from vqe_core.types import MediaSource
+from vqe_core.types import Frames, MediaSource, shape_of
 
 
 def source_identity(source: MediaSource) -> str:
@@ -31,7 +31,7 @@ def source_identity(source: MediaSource) -> str:
     if source.data is not None:
         return f"bytes:{_digest(source.data)}|{segment}"
     if source.frames is not None:
-        return f"frames:{source.frames.shape}:{source.fps}:{_digest(source.frames)}|{segment}"
+        return f"frames:{shape_of(source.frames)}:{source.fps}:{_frames_digest(source.frames)}|{segment}"
     return f"decoder:{id(source.decoder)}|{segment}"
 
 
@@ -49,6 +49,10 @@ def _file_key(path: str) -> str:
 
 def _digest(content: object) -> str:
     return hashlib.blake2b(memoryview(content), digest_size=16).hexdigest()  # type: ignore[arg-type]
+
+
+def _frames_digest(frames: Frames) -> str:
+    return ":".join(map(_digest, frames)) if isinstance(frames, tuple) else _digest(frames)
 
 
 _BLOCK = 1 << 20
@@ -95,8 +99,9 @@ def content_digest(source: MediaSource, known: KnownDigests | None = None, *, re
     if source.data is not None:
         digest.update(source.data)
     elif source.frames is not None:
-        digest.update(f"{source.frames.shape}:".encode())
-        digest.update(memoryview(cast("Any", source.frames)))  # an array is a buffer, which not all stubs of numpy know
+        digest.update(f"{shape_of(source.frames)}:".encode())
+        for part in source.frames if isinstance(source.frames, tuple) else [source.frames]:
+            digest.update(memoryview(cast("Any", part)))  # an array is a buffer, which not all stubs of numpy know
     else:
         return None
     return digest.hexdigest()

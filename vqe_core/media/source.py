@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from vqe_core.errors import InputError, InputTypeError, MediaError, MediaNotFoundError
-from vqe_core.types import BAD_SEGMENT, MediaSource
+from vqe_core.media.video.sizes import gathered
+from vqe_core.types import BAD_SEGMENT, Frames, MediaSource
 
 
 def is_tensor(value: Any) -> bool:
@@ -25,31 +26,37 @@ def is_image(value: Any) -> bool:
     return hasattr(value, "convert") and hasattr(value, "mode") and hasattr(value, "size")
 
 
-def stack_frames(value: Any) -> np.ndarray:
+def stack_frames(value: Any) -> Frames:
     """Turn an array, a tensor, or a list of arrays, tensors or PIL images into frames.
 
     Args:
         value: uint8 (N, H, W, 3) RGB, or a list of N uint8 (H, W, 3) arrays or tensors, or of PIL images
-            (converted to RGB). All of one list have one size.
+            (converted to RGB), of any sizes.
 
     Returns:
-        uint8 (N, H, W, 3), contiguous.
+        uint8 (N, H, W, 3), contiguous; a tuple of images, uint8 (H, W, 3), where their sizes differ.
 
     Raises:
         InputTypeError: the items are of other types.
-        InputError: wrong dtype or shape, or sizes differ.
+        InputError: wrong dtype or shape.
         MediaError: code ``no_frames``, there are none.
     """
+    if isinstance(value, np.ndarray) and value.dtype == object and value.ndim == 1:
+        value = list(value)  # as a table keeps a list
     if isinstance(value, (list, tuple)):
         if not value:
             raise InputTypeError("videos: an empty list is not a video; give frames, a path or bytes")
         value = _nested_numbers(value) if isinstance(value[0], (list, tuple)) else _stack_list(value)
+    if isinstance(value, tuple):
+        for image in value:
+            _check_frames(image[None])
+        return tuple(map(np.ascontiguousarray, value))
     frames = _as_array(value)
     _check_frames(frames)
     return np.ascontiguousarray(frames)
 
 
-def _stack_list(items: list[Any] | tuple[Any, ...]) -> np.ndarray:
+def _stack_list(items: list[Any] | tuple[Any, ...]) -> Frames:
     arrays = []
     for number, item in enumerate(items):
         if is_image(item):
@@ -61,21 +68,28 @@ def _stack_list(items: list[Any] | tuple[Any, ...]) -> np.ndarray:
                 f"videos: item {number} of a list of frames is a {type(item).__name__}; "
                 "use uint8 (H, W, 3) arrays or tensors, or PIL images"
             )
-    sizes = {(array.dtype.name, array.shape) for array in arrays}
-    if len(sizes) > 1:
-        shown = ", ".join(f"{dtype} {shape}" for dtype, shape in sorted(sizes))
-        raise InputError(f"videos: the frames of one list must have one size and dtype, got {shown}; resize them first")
-    if arrays[0].ndim != 3:
-        raise InputError(f"videos: each frame of a list must have shape (H, W, 3), got {arrays[0].shape}")
-    return np.stack(arrays)
+    kinds = {array.dtype.name for array in arrays}
+    if len(kinds) > 1:
+        raise InputError(f"videos: the frames of one list must be of one dtype, got {', '.join(sorted(kinds))}")
+    wrong = next((array.shape for array in arrays if array.ndim != 3), None)
+    if wrong is not None:
+        raise InputError(f"videos: each frame of a list must have shape (H, W, 3), got {wrong}")
+    return gathered(arrays)
 
 
-def _nested_numbers(value: Any) -> np.ndarray:
+def _nested_numbers(value: Any) -> Frames:
     """Nested lists of whole numbers in 0..255, as tables keep arrays, to uint8."""
     try:
-        array = np.asarray(value)
+        return _whole_numbers(np.asarray(value))
+    except ValueError:  # of several sizes, or no images at all
+        pass
+    try:
+        return _stack_list([_whole_numbers(np.asarray(image)) for image in value])
     except ValueError as error:
-        raise InputError(f"videos: nested lists of a video must be of one shape ({error})") from error
+        raise InputError(f"videos: the nested lists of each frame must be of one shape ({error})") from error
+
+
+def _whole_numbers(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind in "iu" and array.size and array.min() >= 0 and array.max() <= 255:
         return array.astype(np.uint8)
     return array

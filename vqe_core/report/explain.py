@@ -20,7 +20,7 @@ from vqe_core.encoders import ImageTextEncoder
 from vqe_core.errors import InputError, ModelError, VqeError
 from vqe_core.functional.emscore import METRICS
 from vqe_core.functional.idf import IdfTable
-from vqe_core.media import TableMismatchError, Video, as_media_source, shrunk
+from vqe_core.media import TableMismatchError, Video, as_media_source, gathered, of_one_size, shrunk
 from vqe_core.report.word_alignment import Word, WordEvidence, frame_names, read_words, word_evidence
 from vqe_core.runtime import own_precision
 from vqe_core.scorers.caption_scorer import CaptionScorer
@@ -45,7 +45,8 @@ class Explanation:
         evidence: words (W) against frames, see ``WordEvidence``.
         timestamps: float64 (N,) seconds, or None for frames without a clock.
         frame_numbers: int64 (N,), in the video.
-        frames: uint8 (N, H, W, 3) RGB, the sampled frames, shrunk to 320 pixels.
+        frames: uint8 (N, H, W, 3) RGB, the sampled frames, shrunk to 320 pixels; where the size changes midway, fitted
+            into that of the first.
         scores: by ``"<score type>_<metric>"``.
         frame_scores: of each frame as a video of its own, as ``return_all_frames`` gives them.
         notes: what was done to the caption or the video, empty for nothing.
@@ -273,4 +274,4 @@ def _read_frames(video: Video, seen: TimedEmbeddings, longest_side: int | None) 
     positions = np.searchsorted(video.table.indices, numbers).clip(max=len(video.table) - 1)
     if seen.timestamps is not None and not np.array_equal(video.table.timestamps[positions], seen.timestamps[first]):
         raise TableMismatchError.at(float(seen.timestamps[0]), video.source.name)
-    return np.stack([shrunk(frame.pixels, longest_side) for frame in video.frames(positions)])[where]
+    return of_one_size(gathered([shrunk(frame.pixels, longest_side) for frame in video.frames(positions)]))[where]

@@ -13,6 +13,7 @@ from torch import Tensor
 from vqe_core.encoders import ImageTextEncoder
 from vqe_core.encoders.base import Tagger
 from vqe_core.functional.similarity import cosine_matrix, top_tags, weighted_direction
+from vqe_core.types import Frames
 
 TOP_TAGS = 5  # more add noise: the weights of a softmax fall off steeply
 FRAMES = 3  # of a window in a profile
@@ -89,7 +90,7 @@ class TagBridge:
         one = torch.ones(1)
         return torch.stack([self.direction(self.tag([waveform], one)) for waveform in waveforms])
 
-    def embed_video(self, windows: Sequence[np.ndarray], *, batch_size: int = 4) -> Tensor:
+    def embed_video(self, windows: Sequence[Frames], *, batch_size: int = 4) -> Tensor:
         """Return mean of each window's unit frame embeddings, float32 (B, D)."""
         return embed_windows_of_frames(self.encoder, windows)
 
@@ -122,7 +123,7 @@ class DescriptionBridge:
         """Return the text's direction for every window, float32 (S, D)."""
         return self.direction.expand(len(waveforms), -1)
 
-    def embed_video(self, windows: Sequence[np.ndarray], *, batch_size: int = 4) -> Tensor:
+    def embed_video(self, windows: Sequence[Frames], *, batch_size: int = 4) -> Tensor:
         """Return mean of each window's unit frame embeddings, float32 (B, D)."""
         return embed_windows_of_frames(self.encoder, windows)
 
@@ -131,7 +132,7 @@ class DescriptionBridge:
         return cosine_matrix(video, audio)
 
 
-def embed_windows_of_frames(encoder: ImageTextEncoder, windows: Sequence[np.ndarray]) -> Tensor:
-    """Return mean unit frame embedding of each uint8 (N, H, W, 3) stack, float32 (B, D)."""
+def embed_windows_of_frames(encoder: ImageTextEncoder, windows: Sequence[Frames]) -> Tensor:
+    """Return mean unit frame embedding of each window, uint8 (N, H, W, 3) or N images of any sizes, float32 (B, D)."""
     rows = [encoder.embed_images(torch.stack([encoder.prepare_image(f) for f in window])) for window in windows]
     return torch.stack([row.mean(dim=0) for row in rows])

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from torch import Tensor
@@ -25,9 +25,16 @@ from vqe_core.scorers.video_audio.cache_entries import entry_of_windows, identit
 from vqe_core.scorers.video_audio.options import VideoAudioOptions
 from vqe_core.scorers.video_audio.pairs import PairResult, SoundPair
 from vqe_core.scorers.video_audio.windows import WindowedEmbeddings, Windowing, join_windows, profile_entry
+from vqe_core.types import Frames
 from vqe_core.workers import DecodeWorker, WorkerPool, one_row
 
-Made = tuple[WindowedEmbeddings, tuple[str, ...], str]
+
+class Made(NamedTuple):
+    """Windows of a pair, warnings on them, and what decoded the images."""
+
+    windows: WindowedEmbeddings
+    notes: tuple[str, ...]
+    reader: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +49,7 @@ class _Sound:
     before: list[str]
 
 
-_Part = Made | _Sound | np.ndarray
+_Part: TypeAlias = Made | _Sound | Frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +112,7 @@ class ByJointSpace:
         key, before = self._key(pair), identities(pair)
         entry = self._cache.get(key) if self._cache is not None and key is not None else None
         if entry is not None:
-            yield windows_of_entry(entry)
+            yield Made(*windows_of_entry(entry))
             return
         with one_row(worker, pair.clock):
             video, heard_while = open_pair(pair.video, pair.audio, worker, self.options.video_reader)
@@ -126,7 +133,7 @@ class ByJointSpace:
         """Return the windows of a pair, warnings on them, and what decoded the images."""
         visual: list[Tensor] = []
         for part in parts:
-            if isinstance(part, tuple):
+            if isinstance(part, Made):
                 return part
             if isinstance(part, _Sound):
                 sound, visual = part, []
@@ -136,7 +143,7 @@ class ByJointSpace:
         # A file that changed while it was read is not stored: the key tells what it was.
         if self._cache is not None and sound.key is not None and identities(pair) == sound.before:
             self._cache.put(sound.key, entry_of_windows(windows, sound.notes, sound.reader))
-        return windows, sound.notes, sound.reader
+        return Made(windows, sound.notes, sound.reader)
 
     def logits(self, visual: Tensor, sound: Tensor) -> Tensor:
         """Return the model's own logits: (N, D), (M, D) -> (N, M)."""

@@ -16,13 +16,14 @@ from vqe_core.errors import InputError, VqeError
 from vqe_core.llm.client import JUDGE
 from vqe_core.llm.judge import Judge
 from vqe_core.llm.judge_prompt import LONGEST_SIDE, JudgedClip, Judgement, as_judgement
-from vqe_core.media import Video, resample, shrunk
+from vqe_core.media import Video, gathered, resample, shrunk
 from vqe_core.samplers import FrameSampler, cap_positions
 from vqe_core.scorers.row_errors import FaultWatch
 from vqe_core.scorers.video_audio.audio_track import HeardSound, see_and_hear
 from vqe_core.scorers.video_audio.llm_calls import ask_once
 from vqe_core.scorers.video_audio.options import VideoAudioOptions
 from vqe_core.scorers.video_audio.pairs import PairResult, SoundPair
+from vqe_core.types import shape_of
 from vqe_core.workers import DecodeWorker, WorkerPool, one_row
 
 CHUNK_PAIRS = 32  # whose images and sounds are held at one time
@@ -41,8 +42,9 @@ class _Shown:
     def digest(self) -> bytes:
         """Equal for equal images and sounds."""
         clip = self.clip
-        about = f"{clip.frames.shape}:{clip.timestamps.tolist()}:{clip.sampling_rate}:"
-        return hashlib.sha256(about.encode() + clip.frames.tobytes() + clip.waveform.tobytes()).digest()
+        about = f"{shape_of(clip.frames)}:{clip.timestamps.tolist()}:{clip.sampling_rate}:"
+        pixels = b"".join(image.tobytes() for image in clip.frames)
+        return hashlib.sha256(about.encode() + pixels + clip.waveform.tobytes()).digest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +90,7 @@ class ByJudge:
         if self.judge.sampling_rate is not None:
             sound = resample(sound, self.judge.sampling_rate)
         clip = JudgedClip(
-            frames=np.stack([shrunk(frame.pixels, LONGEST_SIDE) for frame in frames]),
+            frames=gathered([shrunk(frame.pixels, LONGEST_SIDE) for frame in frames]),
             # The frame on display when the sound begins may have come before it.
             timestamps=np.maximum(part.timestamps[chosen] - sound.start, 0.0),
             waveform=sound.waveform[0],

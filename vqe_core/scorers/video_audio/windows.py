@@ -23,9 +23,10 @@ from vqe_core.functional.reductions import (
     window_match,
 )
 from vqe_core.functional.similarity import cosine_matrix
-from vqe_core.media import Video
+from vqe_core.media import Video, gathered
 from vqe_core.samplers import FrameSampler, cap_positions, sampler_spec
 from vqe_core.scorers.video_audio.audio_track import HeardSound, loud_windows, sound_windows
+from vqe_core.types import Frames
 
 
 @dataclass(frozen=True)
@@ -98,13 +99,13 @@ class Windowing:
         visual = [self.embed_frames(frames, encoder) for frames in self.frames(video, times)]
         return join_windows(times, visual, waveforms, encoder)
 
-    def embed_frames(self, frames: np.ndarray, encoder: JointEncoder) -> Tensor:
-        """Embed the images of one window, uint8 (N, H, W, 3) -> float32 (D,), the mean with its flipped copies."""
+    def embed_frames(self, frames: Frames, encoder: JointEncoder) -> Tensor:
+        """Embed the images of one window -> float32 (D,), the mean with its flipped copies."""
         check_deadline("comparing video and audio")
         return encoder.embed_video(self.views.of(frames)).mean(dim=0)
 
-    def frames(self, video: Video, times: Tensor) -> Iterator[np.ndarray]:
-        """Sampled frames of each window, uint8 (N, H, W, 3), in one pass; a frame is held while a window needs it."""
+    def frames(self, video: Video, times: Tensor) -> Iterator[Frames]:
+        """Sampled frames of each window, of any sizes, in one pass; a frame is held while a window needs it."""
         wanted = [self._positions(video, start, end) for start, end in times.tolist()]
         frames = video.frames(np.unique(np.concatenate(wanted)))
         held: dict[int, np.ndarray] = {}
@@ -112,7 +113,7 @@ class Windowing:
             while not held or max(held) < positions[-1]:
                 frame = next(frames)
                 held[frame.position] = frame.pixels
-            yield np.stack([held[position] for position in positions.tolist()])
+            yield gathered([held[position] for position in positions.tolist()])
             needed = min((later[0] for later in wanted[i + 1 :]), default=math.inf)
             held = {
                 position: pixels for position, pixels in held.items() if position >= needed or position == max(held)
