@@ -16,14 +16,13 @@ from vqe_core.scorers.row_errors import MOST_FAULTS
 from vqe_core.toy.clips import make_clip, write_clip
 
 ROOT = Path(__file__).parents[2]
+IN_THIS_PROCESS = {"on_error": "skip", "progress": False, "isolate": False}
 WAYS = {
-    "emscore": EMScore(clip_model_path="toy", on_error="skip", progress=False),
-    "tags": VideoAudioSimilarity(hf_clip="toy", method="tags", on_error="skip", progress=False),
-    "joint": VideoAudioSimilarity(hf_clip="toy", method="joint", on_error="skip", progress=False),
-    "judge": VideoAudioSimilarity(judge=lambda *shown: 0.5, on_error="skip", progress=False),
-    "description": VideoAudioSimilarity(
-        hf_clip="toy", describer=lambda *heard: "a bell tolls", on_error="skip", progress=False
-    ),
+    "emscore": EMScore(clip_model_path="toy", **IN_THIS_PROCESS),
+    "tags": VideoAudioSimilarity(hf_clip="toy", method="tags", **IN_THIS_PROCESS),
+    "joint": VideoAudioSimilarity(hf_clip="toy", method="joint", **IN_THIS_PROCESS),
+    "judge": VideoAudioSimilarity(judge=lambda *shown: 0.5, **IN_THIS_PROCESS),
+    "description": VideoAudioSimilarity(hf_clip="toy", describer=lambda *heard: "a bell tolls", **IN_THIS_PROCESS),
 }
 
 
@@ -102,7 +101,7 @@ def test_in_the_kernel_for_one_row(clips, monkeypatch):
 
 def test_it_is_raised_with_its_traceback_where_rows_raise(clips, monkeypatch):
     monkeypatch.setattr(pyav_reader, "open_stream", mistaken(pyav_reader.open_stream, "3.mp4"))
-    scorer = EMScore(clip_model_path="toy", on_error="raise")
+    scorer = EMScore(clip_model_path="toy", isolate=False, on_error="raise")
     with pytest.raises(InternalError, match=r"1 of 5 rows cannot be scored:\n  row 3: \[internal_error\]") as caught:
         scorer.score(**columns_for("emscore", clips))
     assert "None + 1" in caught.value.trace
@@ -138,7 +137,7 @@ def test_for_every_file_it_ends_the_run(way, clips, tmp_path, monkeypatch):
 
 
 def test_map_ends_where_batch_after_batch_fails_so_and_not_where_one_does(clips, monkeypatch):
-    scorer = EMScore(clip_model_path="toy", on_error="skip", cache_dir=None)
+    scorer = EMScore(clip_model_path="toy", isolate=False, on_error="skip", cache_dir=None)
     real = pyav_reader.open_stream
     rows = datasets.Dataset.from_dict({"video_path": clips * 8, "candidate": [f"a circle {i}" for i in range(40)]})
     monkeypatch.setattr(pyav_reader, "open_stream", mistaken(real, "3.mp4"))
@@ -146,7 +145,7 @@ def test_map_ends_where_batch_after_batch_fails_so_and_not_where_one_does(clips,
     assert scored["status"][:].count("internal_error") == 8
     monkeypatch.setattr(pyav_reader, "open_stream", mistaken(real, "mp4"))
     with pytest.raises(InternalError, match=r"stopped: the first 20 rows all failed\. TypeError"):
-        rows.map(EMScore(clip_model_path="toy", on_error="skip"), batched=True, batch_size=10, keep_in_memory=True)
+        rows.map(EMScore(clip_model_path="toy", isolate=False, on_error="skip"), batched=True, batch_size=10, keep_in_memory=True)
 
 
 def test_a_data_set_without_any_score_warns(clips):

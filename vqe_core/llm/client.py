@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
-from vqe_core.errors import InputError, ModelError, VqeError
+from vqe_core.errors import InputError, ModelError, VqeError, row_error
 from vqe_core.llm.content import Content, ContentMaker, user_message
 from vqe_core.llm.transport import CHAT, LOOPBACK, Answer, Sender, missing_openai
 
@@ -222,7 +222,7 @@ class _Dialogue(Generic[Result]):
         try:
             parts = content()
         except VqeError as error:
-            return error
+            return row_error(error)
         for attempt in range(self.endpoint.retries + 1):
             left = deadline - time.monotonic()
             answer = self._send(parts, min(self.endpoint.timeout, max(left, 0.01)))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
-from vqe_core.errors import InputTypeError, ModelError, VqeError
+from vqe_core.errors import InputTypeError, ModelError, VqeError, row_error
 from vqe_core.llm.client import Role
 from vqe_core.llm.content import ContentMaker, user_message
 from vqe_core.llm.transport import CHAT
@@ -72,7 +72,7 @@ def read_answers(
         try:
             prepared[i] = prepare(item, f"{role.item} {i}")
         except VqeError as error:
-            results[i] = error
+            results[i] = row_error(error)
     answers = ask(list(prepared.values())) if prepared else []
     name = type(serving).__name__
     if len(answers) != len(prepared):
@@ -81,7 +81,7 @@ def read_answers(
         try:
             results[i] = _missing(name, role) if answer is None else read(answer)
         except VqeError as error:
-            results[i] = error
+            results[i] = row_error(error)
     return [results[i] for i in range(len(items))]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
 from vqe_core import registry
-from vqe_core.errors import PROGRAMMING_ERRORS, InputError, InternalError, VqeError
+from vqe_core.errors import PROGRAMMING_ERRORS, InputError, InternalError, VqeError, row_error
 from vqe_core.llm.client import Role
 from vqe_core.llm.describer import Describer, EndpointDescriber, as_describer
 from vqe_core.llm.judge import EndpointJudge, Judge, as_judge
@@ -100,8 +100,8 @@ def _raised_here(error: BaseException) -> bool:
 
 def _checked(answer: Any, check: Callable[[Any], Result]) -> Result | VqeError:
     if isinstance(answer, VqeError):
-        return answer
+        return row_error(answer)
     try:
         return check(answer)
     except VqeError as error:
-        return error
+        return row_error(error)
