@@ -51,17 +51,27 @@ def test_bare_texts_stay_by_themselves():
     assert [parts(w) for w in summed_warnings(["a", "b", "a"])] == [("a", "other", 2), ("b", "other", 1)]
 
 
+def is_warning(node):
+    return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "RowWarning"
+
+
 def codes_in_the_source() -> set[str]:
-    calls = (
-        node
-        for path in (ROOT / "vqe_core").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "RowWarning"
-    )
-    values = [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "code"]
-    # Literals, so that whoever reads the source, or this test, finds every code; others copy that of a warning.
-    assert all(isinstance(value, ast.Constant) or getattr(value, "attr", "") == "code" for value in values)
-    return {value.value for value in values if isinstance(value, ast.Constant)} | {RowWarning.of("").code}
+    """Every code: literals, and where several warnings are made at once, the keys of the function's dict of words."""
+    codes = {RowWarning.of("").code}
+    for path in (ROOT / "vqe_core").rglob("*.py"):
+        for part in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(part, ast.FunctionDef):
+                continue
+            calls = [node for node in ast.walk(part) if is_warning(node)]
+            values = [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "code"]
+            codes |= {value.value for value in values if isinstance(value, ast.Constant)}
+            if any(isinstance(value, ast.Name) for value in values):
+                dicts = [node for node in ast.walk(part) if isinstance(node, ast.Dict)]
+                codes |= {key.value for node in dicts for key in node.keys if isinstance(key, ast.Constant)}
+            # Others copy the code of a warning.
+            others = [value for value in values if not isinstance(value, ast.Constant | ast.Name)]
+            assert all(getattr(value, "attr", "") == "code" for value in others), path
+    return codes
 
 
 def test_the_page_of_warnings_lists_every_code_and_no_other():

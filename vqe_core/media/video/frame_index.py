@@ -122,6 +122,8 @@ class ForwardDecode:
         count = PixelCount(self.limits, self.name)
         for frame in self._frames():
             count.add(frame.width, frame.height)
+            if self.alpha is not None:
+                self.alpha.fit(frame.width, frame.height)
             time = self.clock.seconds(frame.pts, self.stream.time_base)
             if time is None:
                 time = self.clock.seconds(frame.dts, self.stream.time_base)

@@ -44,7 +44,7 @@ class UprightImages:
             pixels = _composite(frame.to_ndarray(format="rgba", threads=1))
         else:
             pixels = frame.to_ndarray(format="rgb24", threads=1)
-        if alpha is not None and alpha.shape == pixels.shape[:2]:
+        if alpha is not None:
             pixels = on_background(pixels, alpha)
         turn = self._said.at(time) or self._turn_of(frame)
         return pixels if turn == UPRIGHT else turn.of(pixels)
