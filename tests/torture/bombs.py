@@ -43,6 +43,7 @@ BOMBS: dict[str, Callable[[Path], bytes | Path]] = {
     "GIF, 8192 x 4320, one frame": lambda folder: bombs.gif(8192, 4320),
     "GIF, 8192 x 4320, 280 frames": lambda folder: bombs.gif(8192, 4320, 280),
     "GIF, 4096 x 2304, 300 frames": lambda folder: bombs.gif(4096, 2304, 300),
+    "GIF, 1920 x 1200, 100 frames": lambda folder: bombs.gif(1920, 1200, 100),
     "GIF, 2000 x 2000, 100,000 frames": lambda folder: bombs.gif(2000, 2000, 100_000),
     "APNG, 8192 x 4320": lambda folder: bombs.large_png(8192, 4320),
     "PNG in MOV, 8192 x 4320": lambda folder: bombs.images_in_mov(

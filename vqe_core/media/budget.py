@@ -16,7 +16,7 @@ _USUAL_PIXELS = 4096 * 2304
 _PIXELS_A_BYTE = 1024
 
 # A GIF of 43 bytes can claim any screen, which its decoder holds three times over. GIF and APNG hold less than 4K.
-_USUAL_ANIMATION = 2048 * 2048
+_USUAL_ANIMATION = 1920 * 1200
 _ANIMATION_PIXELS_A_BYTE = 16
 _ANIMATION_TOTAL, _ANIMATION_TOTAL_A_BYTE = 2**34, 2**15
 

@@ -21,7 +21,7 @@ class MediaLimits:
 
     Attributes:
         max_pixels: pixels of one frame, width times height. Default: 8192 x 4320. Short files may have less: 4K up to
-            9 kB and then 1,024 pixels a byte; of GIF and APNG 2048 x 2048, and then 16 a byte.
+            9 kB and then 1,024 pixels a byte; of GIF and APNG 1920 x 1200, and then 16 a byte.
         max_total_pixels: pixels of all frames that one pass over a file decodes. Default: 2^40, five hours of
             1920 x 1080 at 30 fps, which take far longer than a row may. Of GIF and APNG 2^34 and 2^15 a byte.
         max_frames_in_table: frames of one video, decoded or not. Default: two million (18 hours at 30 fps).
