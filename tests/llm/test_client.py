@@ -443,7 +443,8 @@ def test_the_proxy_of_the_scheme_is_used_and_never_for_this_machine(serve, monke
         monkeypatch.delenv(name, raising=False)
 
     def ask(url):
-        (found,) = EndpointDescriber(api_url=url, model_name="m", retries=0, progress=False).describe([sound()])
+        endpoint = EndpointDescriber(api_url=url, model_name="m", retries=0, progress=False, keep_answers=False)
+        (found,) = endpoint.describe([sound()])
         return found
 
     address = proxy.url.removesuffix("/v1")

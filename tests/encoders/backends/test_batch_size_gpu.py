@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vqe_core.encoders import load_image_text_encoder
-from vqe_core.encoders.backends.batch_size import MOST, USUAL, best_batch_size
+from vqe_core.encoders.backends.batch_size import MOST, ON_CPU, USUAL, best_batch_size
 
 
 def test_a_device_that_is_busy_with_a_small_batch_keeps_to_it():
@@ -30,5 +30,5 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory():
         best_batch_size(lambda size: (_ for _ in ()).throw(RuntimeError("broken")))
 
 
-def test_on_a_cpu_it_is_the_usual_one(clip_folder):
-    assert load_image_text_encoder(clip_folder, "cpu").image_batch == USUAL
+def test_on_a_cpu_it_is_a_small_one(clip_folder):
+    assert load_image_text_encoder(clip_folder, "cpu").image_batch == ON_CPU
