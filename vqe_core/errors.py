@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
+_KEPT_FRAMES = 3  # the innermost, of the text of what caused a row's error
+
 
 class VqeError(Exception):
     """Base of all errors raised on purpose by this package."""
@@ -165,13 +167,26 @@ class TableWarning(UserWarning):
 def row_error(error: Exception) -> VqeError:
     """Give the error that a row's exception becomes: itself where it was raised on purpose, else an ``InternalError``.
 
+    It may be kept as long as the results of a call: it holds no traceback, whose frames would hold the images and
+    samples that were at hand. What caused it is kept as text.
+
     Example:
         >>> row_error(InputError("too long")).code, row_error(KeyError("pts")).code
         ('bad_input', 'internal_error')
     """
     if isinstance(error, MemoryError):
         return MediaError("memory ran out on this row; scale it down, or give a segment of it", code="out_of_memory")
-    return error if isinstance(error, VqeError) else InternalError.of(error)
+    return _without_frames(error) if isinstance(error, VqeError) else InternalError.of(error)
+
+
+def _without_frames(error: VqeError) -> VqeError:
+    cause = error.__cause__ if error.__suppress_context__ else error.__context__
+    if cause is not None and not isinstance(cause, _Trace):
+        parts = traceback.format_exception(type(cause), cause, cause.__traceback__, limit=-_KEPT_FRAMES)
+        cause = _Trace("".join(parts).strip())
+    error.__traceback__ = error.__context__ = None
+    error.__cause__ = cause
+    return error
 
 
 def attempt(function: Callable[..., Result], *arguments: Any) -> Result | VqeError:

@@ -14,7 +14,7 @@ from vqe_core.cache import CacheKey, EmbeddingCache, Entry
 from vqe_core.embed.settings import EmbedSettings
 from vqe_core.encoders import text_signature
 from vqe_core.encoders.checkpoints import content_parts
-from vqe_core.errors import InputError, VqeError, attempt
+from vqe_core.errors import InputError, VqeError, attempt, row_error
 from vqe_core.types import TextEmbedding, restored_warnings, stored_warnings
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def embed_texts(
                 encoder.tokenizer.split(text, long_text)
             missing.append(text)
         except InputError as error:
-            results[text] = error
+            results[text] = row_error(error)
     if missing:
         for text, embedding in _embedded(missing, encoder, settings, long_text).items():
             results[text] = embedding

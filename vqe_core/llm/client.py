@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from vqe_core.cache import AnswerStore, CacheKey, open_answers
-from vqe_core.errors import InputError, ModelError, VqeError
+from vqe_core.errors import InputError, ModelError, VqeError, row_error
 from vqe_core.llm.content import Content, ContentMaker, user_message
 from vqe_core.llm.transport import CHAT, LOOPBACK, Answer, Sender, missing_openai
 
@@ -232,7 +232,7 @@ class _Dialogue(Generic[Result]):
         try:
             request = self._request(content())
         except VqeError as error:
-            return error
+            return row_error(error)
         key = None if self.answers is None else self.answers.key(self.endpoint.url, request)
         kept = self._kept(key)
         if kept is not None:

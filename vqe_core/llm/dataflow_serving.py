@@ -18,7 +18,7 @@ from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
 from vqe_core.cache import CacheKey, open_answers
-from vqe_core.errors import InputTypeError, ModelError, VqeError
+from vqe_core.errors import InputTypeError, ModelError, VqeError, row_error
 from vqe_core.llm.client import Role
 from vqe_core.llm.content import Content, ContentMaker, user_message
 from vqe_core.llm.transport import CHAT
@@ -117,7 +117,7 @@ def read_answers(
         try:
             prepared[i] = prepare(item, f"{role.item} {i}")
         except VqeError as error:
-            results[i] = error
+            results[i] = row_error(error)
     keys = {} if kept is None else {i: kept.key(content(item)) for i, item in prepared.items()}
     for i, key in keys.items():
         meaning = _meaning(kept, key, read)
@@ -131,7 +131,7 @@ def read_answers(
             try:
                 results[i] = _missing(type(serving).__name__, role) if answer is None else read(answer)
             except VqeError as error:
-                results[i] = error
+                results[i] = row_error(error)
             if kept is not None and isinstance(answer, str) and not isinstance(results[i], VqeError):
                 kept.put(keys[i], answer)
     return [results[i] for i in range(len(items))]

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from tqdm import tqdm
 
-from vqe_core.errors import InputError, InputTypeError, ModelError, VqeError
+from vqe_core.errors import InputError, InputTypeError, ModelError, VqeError, row_error
 from vqe_core.llm import dataflow_serving as servings
 from vqe_core.llm.client import DESCRIBER, ChatEndpoint, Role
 from vqe_core.llm.content import Audio, Content, audio_part, text_part, to_mono
@@ -134,7 +134,7 @@ class FunctionDescriber:
                 )
             return check_description(self.function(waveform, rate))
         except VqeError as error:
-            return error
+            return row_error(error)
         except Exception as error:  # a user's function may raise anything; other sounds go on
             return ModelError(
                 f"describer {self.signature()['describer_name']} failed on {name}: {type(error).__name__}: {error}",

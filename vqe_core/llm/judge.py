@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from tqdm import tqdm
 
-from vqe_core.errors import InputTypeError, ModelError, VqeError
+from vqe_core.errors import InputTypeError, ModelError, VqeError, row_error
 from vqe_core.llm import dataflow_serving as servings
 from vqe_core.llm.client import JUDGE, ChatEndpoint, Role
 from vqe_core.llm.content import ContentMaker
@@ -111,7 +111,7 @@ class FunctionJudge:
         try:
             return as_judgement(self.function(clip.frames, clip.timestamps, clip.waveform, clip.sampling_rate))
         except VqeError as error:
-            return error
+            return row_error(error)
         except Exception as error:  # a user's function may raise anything; other clips go on
             return ModelError(
                 f"judge {self.signature()['judge_name']} failed on clip {number}: {type(error).__name__}: {error}",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from vqe_core import registry
-from vqe_core.errors import PROGRAMMING_ERRORS, InputError, InternalError, VqeError
+from vqe_core.errors import PROGRAMMING_ERRORS, InputError, InternalError, VqeError, row_error
 from vqe_core.llm.client import ChatEndpoint, Role
 from vqe_core.llm.dataflow_serving import KeptByServing
 from vqe_core.llm.describer import Describer, EndpointDescriber, as_describer
@@ -112,8 +112,8 @@ def _raised_here(error: BaseException) -> bool:
 
 def _checked(answer: Any, check: Callable[[Any], Result]) -> Result | VqeError:
     if isinstance(answer, VqeError):
-        return answer
+        return row_error(answer)
     try:
         return check(answer)
     except VqeError as error:
-        return error
+        return row_error(error)
