@@ -52,6 +52,42 @@ def test_an_internal_error_keeps_the_traceback_as_text_and_nothing_that_it_held(
     assert "in fails" in "".join(traceback.format_exception(caught.type, caught.value, caught.tb))
 
 
+def test_an_error_of_a_row_keeps_its_cause_as_text_and_nothing_that_frames_held():
+    big, samples = np.zeros(1_000_000, np.uint8), np.zeros(1_000_000, np.float32)
+    gone = [weakref.ref(big), weakref.ref(samples)]
+
+    def decode(frames):
+        raise OSError(5, "the disk is gone")
+
+    def fails(frames, waveform):
+        try:
+            decode(frames)
+        except OSError as error:
+            raise MediaError("cannot be read", code="decode_error") from error
+
+    def fails_beside(frames, waveform):
+        try:
+            fails(frames, waveform)
+        finally:
+            {}["missing"]
+
+    found = [errors.attempt(call, big, samples) for call in (fails, fails_beside)]
+    del big, samples
+    assert [reference() for reference in gone] == [None, None]  # without a collection: there are no cycles
+    assert [error.code for error in found] == ["decode_error", "internal_error"]
+    assert found[0].__traceback__ is None and found[0].__context__ is None
+    with pytest.raises(MediaError) as caught:
+        raise found[0]
+    told = "".join(traceback.format_exception(caught.type, caught.value, caught.tb))
+    assert "the disk is gone" in told and "in decode" in told
+    again = errors.attempt(fails_again, found[0])
+    assert again is found[0] and again.__traceback__ is None and "in decode" in str(again.__cause__)
+
+
+def fails_again(error):
+    raise error
+
+
 def test_errors_raised_on_purpose_stay_as_they_are_and_memory_is_no_fault_of_the_code():
     missing = errors.MediaNotFoundError("no video")
     assert errors.row_error(missing) is missing
