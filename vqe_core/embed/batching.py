@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +10,16 @@ import torch
 from torch import Tensor
 
 from vqe_core.encoders.backends.batch_size import steady_rows
+from vqe_core.errors import InternalError, VqeError, attempt
 
 if TYPE_CHECKING:
     from vqe_core.encoders import ImageTextEncoder
 
 
 class EncoderFailedError(Exception):
-    """The encoder failed on a batch, which is the fault of none of the videos in it; ``error`` is what it raised."""
+    """The encoder says that it cannot encode, whatever the video; ``error`` is what it raised."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: VqeError) -> None:
         super().__init__(str(error))
         self.error = error
 
@@ -30,15 +31,18 @@ class ImageBatcher:
     numbers would round otherwise, and depend on whether other videos failed.
 
     One batch is embedded at a time, on a thread of its own, and one more waits: what is held does not grow.
+    A batch that fails is embedded again video by video, so that it costs only those that fail then; see ``error``.
     Every method may raise EncoderFailedError.
     """
 
     def __init__(self, encoder: ImageTextEncoder, batch_size: int) -> None:
         self._encoder, self._batch_size = encoder, steady_rows(batch_size)
         self._filling: list[tuple[Hashable, Tensor]] = []
-        self._running: tuple[list[Hashable], Future[Tensor]] | None = None
+        self._running: tuple[list[Hashable], Tensor, Future[Tensor]] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vqe-encode")
         self._rows: dict[Hashable, list[Tensor]] = {}
+        self._errors: dict[Hashable, VqeError] = {}
+        self._works = False
 
     def __enter__(self) -> ImageBatcher:
         return self
@@ -49,6 +53,8 @@ class ImageBatcher:
 
     def add(self, key: Hashable, image: Tensor) -> None:
         """Take one prepared image of the video ``key``; waits while a batch before it is embedded."""
+        if key in self._errors:
+            return
         # Only models that take images of any size see more than one shape.
         if self._filling and self._filling[0][1].shape != image.shape:
             self._submit()
@@ -66,6 +72,10 @@ class ImageBatcher:
         """Return how many images of a video are embedded so far."""
         return len(self._rows.get(key, ()))
 
+    def error(self, key: Hashable) -> VqeError | None:
+        """Return why a video's images cannot be embedded, None where none failed so far."""
+        return self._errors.get(key)
+
     def take(self, key: Hashable) -> Tensor:
         """Take the embeddings of a video, float32 (N, D), in the order its images were added; all must be embedded."""
         return torch.stack(self._rows.pop(key))
@@ -75,22 +85,41 @@ class ImageBatcher:
         self._collect()
         self._filling = [(other, image) for other, image in self._filling if other != key]
         self._rows.pop(key, None)
+        self._errors.pop(key, None)
 
     def _submit(self) -> None:
-        keys, images = [key for key, _ in self._filling], [image for _, image in self._filling]
-        batch = torch.stack(images + images[-1:] * (self._batch_size - len(images)))
+        keys, batch = [key for key, _ in self._filling], self._filled([image for _, image in self._filling])
         self._filling = []
         self._collect()
-        self._running = (keys, self._thread.submit(self._encoder.embed_images, batch))
+        self._running = (keys, batch, self._thread.submit(self._encoder.embed_images, batch))
+
+    def _filled(self, images: Sequence[Tensor]) -> Tensor:
+        return torch.stack([*images, *[images[-1]] * (self._batch_size - len(images))])
 
     def _collect(self) -> None:
         if self._running is None:
             return
-        keys, future = self._running
+        keys, batch, future = self._running
         self._running = None
-        try:
-            rows = future.result()
-        except Exception as error:
-            raise EncoderFailedError(error) from error
+        outcome = attempt(future.result)
+        if isinstance(outcome, VqeError):
+            self._embed_apart(keys, batch, outcome)
+        else:
+            self._take_in(keys, outcome)
+
+    def _embed_apart(self, keys: Sequence[Hashable], batch: Tensor, error: VqeError) -> None:
+        """Embed the images of each video of a batch that failed as a batch of its own."""
+        for key in dict.fromkeys(keys):
+            own = [image for other, image in zip(keys, batch, strict=False) if other == key]
+            outcome = attempt(self._thread.submit(self._encoder.embed_images, self._filled(own)).result)
+            if isinstance(outcome, VqeError):
+                self._errors[key] = outcome
+            else:
+                self._take_in([key] * len(own), outcome)
+        if not self._works and not isinstance(error, InternalError):
+            raise EncoderFailedError(error)
+
+    def _take_in(self, keys: Sequence[Hashable], rows: Tensor) -> None:
         for key, row in zip(keys, rows[: len(keys)], strict=True):
             self._rows.setdefault(key, []).append(row)
+        self._works = True

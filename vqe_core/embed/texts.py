@@ -14,7 +14,7 @@ from vqe_core.cache import CacheKey, EmbeddingCache, Entry
 from vqe_core.embed.settings import EmbedSettings
 from vqe_core.encoders import text_signature
 from vqe_core.encoders.checkpoints import content_parts
-from vqe_core.errors import InputError, VqeError, attempt, row_error
+from vqe_core.errors import VqeError, attempt
 from vqe_core.types import TextEmbedding, restored_warnings, stored_warnings
 
 if TYPE_CHECKING:
@@ -24,27 +24,28 @@ if TYPE_CHECKING:
 def embed_texts(
     texts: Sequence[str], encoder: ImageTextEncoder, settings: EmbedSettings, *, long_text: Any
 ) -> dict[str, TextEmbedding | VqeError]:
-    """Embed each distinct text once. A text that is too long, where that is an error, gives its error."""
+    """Embed each distinct text once. One that fails, or is too long where that is an error, gives its error."""
     results: dict[str, TextEmbedding | VqeError] = {}
     store = _TextStore(encoder, settings.cache, long_text)
     missing: list[str] = []
     for text in dict.fromkeys(texts):
-        found = store.find(text)
-        if found is not None:
-            results[text] = found
-            continue
-        try:
-            if long_text == "error":
-                encoder.tokenizer.split(text, long_text)
+        found = attempt(_look_up, text, encoder, store)
+        if found is None:
             missing.append(text)
-        except InputError as error:
-            results[text] = row_error(error)
+        else:
+            results[text] = found
     if missing:
         for text, embedding in _embedded(missing, encoder, settings, long_text).items():
-            results[text] = embedding
-            if isinstance(embedding, TextEmbedding):
-                store.keep(text, embedding)
+            kept = attempt(store.keep, text, embedding) if isinstance(embedding, TextEmbedding) else None
+            results[text] = embedding if kept is None else kept
     return results
+
+
+def _look_up(text: str, encoder: ImageTextEncoder, store: _TextStore) -> TextEmbedding | None:
+    found = store.find(text)
+    if found is None and store.long_text == "error":
+        encoder.tokenizer.split(text, "error")
+    return found
 
 
 def _embedded(

@@ -18,7 +18,7 @@ from vqe_core.embed.prefetch import OrderedPrefetch
 from vqe_core.embed.settings import EmbedSettings
 from vqe_core.encoders.backends.batch_size import ran_out_of_memory
 from vqe_core.encoders.checkpoints import content_parts
-from vqe_core.errors import MediaError, VqeError, row_error
+from vqe_core.errors import InternalError, MediaError, VqeError, attempt, row_error
 from vqe_core.media import (
     TableMismatchError,
     Video,
@@ -235,7 +235,7 @@ def embed_videos(
         Embeddings, or the error, of each key.
 
     Raises:
-        Exception: what the encoder raised; it cannot encode, whatever the video.
+        VqeError: the encoder cannot encode, whatever the video.
     """
     recipe = FrameRecipe(sampler, encoder, settings)
     store = FrameStore(settings.cache, recipe)
@@ -248,12 +248,11 @@ def embed_videos(
             on_outcome(key, outcome)
 
     for key, source in sources.items():
-        job = _Job(key, source, source_identity(source), store.key(source, read=False))
-        found = store.find(job.stored_under)
-        if found is None:
-            missing.append(job)
+        looked_at = attempt(_look_up, key, source, store)
+        if isinstance(looked_at, _Job):
+            missing.append(looked_at)
         else:
-            note(key, found)
+            note(key, looked_at)
     if missing:
         own = WorkerPool.of(settings, [job.source for job in missing]) if pool is None else nullcontext(pool)
         try:
@@ -261,7 +260,7 @@ def embed_videos(
                 for job, outcome in _embed(missing, recipe, store, hands):
                     note(job.key, outcome)
         except EncoderFailedError as failed:
-            raise failed.error from failed.error.__cause__
+            raise failed.error from None
     return {key: results[key] for key in sources}
 
 
@@ -276,6 +275,11 @@ class _Job(Generic[Key]):
     source: MediaSource
     identity: str
     stored_under: CacheKey | None
+
+
+def _look_up(key: Key, source: MediaSource, store: FrameStore) -> TimedEmbeddings | _Job[Key]:
+    job = _Job(key, source, source_identity(source), store.key(source, read=False))
+    return store.find(job.stored_under) or job
 
 
 def _embed(
@@ -309,6 +313,9 @@ def _embed(
             yield from _finished(jobs, pending, batcher, store)
         batcher.flush()
         yield from _finished(jobs, pending, batcher, store)
+        for i, sampled in pending.items():
+            got = f"{batcher.count(i)} of {sampled.num_distinct} images"
+            yield jobs[i], InternalError.told(f"{got} of {jobs[i].source.name!r} came out of the reader", "")
 
 
 def _read(
@@ -340,10 +347,18 @@ def _collect(i: int, reading: OrderedPrefetch[Any], batcher: ImageBatcher) -> Sa
 def _finished(
     jobs: Sequence[_Job[Key]], pending: dict[int, SampledVideo], batcher: ImageBatcher, store: FrameStore
 ) -> Iterator[tuple[_Job[Key], Embedded]]:
-    """Jobs whose images are all embedded; they are stored at once, so that little is lost by a kill."""
-    for i in [i for i, sampled in pending.items() if batcher.count(i) == sampled.num_distinct]:
-        frames, job = pending.pop(i).embeddings(batcher.take(i)), jobs[i]
-        # A file that changed while it was read would be stored under the digest of what it was.
-        if source_identity(job.source) == job.identity:
-            store.keep(job.stored_under, frames)
-        yield job, frames
+    """Jobs whose images are all embedded, or cannot be; they are stored at once, so that little is lost by a kill."""
+    for i, sampled in list(pending.items()):
+        error = batcher.error(i)
+        if error is None and batcher.count(i) < sampled.num_distinct:
+            continue
+        del pending[i]
+        yield jobs[i], error or attempt(_stored, jobs[i], sampled, batcher.take(i), store)
+
+
+def _stored(job: _Job[Any], sampled: SampledVideo, distinct: Tensor, store: FrameStore) -> TimedEmbeddings:
+    frames = sampled.embeddings(distinct)
+    # A file that changed while it was read would be stored under the digest of what it was.
+    if source_identity(job.source) == job.identity:
+        store.keep(job.stored_under, frames)
+    return frames

@@ -27,7 +27,7 @@ from vqe_core.scorers.report import (
     report_to_columns,
     report_to_result,
 )
-from vqe_core.scorers.row_errors import MOST_FAULTS, FaultWatch, report_failures
+from vqe_core.scorers.row_errors import MOST_FAULTS, FaultWatch, outcomes_of, report_failures, told
 from vqe_core.scorers.rows import (
     as_columns,
     audio_column,
@@ -87,6 +87,8 @@ class Failing(Protocol):
 
 class Scoring(Protocol):
     """One call at work, its models loaded."""
+
+    call: Call
 
     def outcomes(self) -> Sequence[Any]:
         """Score all rows; each outcome has an ``error``, None where the row has scores."""
@@ -251,9 +253,9 @@ class Scorer(SharedOptions):
         settle_in_process()
         with deadline_stopped():  # a model is loaded for all requests to come
             scoring = self.prepare(call)
-        outcomes = scoring.outcomes()
+        outcomes = outcomes_of(scoring)
         self.check_failures(outcomes, whole=call.whole)
-        return scoring.report(outcomes)
+        return told(scoring.report, outcomes)
 
     def check_failures(self, outcomes: Sequence[Failing], *, whole: bool) -> None:
         """Raise, warn or pass over in silence what is wrong with some rows, by ``on_error``."""
@@ -434,10 +436,10 @@ class RowByRow:
         watch = FaultWatch()
         return [as_outcome(watch.attempt(self._scored, row)) for row in self.call.rows]
 
-    def _scored(self, row: Any) -> Any:
+    def _scored(self, row: Any) -> RowOutcome:
         if isinstance(row, VqeError):
             raise row
-        return self.scorer.score_row(row)
+        return as_outcome(self.scorer.score_row(row))
 
     def report(self, outcomes: Sequence[RowOutcome]) -> ScoreReport:
         """Make the report of the call."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from vqe_core.embed import EmbedSettings, embed_texts, embed_videos, progress_bar
 from vqe_core.encoders import ImageTextEncoder
-from vqe_core.errors import VqeError
+from vqe_core.errors import VqeError, attempt
 from vqe_core.media import source_identity
 from vqe_core.scorers.options import CaptionOptions
 from vqe_core.scorers.row_errors import FaultWatch, report_failures
@@ -47,9 +47,17 @@ def embed_rows(
     Raises:
         VqeError: at the first video that cannot be read, with ``on_error="raise"``.
     """
+    keys: dict[int, str] = {}
+    rows = list(rows)
+    for i, row in enumerate(rows):
+        key = attempt(source_identity, row.video) if isinstance(row, CaptionRow) and row.video is not None else None
+        if isinstance(key, VqeError):
+            rows[i] = key
+        elif key is not None:
+            keys[i] = key
     yield from ((i, row) for i, row in enumerate(rows) if isinstance(row, VqeError))
     with ExitStack() as stack:
-        chunks = _Chunks(rows, encoder, options, stack)
+        chunks = _Chunks(rows, keys, encoder, options, stack)
         for start in range(0, len(chunks.order), CHUNK_ROWS):
             yield from chunks.embed(chunks.order[start : start + CHUNK_ROWS])
 
@@ -60,6 +68,7 @@ class _Chunks:
     def __init__(
         self,
         rows: Sequence[CaptionRow | VqeError],
+        keys: Mapping[int, str],
         encoder: ImageTextEncoder,
         options: CaptionOptions,
         stack: ExitStack,
@@ -67,7 +76,7 @@ class _Chunks:
         self._rows, self._encoder, self._options = rows, encoder, options
         self._sampler, self._settings = options.frame_sampler, EmbedSettings.of(options)
         good = {i: row for i, row in enumerate(rows) if isinstance(row, CaptionRow)}
-        self._keys = {i: source_identity(row.video) for i, row in good.items() if row.video is not None}
+        self._keys = keys
         self._first_row: dict[str | None, int] = {}
         for i in good:
             self._first_row.setdefault(self._keys.get(i), i)

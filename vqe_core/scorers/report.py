@@ -161,6 +161,15 @@ class RowOutcome:
     reader: str = ""
     error: VqeError | None = None
 
+    def __post_init__(self) -> None:
+        # Here, where it costs this row, and not where all rows come together.
+        object.__setattr__(self, "warnings", summed_warnings(self.warnings))
+        object.__setattr__(self, "scores", {name: _number(value) for name, value in self.scores.items()})
+
+
+def _number(value: Any) -> float | bool:
+    return value if isinstance(value, bool | float) else float(value)
+
 
 class HostOptions(Protocol):
     """Options of a scorer that the forms of a report depend on."""
@@ -196,7 +205,7 @@ def assemble_report(
     flags: dict[str, list[Any]] = {
         name: [o.error is None and bool(o.scores.get(name, False)) for o in outcomes] for name in names.flags
     }
-    warnings = [() if o.error is not None else summed_warnings(o.warnings) for o in outcomes]
+    warnings = [() if o.error is not None else tuple(map(RowWarning.of, o.warnings)) for o in outcomes]
     return ScoreReport(
         scores={
             **{name: mean_known(column) for name, column in rows.items()},

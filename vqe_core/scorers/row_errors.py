@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-from vqe_core.errors import InternalError, NothingScoredWarning, Result, RowsFailedError, VqeError, attempt
+from vqe_core.errors import InternalError, NothingScoredWarning, Result, RowsFailedError, VqeError, attempt, row_error
 from vqe_core.options import OnError
 
 SHOWN_ROWS = 10  # in one message; the rest is counted
@@ -70,6 +73,53 @@ class FaultWatch:
         level = logging.DEBUG if error.trace in self._logged else logging.ERROR
         self._logged.add(error.trace)
         _LOG.log(level, "internal_error: %s\n%s", error, error.trace)
+
+
+def outcomes_of(scoring: Any, watch: FaultWatch | None = None) -> list[Any]:
+    """Score all rows of a call: the one place that runs rows, and that nothing but a typed error leaves.
+
+    Each stage keeps the errors of its rows. Where one lets an error through that nobody foresaw, the rows are scored
+    again in halves, so that it costs the rows that it comes from and no others.
+
+    Args:
+        scoring: of a call, see ``vqe_core.scorers.base.Scoring``.
+        watch: of the faults so far, where the rows are a part of a call.
+
+    Raises:
+        VqeError: all of the call is wrong.
+    """
+    rows, watch = scoring.call.rows, watch or FaultWatch()
+    try:
+        outcomes = list(scoring.outcomes())
+        for outcome in outcomes:
+            watch.note(outcome.error)
+        return outcomes
+    except VqeError:
+        raise
+    except Exception as error:
+        fault = row_error(error)
+    if len(rows) > 1:
+        parts = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+        return [outcome for part in parts for outcome in outcomes_of(_of_rows(scoring, part), watch)]
+    watch.note(fault)
+    return told(lambda: list(_of_rows(scoring, [fault]).outcomes()))
+
+
+def _of_rows(scoring: Any, rows: Sequence[Any]) -> Any:
+    part = copy.copy(scoring)
+    # Some are frozen.
+    object.__setattr__(part, "call", replace(scoring.call, rows=rows))
+    return part
+
+
+def told(function: Callable[..., Result], *arguments: object) -> Result:
+    """Call a function that works for all rows together; what nobody foresaw is raised as an ``InternalError``."""
+    try:
+        return function(*arguments)
+    except VqeError:
+        raise
+    except Exception as error:
+        raise InternalError.of(error).with_trace()  # noqa: B904 (the trace is its cause)
 
 
 def report_failures(failures: Mapping[int, VqeError], num_rows: int, on_error: OnError, *, whole: bool = True) -> None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vqe_core.embed import embed_texts
-from vqe_core.errors import InputError, VqeError
+from vqe_core.errors import InputError, VqeError, attempt
 from vqe_core.llm.client import DESCRIBER
 from vqe_core.llm.describer import Describer
 from vqe_core.media import resample
@@ -122,11 +122,12 @@ class ByDescription(FrameComparison):
         texts: list[Any] = [heard.pair.description for heard in group]
         asked = {i: h.sound for i, h in enumerate(group) if texts[i] is None and isinstance(h.sound, HeardSound)}
         if self.describer is not None:
-            keys = {i: _sound_key(sound.samples) for i, sound in asked.items()}
-            new = {key: asked[i].samples for i, key in keys.items() if key not in answers}
-            answers.update(zip(new, self._ask(self.describer, new), strict=True))
+            keys = {i: attempt(_sound_key, sound.samples) for i, sound in asked.items()}
+            named = {i: key for i, key in keys.items() if isinstance(key, str)}
+            new = {key: asked[i].samples for i, key in named.items() if key not in answers}
+            answers.update(self._ask(self.describer, new))
             for i, key in keys.items():
-                texts[i] = answers[key]
+                texts[i] = answers[key] if isinstance(key, str) else key
         missing = InputError(
             "audio_descriptions (None) must say what is heard, or give a describer; leave the row out otherwise",
             code="no_description",
@@ -134,13 +135,19 @@ class ByDescription(FrameComparison):
         return [missing if text is None else text for text in texts]
 
     @staticmethod
-    def _ask(describer: Describer, sounds: Mapping[str, AudioSamples]) -> list[str | VqeError]:
+    def _ask(describer: Describer, sounds: Mapping[str, AudioSamples]) -> dict[str, str | VqeError]:
         """Return a description, or the error, of each sound."""
-        if not sounds:
-            return []
-        rate = describer.sampling_rate
-        samples = [sound if rate is None else resample(sound, rate) for sound in sounds.values()]
-        return ask_once(DESCRIBER, list(sounds), samples, describer.describe, _check_description)
+        rate, answers, samples = describer.sampling_rate, dict[str, str | VqeError](), dict[str, AudioSamples]()
+        for key, sound in sounds.items():
+            resampled = sound if rate is None else attempt(resample, sound, rate)
+            if isinstance(resampled, VqeError):
+                answers[key] = resampled
+            else:
+                samples[key] = resampled
+        if samples:
+            asked = ask_once(DESCRIBER, list(samples), list(samples.values()), describer.describe, _check_description)
+            answers.update(zip(samples, asked, strict=True))
+        return answers
 
     def signature(self) -> dict[str, Any]:
         """Return the signature of the model, and of the describer where there is one."""

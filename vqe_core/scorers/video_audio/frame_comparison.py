@@ -13,7 +13,7 @@ from vqe_core.deadline import check_deadline
 from vqe_core.embed import EmbedSettings, embed_videos, progress_bar
 from vqe_core.encoders import ImageTextEncoder
 from vqe_core.encoders.base import JointEncoder
-from vqe_core.errors import VqeError
+from vqe_core.errors import VqeError, attempt
 from vqe_core.functional.similarity import cosine_matrix
 from vqe_core.media import source_identity
 from vqe_core.samplers import FrameSampler
@@ -59,8 +59,8 @@ class FrameComparison:
         ):
             for start in range(0, len(pairs), CHUNK_PAIRS):
                 chunk = pairs[start : start + CHUNK_PAIRS]
-                keys = [source_identity(pair.video) for pair in chunk]
-                sources = {key: pair.video for key, pair in zip(keys, chunk, strict=True)}
+                keys = [attempt(source_identity, pair.video) for pair in chunk]
+                sources = {key: pair.video for key, pair in zip(keys, chunk, strict=True) if isinstance(key, str)}
                 frames = embed_videos(
                     sources,
                     self.sampler,
@@ -70,9 +70,10 @@ class FrameComparison:
                     on_outcome=lambda _, outcome: decoding.note(outcome),
                 )
                 for key, pair in zip(keys, chunk, strict=True):
-                    pair.clock.spent = pool.clock(key).spent
+                    if isinstance(key, str):
+                        pair.clock.spent = pool.clock(key).spent
                 with pool.worker() as worker:
-                    found = [frames[key] for key in keys]
+                    found = [frames[key] if isinstance(key, str) else key for key in keys]
                     results += self.compare_embedded(chunk, found, worker, comparing)
                 bar.update(len(chunk))
         return results

@@ -37,14 +37,14 @@ class _Shown:
     clip: JudgedClip
     reader: str
     notes: tuple[str, ...]
+    digest: bytes
 
-    @property
-    def digest(self) -> bytes:
-        """Equal for equal images and sounds."""
-        clip = self.clip
-        about = f"{shape_of(clip.frames)}:{clip.timestamps.tolist()}:{clip.sampling_rate}:"
-        pixels = b"".join(image.tobytes() for image in clip.frames)
-        return hashlib.sha256(about.encode() + pixels + clip.waveform.tobytes()).digest()
+
+def _digest(clip: JudgedClip) -> bytes:
+    """Equal for equal images and sounds."""
+    about = f"{shape_of(clip.frames)}:{clip.timestamps.tolist()}:{clip.sampling_rate}:"
+    pixels = b"".join(image.tobytes() for image in clip.frames)
+    return hashlib.sha256(about.encode() + pixels + clip.waveform.tobytes()).digest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ class ByJudge:
             sampling_rate=sound.sampling_rate,
         )
         notes = (*video.table.warnings, *heard.notes, *([note] if note else []))
-        return _Shown(clip, video.read_by, notes)
+        return _Shown(clip, video.read_by, notes, _digest(clip))
 
     def _judged(self, shown: Sequence[_Shown | VqeError]) -> list[PairResult | VqeError]:
         asked = [item for item in shown if isinstance(item, _Shown)]

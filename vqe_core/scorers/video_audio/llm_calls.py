@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from vqe_core import registry
-from vqe_core.errors import PROGRAMMING_ERRORS, InputError, InternalError, VqeError, row_error
+from vqe_core.errors import PROGRAMMING_ERRORS, InputError, InternalError, VqeError, attempt, row_error
 from vqe_core.llm.client import ChatEndpoint, Role
 from vqe_core.llm.dataflow_serving import KeptByServing
 from vqe_core.llm.describer import Describer, EndpointDescriber, as_describer
@@ -98,7 +98,10 @@ def ask_once(
         if isinstance(error, PROGRAMMING_ERRORS) and _raised_here(error):
             failed = InternalError.of(error)
         answers = [failed] * len(distinct)
-    checked = {key: _checked(answer, check) for key, answer in zip(first, answers, strict=True)}
+    checked = {
+        key: row_error(answer) if isinstance(answer, VqeError) else attempt(check, answer)
+        for key, answer in zip(first, answers, strict=True)
+    }
     return [checked[key] for key in keys]
 
 
@@ -108,12 +111,3 @@ def _raised_here(error: BaseException) -> bool:
     for frame, _ in traceback.walk_tb(error.__traceback__):
         module = frame.f_globals.get("__name__", "")
     return module.startswith("vqe_core.")
-
-
-def _checked(answer: Any, check: Callable[[Any], Result]) -> Result | VqeError:
-    if isinstance(answer, VqeError):
-        return row_error(answer)
-    try:
-        return check(answer)
-    except VqeError as error:
-        return row_error(error)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vqe_core.errors import VqeError
+from vqe_core.errors import VqeError, attempt
 from vqe_core.functional.similarity import reduce_similarities
 from vqe_core.scorers.report import ResultNames, RowOutcome
 from vqe_core.scorers.video_audio.options import VideoAudioOptions
@@ -62,6 +62,12 @@ def gather_rows(
         pairs = tuple(part for part in parts if isinstance(part, PairResult))
         outcomes.append(SoundOutcome(error=error) if error is not None else SoundOutcome(pairs))
     return outcomes
+
+
+def reducible(outcome: SoundOutcome, options: VideoAudioOptions, names: ResultNames) -> SoundOutcome:
+    """Return the outcome of a row, or the error of one whose numbers cannot be put together."""
+    found = attempt(lambda: (row_outcome(outcome, math.nan, options, names), outcome.error or outcome.visual))
+    return SoundOutcome(error=found) if isinstance(found, VqeError) else outcome
 
 
 def row_outcome(outcome: SoundOutcome, percentile: float, options: VideoAudioOptions, names: ResultNames) -> RowOutcome:

@@ -17,10 +17,11 @@ from vqe_core.media import audio_versions
 from vqe_core.samplers import sampler_spec
 from vqe_core.scorers.base import Call
 from vqe_core.scorers.report import ScoreReport, assemble_report
+from vqe_core.scorers.row_errors import FaultWatch, outcomes_of
 from vqe_core.scorers.video_audio.calibration import bank_space, load_bank, measure, save_bank
 from vqe_core.scorers.video_audio.methods import comparison_for
 from vqe_core.scorers.video_audio.pairs import Comparison, SoundPair
-from vqe_core.scorers.video_audio.report import SoundOutcome, gather_rows, result_names, row_outcome
+from vqe_core.scorers.video_audio.report import SoundOutcome, gather_rows, reducible, result_names, row_outcome
 from vqe_core.scorers.video_audio.rows import SoundRow
 
 if TYPE_CHECKING:
@@ -51,7 +52,12 @@ class VideoAudioScoring:
             for video in row.videos
         ]
         errors = {i: row for i, row in enumerate(rows) if isinstance(row, VqeError)}
-        return gather_rows(len(rows), [pair.row for pair in pairs], self.comparison.compare(pairs), errors)
+        found = gather_rows(len(rows), [pair.row for pair in pairs], self.comparison.compare(pairs), errors)
+        names, watch = result_names(self.comparison.name, self.scorer.return_profile), FaultWatch()
+        outcomes = [reducible(outcome, self.scorer, names) for outcome in found]
+        for outcome in outcomes:
+            watch.note(outcome.error)
+        return outcomes
 
     def report(self, outcomes: Sequence[SoundOutcome]) -> ScoreReport:
         """Measure what the similarities are worth, and make the report of the call."""
@@ -86,7 +92,7 @@ class VideoAudioScoring:
 def fit_bank(scorer: VideoAudioSimilarity, call: Call, path: str | os.PathLike[str] | None) -> ReferenceBank:
     """Embed the audio of a call and keep it as a bank; see ``VideoAudioSimilarity.fit_bank``."""
     scoring = VideoAudioScoring.of(scorer, call)
-    outcomes = scoring.outcomes()
+    outcomes = outcomes_of(scoring)
     scorer.check_failures(outcomes, whole=True)
     known = [outcome.sound for outcome in outcomes if outcome.error is None]
     if not known:
