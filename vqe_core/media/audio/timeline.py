@@ -193,15 +193,18 @@ class Timeline:
         return [resample(mono, rate, limits=self.limits)]
 
     def _warnings(self, stated_end: float | None) -> tuple[RowWarning, ...]:
-        words = {
-            "sound_gaps": f"gaps in the sound: {self.counts['sound_gaps']}, {self._silence:.2f} s in all, the first at "
-            f"{self._first_gap:.2f} s; they are heard as silence",
-            "sound_jumps_back": "the clock of the sound jumps back",
-            "channels_change": "the number of channels changes midway; all is heard as mono",
-            "rate_changes": "the sampling rate changes midway; all is heard as mono at the first one",
-            "damaged_packets": f"packets of sound that cannot be decoded: {self.counts['damaged_packets']}",
-            "ends_early": f"ends early: at {self.position:.2f} of {stated_end or 0.0:.2f} s",
-        }
-        return tuple(
-            RowWarning(text, code=code, count=self.counts[code]) for code, text in words.items() if self.counts[code]
+        counts, gaps = self.counts, self.counts["sound_gaps"]
+        missing = f"gaps in the sound: {gaps}, {self._silence:.2f} s in all, the first at {self._first_gap:.2f} s"
+        bad = f"packets of sound that cannot be decoded: {counts['damaged_packets']}"
+        channels = "the number of channels changes midway; all is heard as mono"
+        rates = "the sampling rate changes midway; all is heard as mono at the first one"
+        early = f"ends early: at {self.position:.2f} of {stated_end or 0.0:.2f} s"
+        warnings = (
+            RowWarning(f"{missing}; they are heard as silence", code="sound_gaps", count=gaps),
+            RowWarning("the clock of the sound jumps back", code="sound_jumps_back", count=counts["sound_jumps_back"]),
+            RowWarning(channels, code="channels_change", count=counts["channels_change"]),
+            RowWarning(rates, code="rate_changes", count=counts["rate_changes"]),
+            RowWarning(bad, code="damaged_packets", count=counts["damaged_packets"]),
+            RowWarning(early, code="ends_early", count=counts["ends_early"]),
         )
+        return tuple(warning for warning in warnings if warning.count)
