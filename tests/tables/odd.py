@@ -42,7 +42,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "latin1.json": (f'[{{{ROW}}},\n{{"candidate":"é"}}]'.encode("latin1"), "line 2: byte 0xe9 is no UTF-8"),
     "deep.json": (f'[{{{ROW},"x":{_nested(100_000)}}}]'.encode(), "nested deeper than Python reads"),
     "deep.jsonl": (f'{{{ROW}}}\n{{"x":{_nested(100_000)}}}\n'.encode(), "line 2: nested deeper than Python reads"),
-    "deep_objects.jsonl": (_line('{"a":' * 5000 + "1" + "}" * 5000), "line 1: nested deeper than Python reads"),
+    "deep_objects.jsonl": (_line('{"a":' * 100_000 + "1" + "}" * 100_000), "line 1: nested deeper than Python reads"),
     "empty.csv": (b"", "has no rows"),
     "empty.json": (b"", "has no rows"),
     "empty.jsonl": (b"", "has no rows"),

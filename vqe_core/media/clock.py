@@ -112,6 +112,8 @@ class ClockRepair:
         yield from self._settle(ended=True)
 
     def _jumps(self, clock: _StreamClock, packet: TimedPacket) -> bool:
+        if self._end is None:
+            return True  # what the file begins with is told by all streams, as by any part
         if clock.last is not None and packet.time < clock.last - BACKWARD_JUMP:
             return True
         # The first packet of a stream is expected near the other streams.
@@ -158,7 +160,7 @@ class ClockRepair:
     def _join(self, waiting: Sequence[_StreamClock], begin: Fraction) -> Iterator[tuple[TimedPacket, Fraction]]:
         """Let the part that begins at ``begin`` follow; hands out packets before it that are on neither clock."""
         end = begin if self._end is None else self._end
-        self.jumps += 1
+        self.jumps += self._end is not None
         for clock in waiting:
             while len(clock.waiting) > 1 and abs(clock.waiting[0].time - begin) > FORWARD_JUMP:
                 packet = clock.waiting.popleft()

@@ -16,6 +16,8 @@ from vqe_core.errors import VqeError
 from vqe_core.media import as_audio_source, as_media_source, open_video, read_audio, to_mono
 from vqe_core.types import AudioSamples, MediaSource
 
+# Tags may be in any encoding; PyAV 19 takes them as they are.
+TAGS: Any = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 QUIET = 0.01
 LOUD = 0.05
 
@@ -157,7 +159,7 @@ def plain_frames(path: str) -> tuple[list[float], list[np.ndarray]]:
     """Return times from the start of the file (s) and RGB images of every frame, by PyAV's own plain loop."""
     times: list[float] = []
     pictures = []
-    with av.open(path, metadata_errors="replace") as container:
+    with av.open(path, **TAGS) as container:
         stream = container.streams.best("video")
         stream.codec_context.thread_count = 1
         start = (container.start_time or 0) / av.time_base
@@ -256,7 +258,7 @@ def _decoded(container: Any, stream: Any) -> Any:
 def plain_sound(path: str) -> tuple[float, np.ndarray, int]:
     """Return start from the start of the file (s), float (C, T) one block after the other, and rate (Hz)."""
     blocks, first = [], None
-    with av.open(path, metadata_errors="replace") as container:
+    with av.open(path, **TAGS) as container:
         stream = container.streams.best("audio")
         stream.codec_context.thread_count = 1
         zero = (container.start_time or 0) / av.time_base

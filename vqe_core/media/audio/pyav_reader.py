@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
@@ -284,10 +285,17 @@ def _no_audio(container: InputContainer, name: str) -> MediaError:
     return MediaError(f"{name!r} has no audio stream; {detail}; give its sound in audios", code="no_audio")
 
 
+# From so many on, PyAV counts planes that are none: it reads what they point at, or refuses the frame.
+_MISCOUNTED_CHANNELS = 8
+
+
 def _planar(frame: AudioFrame) -> np.ndarray:
     channels, kind = frame.layout.nb_channels, _SAMPLES.get(frame.format.name)
     if kind is None:
         return full_scale(frame.to_ndarray().reshape(-1, channels).T)
-    # With 8 channels and more PyAV counts planes that are none, and its own conversion reads what they point at.
-    planes = [np.frombuffer(memoryview(plane), dtype=kind, count=frame.samples) for plane in frame.planes[:channels]]
-    return full_scale(np.stack(planes))
+    if channels < _MISCOUNTED_CHANNELS:
+        return full_scale(frame.to_ndarray())
+    frame.pts = None  # else the resampler would look for gaps
+    (packed,) = AudioResampler(format=frame.format.packed).resample(frame)
+    samples = np.frombuffer(memoryview(packed.planes[0]), dtype=kind, count=frame.samples * channels)
+    return full_scale(samples.reshape(-1, channels).T)
