@@ -213,7 +213,6 @@ _channels("71.m4a", 8, "aac")
 _channels("71.mp4", 8, "aac", 30)
 _channels("71.mkv", 8, "flac", 30)
 _channels("71.mka", 8, "libopus")
-_channels("16.mka", 16, "wavpack")
 
 
 @case("cover.m4a", "cover art is no video", video="no_video_stream", sound=heard())
