@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import pickle
 import subprocess
@@ -146,14 +147,14 @@ def test_a_combination_asks_for_every_optional_column_by_name(tmp_path):
 def test_an_error_leaves_the_object_usable_at_once(name, tmp_path):
     metric = load(name, tmp_path)
     metric.add(**{singular(column): values[0] for column, values in rows_of(name, 0).items()})
-    first = Path(metric.cache_file_name)
     with pytest.raises(FileNotFoundError, match=r"none\.mp4"):
         metric.compute(**{**rows_of(name, 1), "videos": ["none.mp4"]})
-    # No lock is held and no file is left: the next rows go to the same file, without a wait.
+    # No lock is held and no file is left.
     assert not list(Path(metric.data_dir).glob("*.arrow"))
     metric.add_batch(**rows_of(name, 0, 1))
-    assert Path(metric.cache_file_name) == first
+    assert not list(Path(metric.data_dir).glob("*.arrow"))  # nor is there one while rows wait
     assert_alike(metric.compute(), expected(name, 0, 1))
+    assert not list(Path(metric.data_dir).glob("*.arrow"))
 
 
 def test_ctrl_c_leaves_the_object_usable_at_once(tmp_path):
@@ -194,8 +195,72 @@ def test_an_object_pickles_before_and_after_compute(name, tmp_path, package):
         assert_alike(again.compute(**rows_of(name, 0, 1)), expected(name, 0, 1))
         assert_alike(metric.compute(**rows_of(name, 0, 1)), expected(name, 0, 1))
     metric.add_batch(**rows_of(name, 0))
-    with pytest.raises(TypeError, match="rows were added; call compute before pickling"):
-        package.dumps(metric)
+    copy = package.loads(package.dumps(metric))
+    with pytest.raises(InputError, match="no rows to score"):
+        copy.compute()
+    copy.add_batch(**rows_of(name, 1, 2))
+    assert_alike(copy.compute(), expected(name, 1, 2))
+    metric.add_batch(**rows_of(name, 1))
+    assert_alike(metric.compute(), expected(name, 0, 1))
+
+
+def score_elsewhere(metric: Any, name: str, answers: Any) -> None:
+    """In another process, with a metric of the parent's that has rows waiting: two rows of its own, twice."""
+    try:
+        with pytest.raises(InputError, match="no rows to score"):
+            metric.compute()
+        for _ in range(2):
+            metric.add_batch(**rows_of(name, 1))
+            metric.add_batch(**rows_of(name, 2))
+            answers.put(metric.compute())
+    except BaseException as error:
+        answers.put(repr(error))
+        raise
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@BOTH
+def test_another_process_begins_without_rows_and_leaves_those_of_its_parent_alone(name, tmp_path, method):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"there is no {method} here")
+    context = multiprocessing.get_context(method)
+    metric = load(name, tmp_path)
+    metric.add_batch(**rows_of(name, 0, 1))
+    answers = context.Queue()
+    child = context.Process(target=score_elsewhere, args=(metric, name, answers))
+    child.start()
+    found = [answers.get(timeout=240) for _ in range(2)]
+    metric.add_batch(**rows_of(name, 3))  # while the child may still be there
+    child.join(60)
+    assert child.exitcode == 0
+    for result in found:
+        assert_alike(result, expected(name, 1, 2))
+    assert_alike(metric.compute(), expected(name, 0, 1, 3))
+    assert [path.name for path in tmp_path.rglob("*") if "spill-" in path.name] == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_process_that_ends_as_any_other_harms_no_row(tmp_path):
+    """It runs to its end, with all that Python does then, and not only to ``os._exit``."""
+    code = f"""
+        import os, sys
+        from tests.integrations.test_evaluate import load, rows_of
+        metric = load("emscore", {str(tmp_path)!r})
+        metric.add_batch(**rows_of("emscore", 0, 1))
+        child = os.fork()
+        if child == 0:
+            if len(sys.argv) > 1:
+                metric.add_batch(**rows_of("emscore", 2))
+                assert metric.compute()["num_rows"] == 1
+            sys.exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        metric.add_batch(**rows_of("emscore", 2))
+        print(metric.compute()["num_rows"])
+    """
+    for arguments in ([], ["scores"]):
+        command = [sys.executable, "-c", textwrap.dedent(code), *arguments]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=240)
+        assert ran.stdout.split() == ["3"], ran.stderr
 
 
 RANK = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import datasets
 import pytest
 
 from vqe_core import EMScore, VideoAudioSimilarity, score_dataset
-from vqe_core.errors import InternalError, NothingScoredWarning
+from vqe_core.errors import InternalError, ModelError, NothingScoredWarning
 from vqe_core.media.video import pyav_reader
 from vqe_core.scorers.row_errors import MOST_FAULTS
 from vqe_core.toy.clips import make_clip, write_clip
@@ -108,14 +109,28 @@ def test_it_is_raised_with_its_traceback_where_rows_raise(clips, monkeypatch):
     assert "None + 1" in caught.value.trace
 
 
-def test_what_the_encoder_raises_is_the_fault_of_no_row(clips, monkeypatch):
+def test_an_encoder_that_fails_on_everything_scores_nothing_and_says_why(clips, monkeypatch):
     encoder = WAYS["emscore"].load_encoder()
 
-    def fails(images):
+    def fails(self, images):
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-    monkeypatch.setattr(type(encoder), "embed_images", lambda self, images: fails(images))
-    with pytest.raises(RuntimeError, match="illegal memory access"):
+    monkeypatch.setattr(type(encoder), "embed_images", fails)
+    columns = columns_for("emscore", clips)
+    with pytest.warns(NothingScoredWarning, match="illegal memory access"):
+        assert WAYS["emscore"].score(**columns).status == ["internal_error"] * len(clips)
+    with pytest.raises(InternalError, match="illegal memory access"):
+        dataclasses.replace(WAYS["emscore"], on_error="raise").score(**columns)
+
+
+def test_an_encoder_that_says_that_it_cannot_encode_ends_the_call(clips, monkeypatch):
+    encoder = WAYS["emscore"].load_encoder()
+
+    def refuses(self, images):
+        raise ModelError("memory ran out on a batch of one")
+
+    monkeypatch.setattr(type(encoder), "embed_images", refuses)
+    with pytest.raises(ModelError, match="memory ran out on a batch of one"):
         WAYS["emscore"].score(**columns_for("emscore", clips))
 
 

@@ -27,12 +27,18 @@ from vqe_core.media import as_audio_source, as_media_source
 from vqe_core.scorers.rows import as_columns, is_missing, is_several_videos
 from vqe_core.types import AudioSamples, MediaSource
 
+# Files of a parent that a forked process inherited. Never freed: to close them would write into them, and unlock them.
+_OF_PARENTS: list[Any] = []
+_FILES = ("writer", "buf_writer", "filelock", "rendez_vous_lock", "filelocks", "file_paths", "data", "cache_file_name")
 MARK = "\0json:"  # no path and no sensible caption starts with NUL
 Spill = Callable[[bytes, str], str]
 
 
 class OptionalInputs:
     """Mixin that goes before ``evaluate.Metric`` among the bases. ``evaluate`` appends to its docstrings.
+
+    Rows that were added wait here, and no file is open for them before ``compute``: a forked process or a copy begins
+    without any, and leaves those of its origin alone.
 
     Attributes:
         scorer: computes the scores and says which inputs there are.
@@ -71,9 +77,22 @@ class OptionalInputs:
         # What neither knows must raise: the host would swallow it.
         self.options = {name: value for name, value in kwargs.items() if name in known or name not in hosts}
         self.scorer(**self.options)
-        self._one_at_a_time = threading.RLock()
+        self._begin()
         super().__init__(*args, **{name: value for name, value in kwargs.items() if name in hosts})
         self._round, self._experiment = 0, self.experiment_id  # type: ignore[attr-defined]
+
+    def _begin(self) -> None:
+        """Begin without rows, in this process."""
+        self._process, self._one_at_a_time = os.getpid(), threading.RLock()
+        self._spill_name: str | None = None
+        self._waiting: list[dict[str, list[Any]]] = []
+
+    def _settle(self) -> None:
+        """Begin anew in a process that was forked from the one that added the rows."""
+        if self._process != os.getpid():
+            _OF_PARENTS.append([self.__dict__.get(name) for name in _FILES])
+            self.__dict__.update({name: None for name in _FILES if name in self.__dict__})
+            self._begin()
 
     def compute(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> dict[str, Any] | None:
         """Score the rows given here, or added before. Optional columns may be left out or be None."""
@@ -81,12 +100,14 @@ class OptionalInputs:
         inputs = {name: kwargs.pop(name, given.get(name)) for name in self.columns}
         options = {**self.options, **kwargs}
         self.scorer(**options)  # a wrong option is told before the rows added so far are used up
+        self._settle()
         with self._one_at_a_time:
             if any(column is not None for column in inputs.values()):
                 self.add_batch(**inputs)
             elif not self._has_rows():
                 self._nothing_added()
             try:
+                self._hand_over()
                 outcome = super().compute(**options)  # type: ignore[misc]
             finally:
                 self._remove_spilled()
@@ -100,6 +121,13 @@ class OptionalInputs:
         if self.num_process == 1:  # type: ignore[attr-defined]
             raise InputError(f"no rows to score; give {', '.join(self.required)}, or call add or add_batch first")
         super().add_batch(**{name: [] for name in self.columns})  # type: ignore[misc]
+
+    def _hand_over(self) -> None:
+        """Give the rows that wait to ``evaluate``, which writes them to a file."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            joined = {name: [cell for batch in waiting for cell in batch[name]] for name in self.columns}
+            super().add_batch(**joined)  # type: ignore[misc]
 
     def _compute(self, **inputs_and_options: Any) -> dict[str, Any] | BaseException:
         """Score the stored rows; unknown options raise in the constructor of the scorer.
@@ -128,8 +156,9 @@ class OptionalInputs:
             raise InputError(f"{', '.join(missing)} must be given; this metric takes {', '.join(self.columns)}")
         # A shard without rows.
         if all(column is None or (hasattr(column, "__len__") and len(column) == 0) for column in given.values()):
-            return super().add_batch(**{name: [] for name in self.columns})  # type: ignore[misc]
+            return self._add({name: [] for name in self.columns})
         lists = as_columns(**{name: given.get(name) for name in self.columns})
+        self._settle()
         count = len(next(column for column in lists.values() if column is not None))
         encoded = {
             name: [None] * count
@@ -137,8 +166,15 @@ class OptionalInputs:
             else [self.columns[name].encode(value, self._spill) for value in column]
             for name, column in lists.items()
         }
+        return self._add(encoded)
+
+    def _add(self, encoded: dict[str, list[Any]]) -> None:
+        self._settle()
         with self._one_at_a_time:
-            return super().add_batch(**encoded)  # type: ignore[misc]
+            if self.num_process == 1:  # type: ignore[attr-defined]
+                self._waiting.append(encoded)
+            else:  # the processes wait for each other when the first row comes
+                super().add_batch(**encoded)  # type: ignore[misc]
 
     def add(self, *, prediction: Any = None, reference: Any = None, **kwargs: Any) -> None:
         """Add one row. Optional inputs may be left out or be None."""
@@ -155,14 +191,14 @@ class OptionalInputs:
             self._module_info.experiment_id = f"{self._experiment}-{self._round}"  # type: ignore[attr-defined]
 
     def _has_rows(self) -> bool:
-        return getattr(self, "writer", None) is not None
+        return bool(self._waiting) or getattr(self, "writer", None) is not None
 
     def _spill_folder(self) -> Path:
         """Return the folder of this object; the ranks of a distributed run share one, as rank 0 reads them all."""
         data_dir, experiment = Path(self.data_dir), self.experiment_id  # type: ignore[attr-defined]
         if self.num_process > 1:  # type: ignore[attr-defined]
             return data_dir / f"spill-{experiment}"
-        if getattr(self, "_spill_name", None) is None:
+        if self._spill_name is None:
             self._spill_name = f"spill-{uuid.uuid4().hex}"
         return data_dir / self._spill_name
 
@@ -182,17 +218,14 @@ class OptionalInputs:
         return str(path)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the file locks that ``evaluate`` leaves behind after ``compute``, which cannot be pickled."""
-        state = dict(self.__dict__)
-        if state.get("writer") is not None:
-            raise TypeError("rows were added; call compute before pickling this metric")
-        state.pop("_spill_name", None)  # a copy spills to a folder of its own
-        state.pop("_one_at_a_time")
-        unused = ("filelock", "rendez_vous_lock", "filelocks", "file_paths", "data", "buf_writer")
-        return {**state, **{name: None for name in unused if name in state}}
+        """Leave out rows, files and locks: a copy begins without rows, and the rows stay where they were added."""
+        own = ("_process", "_one_at_a_time", "_spill_name", "_waiting")
+        state = {name: value for name, value in self.__dict__.items() if name not in own}
+        return {**state, **{name: None for name in _FILES if name in state}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _one_at_a_time=threading.RLock())
+        self.__dict__.update(state)
+        self._begin()
 
 
 class Cell(NamedTuple):

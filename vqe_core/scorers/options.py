@@ -108,8 +108,8 @@ class ModelOptions:
     )
     batch_size: int | None = option(
         None,
-        "images or texts a forward pass (default: 32; on a GPU measured for images); changes speed and memory, scores "
-        "by rounding only",
+        "most images or texts a forward pass (default: 8 images on a CPU, on a GPU measured; 32 texts); changes speed "
+        "and memory, scores by rounding only",
         rule="count",
         changes_scores=False,
     )

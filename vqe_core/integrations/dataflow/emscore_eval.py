@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from vqe_core.integrations.dataflow.descriptions import EMSCORE, in_language
 from vqe_core.integrations.dataflow.score_operator import ResultColumns, ScoreOperator, shows_options
@@ -36,6 +36,11 @@ class EMScoreEval(ScoreOperator):
         MissingPackageError: open-dataflow is not installed.
         InputError: an option breaks its rule.
     """
+
+    fit_first: ClassVar[str] = (
+        "Count over all captions first, and give the operator what was fitted: "
+        "idf = vqe_core.EMScore(clip_model_path=...).fit(captions).idf; EMScoreEval(..., idf=idf)"
+    )
 
     @shows_options(EMScore)
     def __init__(

@@ -6,8 +6,12 @@ Imports without open-dataflow; making an operator needs it.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import inspect
 import json
+import math
+import re
+import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -50,6 +54,8 @@ class ScoreOperator(OperatorABC):
     """
 
     first_columns: ClassVar[tuple[str, ...]] = ()
+    # How to count over all rows before the first part is scored.
+    fit_first: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -66,6 +72,7 @@ class ScoreOperator(OperatorABC):
         self.results = results
         self.base_dir = base_dir
         self.summary: dict[str, Any] = {}
+        self._read: weakref.WeakKeyDictionary[Any, tuple[Any, bytes]] = weakref.WeakKeyDictionary()
 
     def _run(self, storage: Any, nested: tuple[str | None, ...], keys: Mapping[str, str | None]) -> list[str]:
         frame = storage.read("dataframe")
@@ -89,12 +96,48 @@ class ScoreOperator(OperatorABC):
         return list(written)
 
     def _score(self, scorer: Any, columns: Mapping[str, Any], storage: Any) -> ScoreReport:
-        # In one batch of a batched pipeline nothing may depend on which rows are in it.
-        whole = getattr(storage, "batch_size", None) is None
-        report: ScoreReport = scorer.score_batch(columns, self.base_dir, whole=whole)
+        # In one of several parts nothing may depend on which rows are in it.
+        told_by = tells_of_parts(storage) or self._gave_others(storage, columns[getattr(scorer, scorer.needed_key)])
+        if told_by:
+            self._check_part(scorer, told_by)
+        report: ScoreReport = scorer.score_batch(columns, self.base_dir, whole=not told_by)
         counts = {"num_rows": report.num_rows, "num_failed": report.num_failed, "warnings": report.num_warned}
         self.summary = {**report.scores, **report.calibration, **counts, "signature": report.signature}
         return report
+
+    def _gave_others(self, storage: Any, rows: Sequence[Any]) -> str:
+        """Say so where a storage gave this operator other rows before, at the same step: it gives them in parts."""
+        step, digest = getattr(storage, "operator_step", None), hashlib.sha256(repr(rows).encode("utf-8", "replace"))
+        try:
+            before = self._read.get(storage)
+            self._read[storage] = step, digest.digest()
+        except TypeError:  # it cannot be told from others
+            return ""
+        others = before is not None and before[0] == step and before[1] != digest.digest()
+        return "it gave other rows when it was read before" if others else ""
+
+    def _check_part(self, scorer: Any, told_by: str) -> None:
+        """Refuse what is counted over the rows given, where these are only some.
+
+        Raises:
+            InputError: an option counts over them; the message says how to fit it beforehand.
+        """
+        try:
+            scorer.check_batch()
+        except InputError as error:
+            raise InputError(
+                f"{error}. The storage ({told_by}) gives its rows in parts, and each part would be taken for all of "
+                f"them. {self.fit_first}"
+            ) from error
+        unmeasured = self._unmeasured(scorer)
+        if unmeasured:
+            self.logger.warning(
+                f"the storage ({told_by}) gives its rows in parts, so {unmeasured} is left out. {self.fit_first}"
+            )
+
+    def _unmeasured(self, scorer: Any) -> str:
+        """Name what stands in the results of a whole table only, because nothing was fitted for it."""
+        return ""
 
     def _columns(self, report: ScoreReport) -> dict[str, Any]:
         return report_to_columns(report, self.scorer)
@@ -112,6 +155,60 @@ class ScoreOperator(OperatorABC):
             f"{type(self).__name__}: {report.num_rows} rows, {len(failed)} without scores{more}; "
             f"signature {report.signature}"
         )
+
+
+# Words in the names of what a storage has that speak of parts, and of how large these are.
+_PARTS = frozenset(
+    {"batch", "batches", "batched", "page", "pages", "paged", "paging", "chunk", "chunks", "chunked", "partition"}
+    | {"partitions", "shard", "shards", "slice", "slices", "stream", "streaming", "portion", "part", "parts", "window"}
+    | {"windows", "fetch"}
+)
+_BOUNDS = frozenset({"limit", "limits", "offset"})
+_SIZES = frozenset({"size", "sizes", "length", "rows", "row", "count", "limit", "limits", "per"})
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def tells_of_parts(storage: Any) -> str:
+    """Return by what a storage tells that it gives its rows in parts, ``"page_size=10000"``; empty where it does not.
+
+    DataFlow has no one name for it: files have a ``batch_size``, databases a ``page_size`` with a ``page_num``, streams
+    an ``iter_chunks``. So any public attribute or method counts whose name speaks of parts. A size that is None, 0 or
+    below says that there is one part only, whatever else is there. A storage that keeps its parts to itself is noticed
+    when it is read again, see ``ScoreOperator``.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> tells_of_parts(SimpleNamespace(page_size=100, page_num=1, table="rows"))
+        'page_size=100'
+        >>> tells_of_parts(SimpleNamespace(batch_size=None, batch_step=0)), tells_of_parts(SimpleNamespace(path="x"))
+        ('', '')
+    """
+    sizes, others = dict[str, Any](), dict[str, Any]()
+    for name in dir(storage):
+        words = set() if name.startswith("_") else {word.lower() for word in _WORD.findall(name)}
+        if not words & (_PARTS | _BOUNDS):
+            continue
+        try:
+            value = getattr(storage, name)
+        except Exception:  # a property of a storage of others; that it is there is enough
+            value = True
+        if not callable(value):
+            (sizes if words & _SIZES or words <= _PARTS | _BOUNDS else others)[name] = value
+        elif words & _PARTS:
+            others[name] = value
+    bounded = {name: value for name, value in sizes.items() if _bounds(value)}
+    if bounded:
+        return ", ".join(f"{name}={value!r}"[:40] for name, value in bounded.items())
+    return "" if sizes else ", ".join(others)
+
+
+def _bounds(value: Any) -> bool:
+    """Tell whether the value of a size is one: None, 0, False, -1 and infinity stand for none."""
+    if isinstance(value, bool) or value is None:
+        return bool(value)
+    if isinstance(value, int | float):
+        return 0 < value < math.inf
+    return bool(value) if hasattr(value, "__len__") or isinstance(value, str) else True
 
 
 @dataclass(frozen=True)

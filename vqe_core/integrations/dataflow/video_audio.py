@@ -11,7 +11,7 @@ from vqe_core.integrations.dataflow.score_operator import ResultColumns, ScoreOp
 from vqe_core.options import AnyOrAll, OnError, ReduceMode
 from vqe_core.scorers.report import ScoreReport
 from vqe_core.scorers.video_audio import scorer as metric
-from vqe_core.scorers.video_audio.options import VideoAudioOptions
+from vqe_core.scorers.video_audio.options import VideoAudioOptions, is_judged
 
 DEFAULT_MODEL = "openai/clip-vit-base-patch32"
 DEFAULT_FRAMES = ("uniform", 3)
@@ -46,6 +46,11 @@ class VideoAudioSimilarity(ScoreOperator):
     """
 
     first_columns: ClassVar[tuple[str, ...]] = ("avg_similarity", "max_similarity", "min_similarity", "passed_filter")
+
+    fit_first: ClassVar[str] = (
+        "Fit a bank of other sounds first, and give it to the operator: bank = vqe_core.VideoAudioSimilarity(...)"
+        ".fit_bank(videos=..., audios=...).reference_bank; VideoAudioSimilarity(..., reference_bank=bank)"
+    )
 
     @shows_options(VideoAudioOptions)
     def __init__(
@@ -128,6 +133,10 @@ class VideoAudioSimilarity(ScoreOperator):
         keys = {"video_key": video_key, "audio_key": audio_key, "description_key": description_key}
         others = {"group_key": group_key, "start_key": start_key, "end_key": end_key}
         return self._run(storage, (video_key, audio_key), {**keys, **others})
+
+    def _unmeasured(self, scorer: Any) -> str:
+        """Name what stands in the results of a whole table only; see ``ScoreOperator``."""
+        return "" if scorer.reference_bank is not None or is_judged(scorer) else "percentile"
 
     def _tell(self, report: ScoreReport) -> None:
         super()._tell(report)
