@@ -55,6 +55,9 @@ ELSEWHERE = {
     ),
     ("docs/guides/dataflow.md", "from dataflow.utils.storage import"): DATAFLOW,
     ("docs/guides/dataflow.md", "from dataflow.utils.registry import"): DATAFLOW,
+    ("docs/guides/dataflow.md", 'words = EMScoreEval(clip_model_path="toy",'): (
+        "tests/integrations/dataflow/inside_pages.py::test_what_is_fitted_first_makes_pages_what_the_table_is"
+    ),
     ("docs/guides/dataflow.md", "from vqe_core.llm import"): DATAFLOW,
     ("docs/guides/dataflow.md", 'VideoAudioSimilarity(method="judge", llm_serving=serving, min_score=0.5)'): (
         "tests/integrations/dataflow/inside_servings.py::test_the_api_serving_judges_images_and_audio"

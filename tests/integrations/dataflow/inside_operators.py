@@ -38,7 +38,7 @@ def test_captions_in_every_form_of_storage(form, captions, tmp_path):
     storage = storage_of(rows, form, tmp_path)
     operator = EMScoreEval(every_n_seconds=0.5, return_all_frames=True, clip_model_path="toy")
     names = operator.run(storage.step())
-    assert names == [*ALL_SCORES, "frame_details", "emscore_status", "emscore_message"]
+    assert names == [*ALL_SCORES, "frame_details", "emscore_warnings", "emscore_status", "emscore_message"]
     frame = written(storage)
     assert list(frame.columns) == [*rows[0], *names]
     assert frame["video_path"].tolist() == [row["video_path"] for row in rows]
@@ -108,7 +108,7 @@ def test_without_a_reference_column_the_video_alone_judges(clips, tmp_path):
     rows = [{"clip": row["video_path"], "text": row["candidate"]} for row in caption_rows(clips)[1:]]
     storage = storage_of(rows, "parquet", tmp_path)
     names = EMScoreEval(clip_model_path="toy", metrics=["cogr"]).run(storage.step(), "clip", "text")
-    assert names == ["EMScore(X,V)_cogr", "emscore_status", "emscore_message"]
+    assert names == ["EMScore(X,V)_cogr", "emscore_warnings", "emscore_status", "emscore_message"]
 
 
 @pytest.fixture(params=["FileStorage", "BatchedFileStorage"])
@@ -130,7 +130,8 @@ def test_the_columns_of_the_table_decide_and_not_their_values(form, empty, kind,
     rows = [{**row, empty: None} for row in caption_rows(clips)[1:3]]
     storage = step_of(rows, form, tmp_path, kind)
     names = EMScoreEval(clip_model_path="toy", metrics=["cogr"]).run(storage.step())
-    assert names == [*(f"{score_type}_cogr" for score_type in TYPES), "emscore_status", "emscore_message"]
+    own = ["emscore_warnings", "emscore_status", "emscore_message"]
+    assert names == [*(f"{score_type}_cogr" for score_type in TYPES), *own]
     frame = written(storage)
     scored = {"video_path": "EMScore(X,X*)", "reference": "EMScore(X,V)"}[empty]
     for score_type in TYPES:

@@ -41,6 +41,9 @@ except ImportError as error:
     absent = error
 
 
+# What each operator read last of each storage: not a part of it, as it is pickled.
+_READ: weakref.WeakKeyDictionary[Any, weakref.WeakKeyDictionary[Any, tuple[Any, bytes]]] = weakref.WeakKeyDictionary()
+
 SHOWN_FAILURES = 10  # in the log; the rest is counted
 
 
@@ -72,7 +75,6 @@ class ScoreOperator(OperatorABC):
         self.results = results
         self.base_dir = base_dir
         self.summary: dict[str, Any] = {}
-        self._read: weakref.WeakKeyDictionary[Any, tuple[Any, bytes]] = weakref.WeakKeyDictionary()
 
     def _run(self, storage: Any, nested: tuple[str | None, ...], keys: Mapping[str, str | None]) -> list[str]:
         frame = storage.read("dataframe")
@@ -85,7 +87,7 @@ class ScoreOperator(OperatorABC):
             written = self.results.named(self._columns(report), report.signature, self.first_columns)
         else:  # a filter before this operator may leave nothing
             self.summary = {"num_rows": 0, "num_failed": 0, "warnings": {}, "signature": {}}
-            promised = (*self._columns_of_nothing(), scorer.status_key, scorer.message_key, scorer.warnings_column)
+            promised = (*self._columns_of_nothing(), scorer.warnings_column, scorer.status_key, scorer.message_key)
             nothing: dict[str, list[Any]] = {name: [] for name in promised}
             self.results.check_free(frame.columns, promised)
             written = self.results.named(nothing, {}, self.first_columns)
@@ -109,8 +111,9 @@ class ScoreOperator(OperatorABC):
         """Say so where a storage gave this operator other rows before, at the same step: it gives them in parts."""
         step, digest = getattr(storage, "operator_step", None), hashlib.sha256(repr(rows).encode("utf-8", "replace"))
         try:
-            before = self._read.get(storage)
-            self._read[storage] = step, digest.digest()
+            read = _READ.setdefault(self, weakref.WeakKeyDictionary())
+            before = read.get(storage)
+            read[storage] = step, digest.digest()
         except TypeError:  # it cannot be told from others
             return ""
         others = before is not None and before[0] == step and before[1] != digest.digest()
