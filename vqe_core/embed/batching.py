@@ -1,4 +1,4 @@
-"""Batches of images, filled across videos, and all of one size."""
+"""Batches of images, in which no video's numbers depend on the others."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ class EncoderFailedError(Exception):
 
 
 class ImageBatcher:
-    """Embeds images in batches of one size, in the order given, while the next ones are being read.
+    """Embeds images in batches, in the order given, while the next ones are being read.
 
-    The last batch is filled up with copies, whose embeddings are thrown away: in a batch of another size an image's
-    numbers would round otherwise, and depend on whether other videos failed.
+    An image's numbers round otherwise in a batch of another size, and on several threads at another place in it. So on
+    a CPU, where larger batches are hardly faster, a batch holds images of one video. A GPU needs large ones: there they
+    are filled across videos, and the last one with copies, whose embeddings are thrown away.
 
     One batch is embedded at a time, on a thread of its own, and one more waits: what is held does not grow.
     A batch that fails is embedded again video by video, so that it costs only those that fail then; see ``error``.
@@ -37,6 +38,7 @@ class ImageBatcher:
 
     def __init__(self, encoder: ImageTextEncoder, batch_size: int) -> None:
         self._encoder, self._batch_size = encoder, steady_rows(batch_size)
+        self._by_video = torch.device(getattr(encoder, "device", "cpu")).type == "cpu"
         self._filling: list[tuple[Hashable, Tensor]] = []
         self._running: tuple[list[Hashable], Tensor, Future[Tensor]] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vqe-encode")
@@ -55,12 +57,17 @@ class ImageBatcher:
         """Take one prepared image of the video ``key``; waits while a batch before it is embedded."""
         if key in self._errors:
             return
-        # Only models that take images of any size see more than one shape.
-        if self._filling and self._filling[0][1].shape != image.shape:
+        if self._filling and not self._joins(key, image):
             self._submit()
         self._filling.append((key, image))
         if len(self._filling) == self._batch_size:
             self._submit()
+
+    def _joins(self, key: Hashable, image: Tensor) -> bool:
+        """Tell whether an image fits into the batch that is being filled."""
+        first, other = self._filling[0]
+        # Only models that take images of any size see more than one shape.
+        return other.shape == image.shape and (not self._by_video or first == key)
 
     def flush(self) -> None:
         """Embed what is left."""
@@ -94,7 +101,8 @@ class ImageBatcher:
         self._running = (keys, batch, self._thread.submit(self._encoder.embed_images, batch))
 
     def _filled(self, images: Sequence[Tensor]) -> Tensor:
-        return torch.stack([*images, *[images[-1]] * (self._batch_size - len(images))])
+        lacking = 0 if self._by_video else self._batch_size - len(images)
+        return torch.stack([*images, *[images[-1]] * lacking])
 
     def _collect(self) -> None:
         if self._running is None:

@@ -98,7 +98,7 @@ class BackOff:
 
 
 USUAL = 32  # of an encoder that does not say what suits it
-ON_CPU = 8  # images: more were no faster on a CPU, and what a call leaves of its last batch is filled up
+ON_CPU = 16  # images: more were no faster on a CPU
 TOKENS = 128  # of a batch of texts on a CPU, likewise
 STEP = 4  # kernels of a CPU take so many rows at a time, and compute the rows that are left over in another order
 MOST = 512  # prepared images of 224 x 224 then take 77 MB
