@@ -85,6 +85,38 @@ def _read_track(source: MediaSource, limits: AudioLimits, *, seek: bool, exact: 
         return track.read(seek=seek and track.can_seek(exact))
 
 
+# From so many on, PyAV counts planes that are none: it reads what they point at, or refuses the frame.
+_MISCOUNTED_CHANNELS = 8
+
+
+class _Planes:
+    """Samples of the frames of one track, float32 (C, T)."""
+
+    def __init__(self) -> None:
+        self._packing: tuple[str, AudioResampler] | None = None
+
+    def of(self, frame: AudioFrame) -> np.ndarray:
+        """Return the samples of a frame, full scale 1."""
+        channels, kind = frame.layout.nb_channels, _SAMPLES.get(frame.format.name)
+        if kind is None:
+            return full_scale(frame.to_ndarray().reshape(-1, channels).T)
+        if channels < _MISCOUNTED_CHANNELS:
+            return full_scale(frame.to_ndarray())
+        packed = self._packed(frame)
+        samples = np.frombuffer(memoryview(packed.planes[0]), dtype=kind, count=frame.samples * channels)
+        return full_scale(samples.reshape(-1, channels).T)
+
+    def _packed(self, frame: AudioFrame) -> AudioFrame:
+        """Return the same samples channel by channel in one plane."""
+        what = f"{frame.format.name} {frame.layout.name} {frame.sample_rate}"
+        if self._packing is None or self._packing[0] != what:
+            # One for all frames: each starts threads.
+            self._packing = what, AudioResampler(format=frame.format.packed)
+        frame.pts = None  # else it would look for gaps
+        (packed,) = self._packing[1].resample(frame)
+        return packed
+
+
 def feed_track(source: MediaSource, timeline: Timeline) -> int:
     """Decode the audio stream of a source after what the timeline has already, whatever times it states.
 
@@ -101,7 +133,7 @@ def feed_track(source: MediaSource, timeline: Timeline) -> int:
     with media_errors(source.name), open_container(source, MediaLimits(formats=timeline.limits.formats)) as container:
         track = _Track.of(container, source, timeline.limits)
         for _, frame in track.frames():
-            timeline.place(None, _planar(frame), frame.sample_rate)
+            timeline.place(None, track.planes.of(frame), frame.sample_rate)
             if timeline.is_full:
                 break
         return track.bad_packets
@@ -117,6 +149,7 @@ class _Track:
     limits: AudioLimits
     has_images: bool
     bad_packets: int = 0
+    planes: _Planes = field(default_factory=_Planes)
     _begin: float | None = None  # seconds, when the track begins
     _sizes: list[int] = field(default_factory=list)  # of the packets that the last frame and the one before came from
 
@@ -169,7 +202,7 @@ class _Track:
             if timeline.is_full:
                 ended = False
                 break
-            timeline.place(time, _planar(frame), frame.sample_rate, paused=self._is_paused(timeline, time))
+            timeline.place(time, self.planes.of(frame), frame.sample_rate, paused=self._is_paused(timeline, time))
             if not sounds:
                 sounds, self._begin = True, timeline.begin
             if not timeline.is_wanted:
@@ -283,19 +316,3 @@ def _no_audio(container: InputContainer, name: str) -> MediaError:
     if container.streams.audio:
         detail = "that of another programme is not taken; name it by audio_stream"
     return MediaError(f"{name!r} has no audio stream; {detail}; give its sound in audios", code="no_audio")
-
-
-# From so many on, PyAV counts planes that are none: it reads what they point at, or refuses the frame.
-_MISCOUNTED_CHANNELS = 8
-
-
-def _planar(frame: AudioFrame) -> np.ndarray:
-    channels, kind = frame.layout.nb_channels, _SAMPLES.get(frame.format.name)
-    if kind is None:
-        return full_scale(frame.to_ndarray().reshape(-1, channels).T)
-    if channels < _MISCOUNTED_CHANNELS:
-        return full_scale(frame.to_ndarray())
-    frame.pts = None  # else the resampler would look for gaps
-    (packed,) = AudioResampler(format=frame.format.packed).resample(frame)
-    samples = np.frombuffer(memoryview(packed.planes[0]), dtype=kind, count=frame.samples * channels)
-    return full_scale(samples.reshape(-1, channels).T)
