@@ -96,3 +96,15 @@ def test_open_decoders_are_refused_with_the_way_out():
     refused = decode_media(encode_media(Decoder(), no_spill))
     assert isinstance(refused, InputTypeError)
     assert "give its path or bytes" in str(refused)
+
+
+def test_frames_of_several_sizes_are_spilled_and_come_back(tmp_path):
+    def spill(data: bytes, suffix: str) -> str:
+        path = tmp_path / f"x{suffix}"
+        path.write_bytes(data)
+        return str(path)
+
+    images = [np.full((4, 6, 3), 1, np.uint8), np.full((2, 8, 3), 2, np.uint8), np.full((4, 6, 3), 3, np.uint8)]
+    again = decode_media(encode_media({"frames": images, "fps": 2.0}, spill))
+    assert again.fps == 2.0
+    assert [image.tolist() for image in again.frames] == [image.tolist() for image in images]

@@ -353,7 +353,10 @@ def _finished(
         if error is None and batcher.count(i) < sampled.num_distinct:
             continue
         del pending[i]
-        yield jobs[i], error or attempt(_stored, jobs[i], sampled, batcher.take(i), store)
+        outcome: Embedded | None = error
+        if outcome is None:
+            outcome = attempt(_stored, jobs[i], sampled, batcher.take(i), store)
+        yield jobs[i], outcome
 
 
 def _stored(job: _Job[Any], sampled: SampledVideo, distinct: Tensor, store: FrameStore) -> TimedEmbeddings:

@@ -313,10 +313,12 @@ def _spilled(source: MediaSource, spill: Spill) -> dict[str, Any]:
     elif source.data is not None:
         content["path"] = spill(source.data, ".media")
     elif source.frames is not None:
-        several = isinstance(source.frames, tuple)
-        images = source.frames if several else [source.frames]
+        images = source.frames if isinstance(source.frames, tuple) else (source.frames,)
         content["frames"] = spill(b"".join(np.ascontiguousarray(image).tobytes() for image in images), ".frames")
-        content["shapes" if several else "shape"] = [i.shape for i in images] if several else images[0].shape
+        if isinstance(source.frames, tuple):
+            content["shapes"] = [image.shape for image in images]
+        else:
+            content["shape"] = source.frames.shape
     else:
         raise InputTypeError(
             f"{source.name} is an open decoder, which evaluate cannot store; "

@@ -88,7 +88,10 @@ class Failing(Protocol):
 class Scoring(Protocol):
     """One call at work, its models loaded."""
 
-    call: Call
+    @property
+    def call(self) -> Call:
+        """The rows."""
+        ...
 
     def outcomes(self) -> Sequence[Any]:
         """Score all rows; each outcome has an ``error``, None where the row has scores."""

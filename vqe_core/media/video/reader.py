@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from vqe_core.errors import InputError, MediaError
-from vqe_core.types import BAD_SEGMENT, Frame, FrameTable, MediaSource
+from vqe_core.types import BAD_SEGMENT, Frame, Frames, FrameTable, MediaSource
 
 
 @runtime_checkable
@@ -121,7 +121,7 @@ class FramesReader:
             yield Frame(position, frames[table.indices[position]])
 
 
-def _frames(source: MediaSource) -> np.ndarray:
+def _frames(source: MediaSource) -> Frames:
     if source.frames is None:
         raise InputError(f"the frames reader needs decoded frames, got {source.name}")
     return source.frames
