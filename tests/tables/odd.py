@@ -71,7 +71,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "two_values.json": (b"[]\n[]", "line 2: Extra data"),
     "several_lines.jsonl": (b'{\n"candidate":"a"}\n', "or the row on several lines"),
     "list.jsonl": (f"[{{{ROW}}}]\n".encode(), "row 0 is list"),
-    "long_integer.jsonl": (_line("9" * 5000), "line 1: Exceeds the limit (4300 digits)"),
+    "long_integer.jsonl": (_line("9" * 5000), "line 1: Exceeds the limit (4300"),
     "control.jsonl": (b'{"candidate":"a\x01"}\n', "line 1: Invalid control character"),
     "zeros.jsonl": (b"\0" * 1000, "line 1: Expecting value"),
     "noise.csv": (bytes(range(128, 256)) * 8, "is no UTF-8"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import sys
 import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -253,6 +254,10 @@ def _json_rows(part: _Piece, encoder: json.JSONEncoder, changes: Changes) -> Ite
             yield encoder.encode({n: storable(v, changes.teller(n, row), escape=False) for n, v in cells})
 
 
+# Before 3.11, Python's csv neither writes nor reads it.
+_CSV_HAS_NUL = sys.version_info >= (3, 11)
+
+
 def _write_csv(file: Any, parts: Iterable[_Piece], changes: Changes) -> None:
     writer = csv.writer(file)
     header: list[str] | None = None
@@ -268,8 +273,8 @@ def _csv_cells(column: list[Any], name: str, first_row: int, changes: Changes) -
     kinds = set(map(type, column))
     if kinds <= _TEXT and (int not in kinds or all(map(_is_short, column))):
         try:
-            "".join(value for value in column if type(value) is str).encode()
-            return column
+            if b"\0" not in "".join(value for value in column if type(value) is str).encode() or _CSV_HAS_NUL:
+                return column
         except UnicodeEncodeError:
             pass
     return [_csv_cell(value, changes.teller(name, row)) for row, value in enumerate(column, start=first_row)]
@@ -283,6 +288,9 @@ def _csv_cell(value: Any, tell: Callable[[str], None]) -> Any:
     if isinstance(value, list | dict):
         return json_text(value, tell)  # whose escapes are those of JSON
     plain = storable(value, tell, escape=True)
+    if isinstance(plain, str) and "\0" in plain and not _CSV_HAS_NUL:
+        tell("the character NUL is written as its escape \\x00")
+        return plain.replace("\0", "\\x00")
     return json_text(plain, tell) if isinstance(plain, list | dict) else plain
 
 
