@@ -279,11 +279,21 @@ def test_texts_do_not_depend_on_what_only_pictures_pass_through(clip_folder, tmp
     assert (one.texts, other.texts) == (1, 0)
 
 
-@pytest.mark.parametrize(("asked", "expected"), [(10, [8, 8, 8]), (16, [16, 16]), (3, [3] * 8), (1, [1] * 24)])
-def test_batches_are_of_one_size_never_larger_than_asked_and_filled_across_videos(encoder, sources, asked, expected):
+@pytest.mark.parametrize(
+    ("where", "asked", "expected"),
+    [
+        *[("cpu", 10, [4] * 6), ("cpu", 16, [4] * 6), ("cpu", 3, [3, 1] * 6), ("cpu", 1, [1] * 24)],
+        *[("cuda", 10, [8, 8, 8]), ("cuda", 16, [16, 16]), ("cuda", 3, [3] * 8), ("cuda", 1, [1] * 24)],
+    ],
+)
+def test_batches_hold_one_video_on_a_cpu_and_are_filled_across_videos_on_a_gpu(
+    encoder, sources, where, asked, expected
+):
     sizes = []
 
     class Sizes(CountingEncoder):
+        device = where  # what is asked of the encoder; it computes where it is
+
         def embed_images(self, images):
             sizes.append(len(images))
             return self._inner.embed_images(images)

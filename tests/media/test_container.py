@@ -65,7 +65,7 @@ def test_a_mistake_in_code_is_not_of_the_file(call):
     [
         ("vqe_core.media.container.check_file", lambda path: open_video(as_media_source(path))),
         ("vqe_core.media.video.pyav_reader.scan_packets", lambda path: open_video(as_media_source(path))),
-        ("vqe_core.media.audio.pyav_reader._planar", lambda path: read_audio(as_audio_source(path))),
+        ("vqe_core.media.audio.pyav_reader._Planes.of", lambda path: read_audio(as_audio_source(path))),
     ],
 )
 def test_a_mistake_planted_in_the_reader_is_no_fault_of_a_healthy_file(monkeypatch, tmp_path, kind, place, read):
