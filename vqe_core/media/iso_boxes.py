@@ -194,7 +194,7 @@ class _Walk:
         count, _, step = _numbers(head, 4, 3)
         self._track.steps.append(step if count == 1 else 0)
         file.seek(first + 8)
-        body = file.read(min(count * 8, last - first - 8))
+        body = file.read(min(count * 8, max(last - first - 8, 0)))
         runs = np.frombuffer(body[: len(body) // 8 * 8], dtype=">u4").reshape(-1, 2).astype(np.float64)
         self._track.ticks = int((runs[:, 0] * runs[:, 1]).sum())
 
@@ -217,14 +217,14 @@ class _Walk:
     def runs(self, file: BinaryIO, head: bytes, first: int, last: int) -> None:
         """Take the runs of chunks with equally many samples, ``stsc``."""
         file.seek(first + 8)
-        body = file.read(min(_numbers(head, 4, 1)[0] * 12, last - first - 8))
+        body = file.read(min(_numbers(head, 4, 1)[0] * 12, max(last - first - 8, 0)))
         self._track.runs = [(run[0], run[1]) for run in struct.iter_unpack(">III", body[: len(body) // 12 * 12])]
 
     def edits(self, file: BinaryIO, head: bytes, first: int, last: int) -> None:
         """Take the lengths of the edits, ``elst``."""
         width = 20 if head[:1] == b"\1" else 12
         file.seek(first + 8)
-        body = file.read(min(_numbers(head, 4, 1)[0] * width, last - first - 8))
+        body = file.read(min(_numbers(head, 4, 1)[0] * width, max(last - first - 8, 0)))
         longs = 8 if width == 20 else 4
         self._track.edits += [
             int.from_bytes(body[place : place + longs], "big") for place in range(0, len(body) - width + 1, width)

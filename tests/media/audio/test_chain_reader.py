@@ -101,3 +101,13 @@ def test_a_part_after_the_end_says_so():
     with pytest.raises(MediaError, match="none within the segment") as caught:
         read(data, within=(7.0, 9.0))
     assert caught.value.code == "no_audio" and caught.value.extent == (0.0, 4.0)
+
+
+def test_links_of_which_none_can_be_decoded_are_damage(tmp_path):
+    pages = []
+    for serial in (1, 2):
+        head = b"OggS\0\x02" + bytes(8) + serial.to_bytes(4, "little") + bytes(8) + b"\x01\x13"
+        pages.append(head + b"\x01vorbis" + bytes(12))
+    with pytest.raises(MediaError) as caught:
+        read_audio(as_audio_source(b"".join(pages) * 2))
+    assert caught.value.code in ("decode_error", "no_audio")

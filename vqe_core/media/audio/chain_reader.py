@@ -42,9 +42,10 @@ def read_chain(file: BinaryIO, bounds: Sequence[int], source: MediaSource, limit
         link = cast(BinaryIO, io.BufferedReader(FileView(file, begin, end)))
         problem = _feed_link(link, timeline)
         damage += [f"at {timeline.position:.2f} s: {problem}"] if problem else []
-    samples = timeline.finish()
     extent = None if timeline.is_full else (0.0, timeline.position)
-    if samples.waveform.shape[1] == 0:
+    # Where no link could be decoded, there is not even a rate.
+    samples = timeline.finish() if timeline.rate else None
+    if samples is None or samples.waveform.shape[1] == 0:
         if damage:
             raise MediaError(f"{source.name!r} cannot be decoded: {damage[0]}")
         raise no_sound_there(source.name, extent)
