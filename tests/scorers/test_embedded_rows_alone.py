@@ -167,7 +167,7 @@ def test_the_bad_cells_are_bad(models):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize(("name", "seeds"), [("emscore", 1), ("clip_score", 4)])
+@pytest.mark.parametrize(("name", "seeds"), [("emscore", 1), ("clip_score", 2)])
 def test_a_thousand_rows_of_which_a_twentieth_is_bad(models, name, seeds):
     """None of the 950 good rows of each seed may differ; matching tokens and frames takes a while for each row."""
     scorer, inputs = scorers(models)[name]
