@@ -42,17 +42,18 @@ def shared_media() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory) -> Iterator[None]:
+def own_cache(tmp_path_factory) -> Iterator[Path]:
     """The command caches by default; a test run neither reads nor fills the user's own cache."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VQE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("VQE_CACHE_DIR", str(folder))
+        yield folder
 
 
 @pytest.fixture(autouse=True)
-def own_answers(own_cache: None, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_answers(own_cache: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers of models behind an endpoint are kept by default: what one test asked is not answered to the next."""
-    folder = os.path.join(os.environ["VQE_CACHE_DIR"], hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16])
+    folder = str(own_cache / hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16])
     monkeypatch.setenv("VQE_CACHE_DIR", folder)
 
 
