@@ -163,3 +163,15 @@ def test_a_gap_in_a_container_with_one_clock_is_an_image_that_stays(tmp_path):
     assert table.timestamps[10] == pytest.approx(600.0)
     assert table.end == pytest.approx(601.0, abs=0.11)
     assert not table.warnings
+
+
+def test_an_image_that_is_shown_long_after_it_is_decoded_is_not_lost_at_a_jump():
+    still = TimedPacket(0, Fraction(1000), Fraction(1015), Fraction(1, 10))
+    times, jumps = placed([0, 1], [*packets(0, steps(0, 30)), still, *packets(0, steps(1000.1, 5))])
+    assert (len(times[0]), jumps) == (36, 1)
+
+
+def test_streams_that_never_meet_do_not_take_long():
+    video, audio = packets(0, steps(0, 6000)), packets(1, steps(5000, 6000))
+    times, _ = placed([0, 1], merged(video, audio))
+    assert (len(times[0]), len(times[1])) == (6000, 6000)

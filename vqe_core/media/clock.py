@@ -145,7 +145,8 @@ class ClockRepair:
             together = len(waiting) == len(self._clocks)
             begin = _meeting(waiting) if together else None
             if begin is not None:
-                yield from self._join(waiting, begin)
+                yield from self._strays(waiting, begin)
+                self._follow(begin)
             elif together and not (ended or max(len(clock.waiting) for clock in waiting) > _PATIENCE_PACKETS):
                 return
             elif self._decide(waiting[0], ended):
@@ -157,16 +158,21 @@ class ClockRepair:
                 while clock.waiting and not self._jumps(clock, clock.waiting[0]):
                     yield self._placed(clock, clock.waiting.popleft())
 
-    def _join(self, waiting: Sequence[_StreamClock], begin: Fraction) -> Iterator[tuple[TimedPacket, Fraction]]:
-        """Let the part that begins at ``begin`` follow; hands out packets before it that are on neither clock."""
+    def _strays(self, waiting: Sequence[_StreamClock], begin: Fraction) -> Iterator[tuple[TimedPacket, Fraction]]:
+        """Hand out packets before a part that begins at ``begin`` which are on neither clock; they go to its start."""
         end = begin if self._end is None else self._end
-        self.jumps += self._end is not None
         for clock in waiting:
-            while len(clock.waiting) > 1 and abs(clock.waiting[0].time - begin) > FORWARD_JUMP:
+            while abs(clock.waiting[0].time - begin) > FORWARD_JUMP and len(clock.waiting) > 1:
                 packet = clock.waiting.popleft()
                 yield packet, end - packet.shown
+
+    def _follow(self, begin: Fraction) -> None:
+        """Let the part that begins at ``begin`` follow where everything before it ended."""
+        if self._end is None:  # it is the first part
+            return
+        self.jumps += 1
         for clock in self._clocks.values():
-            clock.shift = end - begin
+            clock.shift = self._end - begin
 
     def _decide(self, clock: _StreamClock, ended: bool) -> bool:
         """Tell whether the first packet that waits in a stream can be handed out, others not having jumped."""
@@ -178,7 +184,7 @@ class ClockRepair:
         if not (ended or went_on > _PATIENCE_SECONDS or len(clock.waiting) > _PATIENCE_PACKETS):
             return False
         if went_on <= _STILL_SECONDS:  # the others are at their end
-            list(self._join([clock], first.shown))
+            self._follow(first.shown)
         elif clock.expected is not None and abs(first.time - clock.expected) > FORWARD_JUMP:
             self.jumps += 1
             clock.shift += clock.expected - first.time
@@ -187,14 +193,17 @@ class ClockRepair:
 
 def _meeting(waiting: Sequence[_StreamClock]) -> Fraction | None:
     """Return where a part begins in which all streams go on near each other, None where they do not (yet)."""
-    for packet in itertools.islice(waiting[0].waiting, _LOOKED_AT):
-        near = [
-            next((other.shown for other in clock.waiting if abs(other.time - packet.time) <= FORWARD_JUMP), None)
-            for clock in waiting
-        ]
+    # Floats, and no more than a few: this is asked for each packet that waits.
+    queues = [[(float(packet.time), packet.shown) for packet in _first_few(clock.waiting)] for clock in waiting]
+    for time, _ in queues[0]:
+        near = [next((shown for other, shown in queue if abs(other - time) <= FORWARD_JUMP), None) for queue in queues]
         if None not in near:
             return min(near)  # type: ignore[type-var]
     return None
+
+
+def _first_few(packets: Iterable[TimedPacket]) -> Iterator[TimedPacket]:
+    return itertools.islice(packets, _LOOKED_AT)
 
 
 @dataclass
