@@ -66,7 +66,7 @@ def _say_anything() -> None:
 
 
 def _silence_output() -> None:
-    """What could not be printed would be tried again at exit, and end with a traceback."""
+    """Drop text that could not be printed: at exit it would be tried again, and end with a traceback."""
     with suppress(OSError, ValueError, AttributeError):
         sys.stdout.flush()
         return

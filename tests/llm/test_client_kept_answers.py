@@ -1,4 +1,4 @@
-"""What was answered once is not asked again, whatever became of the run."""
+"""An answer that came once is not asked for again, whatever became of the run."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ OPTIONS = {"on_error": "skip", "isolate": True, "frame_num": 2, "progress": Fals
 
 
 def codes_of(expected: Any) -> set[str]:
-    """What a row may end with for the sake of its video, or of its sound."""
+    """Return the statuses that a row may have for its video or its sound."""
     if isinstance(expected, str | tuple):
         return {expected} if isinstance(expected, str) else set(expected)
     # How much of a damaged file can be decoded is not known beforehand.
@@ -168,6 +168,6 @@ def test_each_row_beside_the_sound_of_its_file(rows: list[tuple[Case, Any]]) -> 
 
 
 def unheard(sound: Tones) -> set[str]:
-    """What keeps a sound that can be read from being compared."""
+    """Return the statuses of a sound that can be read and not compared."""
     codes = {"silent"} if all(tone is None for _, _, tone in sound.spans) else set()
     return codes | ({"too_short"} if sound.spans[-1][1] - sound.spans[0][0] < 0.05 else set())

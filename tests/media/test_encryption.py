@@ -18,7 +18,7 @@ COMMON = {"encryption_scheme": "cenc-aes-ctr", **KEY}
 
 
 def codes(data):
-    """What comes of the images and of the sound."""
+    """Results for the images and for the sound."""
     found = []
     for read in (lambda: open_video(as_media_source(data)), lambda: read_audio(as_audio_source(data))):
         try:

@@ -1,4 +1,4 @@
-"""What is known of the output beforehand is told beforehand, and scores are not lost to a disk."""
+"""Problems of the output that can be known are told beforehand, and no disk costs the scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cell becomes where a file cannot hold it as it is, and what is said of it."""
+"""Cells that a file cannot hold as they are: their form there, and the note of it."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from vqe_core.workers import DecodeWorker, WorkerPool, one_row, open_video_in, r
 
 @dataclass(frozen=True)
 class Usage:
-    """What this process holds; memory in MB."""
+    """Memory (MB), descriptors and threads of this process."""
 
     memory: float
     descriptors: int

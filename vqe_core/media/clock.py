@@ -56,7 +56,7 @@ class TimedPacket:
 
 @dataclass
 class _StreamClock:
-    """What is known of one stream; times as the file has them."""
+    """State of one stream; times as the file has them."""
 
     shift: Fraction = Fraction(0)
     last: Fraction | None = None

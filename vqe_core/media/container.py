@@ -22,6 +22,7 @@ from vqe_core.media.file_checks import check_file, check_head, describe_unreadab
 from vqe_core.media.iso_boxes import check_tables
 from vqe_core.media.limits import MediaLimits
 from vqe_core.media.streams import choose_streams
+from vqe_core.media.structure import opened
 from vqe_core.types import MediaSource
 
 _HEAD_BYTES = 1024
@@ -152,9 +153,7 @@ def _file(source: MediaSource) -> str | io.BufferedIOBase:
 
 
 def _head(source: MediaSource) -> bytes:
-    if source.data is not None:
-        return source.data[:_HEAD_BYTES]
-    with open(source.path or "", "rb") as file:
+    with opened(source) as file:
         return file.read(_HEAD_BYTES)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from vqe_core.errors import MediaError
 from vqe_core.media.limits import MediaLimits
+from vqe_core.media.structure import boxes, opened, size_of
 from vqe_core.types import MediaSource
 
 # Boxes that hold boxes, on the way to the tables.
@@ -56,7 +57,7 @@ _PCM_BLOCK = 1024  # samples that FFmpeg takes as one entry, of sound without co
 
 @dataclass
 class _Track:
-    """What one track claims."""
+    """Claims of one track."""
 
     samples: int = 0  # by its table of sizes
     chunks: int = 0
@@ -119,20 +120,11 @@ class _Walk:
                 self._table(file, name, first, last)
 
     def _boxes(self, file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-        place = start
-        while place + 8 <= end and self.boxes < _MOST_BOXES:
-            self.boxes += 1
-            file.seek(place)
-            head = file.read(16)
-            length, name, first = int.from_bytes(head[:4], "big"), head[4:8], place + 8
-            if length == 1:
-                length, first = int.from_bytes(head[8:16], "big"), place + 16
-            if length == 0:
-                length = end - place
-            if length < first - place:
+        for box in boxes(file, start, end):
+            if self.boxes >= _MOST_BOXES:
                 return
-            yield name, first, min(place + length, end)
-            place += length
+            self.boxes += 1
+            yield box.name.encode("latin-1"), box.start, min(box.end, end)
 
     def _unpack(self, file: BinaryIO, start: int, end: int) -> None:
         """Walk an index that is compressed."""
@@ -310,8 +302,8 @@ def check_tables(source: MediaSource, limits: MediaLimits) -> None:
     Raises:
         MediaError: code ``too_many_frames`` or ``decode_error``.
     """
-    with io.BytesIO(source.data) if source.data is not None else open(source.path or "", "rb") as file:
-        size = file.seek(0, io.SEEK_END)
+    with opened(source) as file:
+        size = size_of(file)
         walk = _Walk(source.name, size, limits)
         walk.look(file, 0, size)
         walk.check()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 from vqe_core.types import MediaSource
@@ -26,6 +26,9 @@ class Part(NamedTuple):
     name: str
     start: int
     end: int
+
+
+Parts = Callable[[BinaryIO, int, int], Iterator[Part]]
 
 
 def opened(source: MediaSource) -> BinaryIO:
@@ -61,12 +64,16 @@ def boxes(file: BinaryIO, start: int, end: int) -> Iterator[Part]:
 
 def find_boxes(file: BinaryIO, path: Sequence[str], start: int, end: int) -> Iterator[Part]:
     """Return the boxes that are reached by ``path``, names of boxes one within the other."""
+    return _reached(boxes, file, path, start, end)
+
+
+def _reached(parts: Parts, file: BinaryIO, path: Sequence[str], start: int, end: int) -> Iterator[Part]:
     name, *rest = path
-    for box in boxes(file, start, end):
-        if box.name == name and not rest:
-            yield box
-        elif box.name == name:
-            yield from find_boxes(file, rest, box.start, min(box.end, end))
+    for part in parts(file, start, end):
+        if part.name == name and not rest:
+            yield part
+        elif part.name == name:
+            yield from _reached(parts, file, rest, part.start, min(part.end, end))
 
 
 def elements(file: BinaryIO, start: int, end: int) -> Iterator[Part]:
@@ -91,12 +98,7 @@ def elements(file: BinaryIO, start: int, end: int) -> Iterator[Part]:
 
 def find_elements(file: BinaryIO, path: Sequence[str], start: int, end: int) -> Iterator[Part]:
     """Return the elements that are reached by ``path``, ids of elements one within the other."""
-    name, *rest = path
-    for element in elements(file, start, end):
-        if element.name == name and not rest:
-            yield element
-        elif element.name == name:
-            yield from find_elements(file, rest, element.start, min(element.end, end))
+    return _reached(elements, file, path, start, end)
 
 
 def _width(header: bytes, place: int) -> int:

@@ -63,6 +63,9 @@ class WaitingWorkers:
             now = time.monotonic()
             ended = [worker for since, worker in self._since if now - since >= seconds]
             self._since = [(since, worker) for since, worker in self._since if worker not in ended]
+            if not self._since and self._clock is not None:
+                self._clock.cancel()
+                self._clock = None
         for worker in ended:
             worker.close()
 

@@ -1,4 +1,4 @@
-"""What a file of the corpus is, and what must come of it.
+"""Cases of the corpus: how a file is made, and the result it must have.
 
 Conventions: seconds count from the start of the file as FFmpeg does it, the earliest start of its streams; a span is
 ``[from, to)``; a code is the ``status`` of a row, and "ok" is not one of them: what scores has frames or tones.
@@ -34,7 +34,7 @@ class Frames:
 
 @dataclass(frozen=True)
 class Tones:
-    """What is heard.
+    """The sound that must be heard.
 
     Attributes:
         spans: (from, to, k): the tone of second k; k of None is silence.

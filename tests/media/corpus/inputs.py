@@ -1,4 +1,4 @@
-"""What is no media file: paths, texts, arrays, and cells of tables."""
+"""Inputs that are no media files: paths, texts, arrays, and cells of tables."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ LOUD = 0.05
 
 
 class Wrong(AssertionError):
-    """What came of a case is not what must come of it."""
+    """The result of a case is not the one it must have."""
 
 
 def warning_codes(warnings: Any) -> list[str]:

@@ -6,7 +6,6 @@ Sources:
 
 from __future__ import annotations
 
-import io
 import re
 from typing import Any, BinaryIO
 
@@ -15,6 +14,7 @@ import av
 from vqe_core.media.audio.stated_sizes import stated_size
 from vqe_core.media.clock import FileClock
 from vqe_core.media.container import in_seconds
+from vqe_core.media.structure import opened
 from vqe_core.types import MediaSource
 
 # FFmpeg's names of containers that state a length.
@@ -95,7 +95,5 @@ def _is_open_ended(file: BinaryIO) -> bool:
 
 
 def _reading(source: MediaSource, ask: Any) -> bool:
-    if source.data is not None:
-        return bool(ask(io.BytesIO(source.data)))
-    with open(source.path or "", "rb") as file:
+    with opened(source) as file:
         return bool(ask(file))

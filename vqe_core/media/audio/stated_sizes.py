@@ -65,7 +65,7 @@ def stated_size(file: BinaryIO) -> StatedSize | None:
 def _riff(file: BinaryIO, size: int, head: bytes) -> StatedSize | None:
     order = ">" if head[:4] == b"RIFX" else "<"
     long_sizes, block = 0, 1  # where 64-bit sizes stand, bytes of one sample of all channels
-    for name, offset, stated in _chunks(file, 12, size, order + "I"):
+    for name, offset, stated in chunks(file, 12, size, order + "I"):
         if name == b"fmt ":
             block = max(_number(file, offset + 12, order + "H"), 1)
         elif name == b"ds64":
@@ -104,7 +104,7 @@ def _w64(file: BinaryIO, size: int, head: bytes) -> StatedSize | None:
 
 
 def _aiff(file: BinaryIO, size: int, head: bytes) -> StatedSize | None:
-    for name, offset, stated in _chunks(file, 12, size, ">I"):
+    for name, offset, stated in chunks(file, 12, size, ">I"):
         if name == b"SSND":
             begin = offset + 8 + _number(file, offset, ">I")
             there = max(size - begin, 0)
@@ -124,7 +124,7 @@ def _au(size: int, head: bytes) -> StatedSize:
 
 
 def _caf(file: BinaryIO, size: int) -> StatedSize | None:
-    for name, offset, stated in _chunks(file, 8, size, ">Q"):
+    for name, offset, stated in chunks(file, 8, size, ">Q"):
         if name == b"data":
             begin = offset + 4  # a count of edits comes first
             there = max(size - begin, 0)
@@ -174,8 +174,15 @@ def _is_chunk(file: BinaryIO, offset: int, form: str) -> bool:
     return printable and offset + 4 + struct.calcsize(form) + _number(file, offset + 4, form) <= end + 1
 
 
-def _chunks(file: BinaryIO, offset: int, size: int, form: str) -> Iterator[tuple[bytes, int, int]]:
-    """Return name, offset of the content and stated size of each chunk."""
+def chunks(file: BinaryIO, offset: int, size: int, form: str) -> Iterator[tuple[bytes, int, int]]:
+    """Return name, offset of the content and stated size of each chunk.
+
+    Args:
+        file: binary, open.
+        offset: where the first one begins.
+        size: of the file, bytes.
+        form: of sizes, for `struct`.
+    """
     width = struct.calcsize(form)
     for _ in range(_MAX_CHUNKS):
         if offset + 4 + width > size:
