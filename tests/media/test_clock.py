@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -13,9 +12,12 @@ from tests.media.joined import heard_tones, numbered_clip
 from vqe_core.media import as_audio_source, as_media_source, open_video, read_audio
 from vqe_core.media.clock import ClockRepair, TimedPacket
 
+SECOND = 1000  # ticks
 
-def packets(stream, times, duration=Fraction(1, 10)):
-    return [TimedPacket(stream, Fraction(str(t)), Fraction(str(t)), duration) for t in times]
+
+def packets(stream, times, duration=0.1):
+    ticks = [round(time * SECOND) for time in times]
+    return [TimedPacket(stream, time, time, round(duration * SECOND)) for time in ticks]
 
 
 def merged(*streams):
@@ -26,10 +28,10 @@ def merged(*streams):
 
 def placed(streams, given):
     """Repaired times by stream."""
-    repair = ClockRepair(streams)
+    repair = ClockRepair(streams, SECOND)
     times = {stream: [] for stream in streams}
     for packet, shift in repair.repaired(given):
-        times[packet.stream].append(float(packet.time + shift))
+        times[packet.stream].append((packet.time + shift) / SECOND)
     return times, repair.jumps
 
 
@@ -98,7 +100,7 @@ def test_a_stream_without_packets_does_not_hold_the_other_up():
 
 
 def test_steps_stand_for_durations_that_are_not_stated():
-    times, _ = placed([0], packets(0, [*steps(0, 5), *steps(1000, 5)], Fraction(0)))
+    times, _ = placed([0], packets(0, [*steps(0, 5), *steps(1000, 5)], 0.0))
     assert times[0] == pytest.approx(steps(0, 10))
 
 
@@ -113,7 +115,7 @@ def test_random_joins_give_back_the_recording_that_was_cut(seed):
         video += part[0]
         audio += part[1]
         ahead = int(generator.integers(0, 8))
-        order += sorted([*part[0], *part[1]], key=lambda packet: packet.time + (packet.stream * ahead) / 10)
+        order += sorted([*part[0], *part[1]], key=lambda packet: packet.time + packet.stream * ahead * SECOND / 10)
     times, jumps = placed([0, 1], order)
     assert jumps == len(cuts) - 2
     for stream in (0, 1):
@@ -166,7 +168,7 @@ def test_a_gap_in_a_container_with_one_clock_is_an_image_that_stays(tmp_path):
 
 
 def test_an_image_that_is_shown_long_after_it_is_decoded_is_not_lost_at_a_jump():
-    still = TimedPacket(0, Fraction(1000), Fraction(1015), Fraction(1, 10))
+    still = TimedPacket(0, 1000 * SECOND, 1015 * SECOND, 100)
     times, jumps = placed([0, 1], [*packets(0, steps(0, 30)), still, *packets(0, steps(1000.1, 5))])
     assert (len(times[0]), jumps) == (36, 1)
 

@@ -7,11 +7,12 @@ segments and sound files beside a video are all on that clock.
 from __future__ import annotations
 
 import itertools
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 from av.container import InputContainer
@@ -35,9 +36,8 @@ _LOOKED_AT = 20
 _STILL_SECONDS = 1.0
 
 
-@dataclass(frozen=True)
-class TimedPacket:
-    """A packet with its times, seconds as the file has them.
+class TimedPacket(NamedTuple):
+    """A packet with its times, ticks as the file has them; see `ClockRepair`.
 
     Attributes:
         stream: its index.
@@ -48,9 +48,9 @@ class TimedPacket:
     """
 
     stream: int
-    time: Fraction
-    shown: Fraction
-    duration: Fraction = Fraction(0)
+    time: int
+    shown: int
+    duration: int = 0
     item: Any = None
 
 
@@ -58,14 +58,14 @@ class TimedPacket:
 class _StreamClock:
     """State of one stream; times as the file has them."""
 
-    shift: Fraction = Fraction(0)
-    last: Fraction | None = None
-    step: Fraction = Fraction(0)
+    shift: int = 0
+    last: int | None = None
+    step: int = 0
     waiting: deque[TimedPacket] = field(default_factory=deque)
-    waits_since: Fraction = Fraction(0)  # where the other streams were then
+    waits_since: int = 0  # where the other streams were then
 
     @property
-    def expected(self) -> Fraction | None:
+    def expected(self) -> int | None:
         """Time of the next packet."""
         return None if self.last is None else self.last + self.step
 
@@ -79,21 +79,24 @@ class ClockRepair:
 
     Args:
         streams: indices of the streams whose packets will come.
+        second: ticks of a second; all times are whole ticks.
 
     Example:
-        >>> repair = ClockRepair([0])
-        >>> packets = [TimedPacket(0, Fraction(time), Fraction(time)) for time in (0, 1, 2, 1000, 1001)]
-        >>> [float(packet.time + shift) for packet, shift in repair.repaired(packets)], repair.jumps
-        ([0.0, 1.0, 2.0, 3.0, 4.0], 1)
+        >>> repair = ClockRepair([0], second=1)
+        >>> packets = [TimedPacket(0, time, time) for time in (0, 1, 2, 1000, 1001)]
+        >>> [packet.time + shift for packet, shift in repair.repaired(packets)], repair.jumps
+        ([0, 1, 2, 3, 4], 1)
     """
 
-    def __init__(self, streams: Iterable[int]) -> None:
+    def __init__(self, streams: Iterable[int], second: int) -> None:
         self.jumps = 0
         self._clocks = {stream: _StreamClock() for stream in streams}
-        self._end: Fraction | None = None  # where everything handed out so far ends, repaired
+        self._end: int | None = None  # where everything handed out so far ends, repaired
+        self._forward, self._backward = FORWARD_JUMP * second, BACKWARD_JUMP * second
+        self._patience, self._still = _PATIENCE_SECONDS * second, _STILL_SECONDS * second
 
-    def repaired(self, packets: Iterable[TimedPacket]) -> Iterator[tuple[TimedPacket, Fraction]]:
-        """Return each packet with the seconds to add to its times.
+    def repaired(self, packets: Iterable[TimedPacket]) -> Iterator[tuple[TimedPacket, int]]:
+        """Return each packet with the ticks to add to its times.
 
         Args:
             packets: in the order of a demuxer, which may hand out one stream ahead of another.
@@ -102,7 +105,7 @@ class ClockRepair:
             clock = self._clocks[packet.stream]
             if clock.waiting or self._jumps(clock, packet):
                 if not clock.waiting:
-                    clock.waits_since = max(self._expected_of_others(clock), default=Fraction(0))
+                    clock.waits_since = max(self._expected_of_others(clock), default=0)
                 clock.waiting.append(packet)
                 yield from self._settle(ended=False)
             else:
@@ -114,28 +117,28 @@ class ClockRepair:
     def _jumps(self, clock: _StreamClock, packet: TimedPacket) -> bool:
         if self._end is None:
             return True  # what the file begins with is told by all streams, as by any part
-        if clock.last is not None and packet.time < clock.last - BACKWARD_JUMP:
+        if clock.last is not None and packet.time < clock.last - self._backward:
             return True
         # The first packet of a stream is expected near the other streams.
         own = clock.expected
         near = self._expected_of_others(clock) if own is None else [own]
-        return bool(near) and all(abs(packet.time - time) > FORWARD_JUMP for time in near)
+        return bool(near) and all(abs(packet.time - time) > self._forward for time in near)
 
-    def _expected_of_others(self, clock: _StreamClock) -> list[Fraction]:
+    def _expected_of_others(self, clock: _StreamClock) -> list[int]:
         others = (other.expected for other in self._clocks.values() if other is not clock)
         return [time for time in others if time is not None]
 
-    def _placed(self, clock: _StreamClock, packet: TimedPacket) -> tuple[TimedPacket, Fraction]:
+    def _placed(self, clock: _StreamClock, packet: TimedPacket) -> tuple[TimedPacket, int]:
         if packet.duration:
             clock.step = packet.duration
-        elif clock.last is not None and 0 < packet.time - clock.last <= FORWARD_JUMP:
+        elif clock.last is not None and 0 < packet.time - clock.last <= self._forward:
             clock.step = packet.time - clock.last
         clock.last = packet.time
         end = packet.shown + clock.shift + clock.step
         self._end = end if self._end is None else max(self._end, end)
         return packet, clock.shift
 
-    def _settle(self, *, ended: bool) -> Iterator[tuple[TimedPacket, Fraction]]:
+    def _settle(self, *, ended: bool) -> Iterator[tuple[TimedPacket, int]]:
         """Decide about packets that wait, as far as what came tells, and hand them out.
 
         Args:
@@ -143,7 +146,7 @@ class ClockRepair:
         """
         while waiting := [clock for clock in self._clocks.values() if clock.waiting]:
             together = len(waiting) == len(self._clocks)
-            begin = _meeting(waiting) if together else None
+            begin = _meeting(waiting, self._forward) if together else None
             if begin is not None:
                 yield from self._strays(waiting, begin)
                 self._follow(begin)
@@ -158,15 +161,15 @@ class ClockRepair:
                 while clock.waiting and not self._jumps(clock, clock.waiting[0]):
                     yield self._placed(clock, clock.waiting.popleft())
 
-    def _strays(self, waiting: Sequence[_StreamClock], begin: Fraction) -> Iterator[tuple[TimedPacket, Fraction]]:
+    def _strays(self, waiting: Sequence[_StreamClock], begin: int) -> Iterator[tuple[TimedPacket, int]]:
         """Hand out packets before a part that begins at ``begin`` which are on neither clock; they go to its start."""
         end = begin if self._end is None else self._end
         for clock in waiting:
-            while abs(clock.waiting[0].time - begin) > FORWARD_JUMP and len(clock.waiting) > 1:
+            while abs(clock.waiting[0].time - begin) > self._forward and len(clock.waiting) > 1:
                 packet = clock.waiting.popleft()
                 yield packet, end - packet.shown
 
-    def _follow(self, begin: Fraction) -> None:
+    def _follow(self, begin: int) -> None:
         """Let the part that begins at ``begin`` follow where everything before it ended."""
         if self._end is None:  # it is the first part
             return
@@ -178,32 +181,34 @@ class ClockRepair:
         """Tell whether the first packet that waits in a stream can be handed out, others not having jumped."""
         first, others = clock.waiting[0], self._expected_of_others(clock)
         back = clock.last is not None and first.time < clock.last
-        if not back and any(abs(first.time - time) <= FORWARD_JUMP for time in others):
+        if not back and any(abs(first.time - time) <= self._forward for time in others):
             return True  # the others have gone on to where it is
-        went_on = max(others, default=Fraction(0)) - clock.waits_since
-        if not (ended or went_on > _PATIENCE_SECONDS or len(clock.waiting) > _PATIENCE_PACKETS):
+        went_on = max(others, default=0) - clock.waits_since
+        if not (ended or went_on > self._patience or len(clock.waiting) > _PATIENCE_PACKETS):
             return False
-        if went_on <= _STILL_SECONDS:  # the others are at their end
+        if went_on <= self._still:  # the others are at their end
             self._follow(first.shown)
-        elif clock.expected is not None and abs(first.time - clock.expected) > FORWARD_JUMP:
+        elif clock.expected is not None and abs(first.time - clock.expected) > self._forward:
             self.jumps += 1
             clock.shift += clock.expected - first.time
         return True
 
 
-def _meeting(waiting: Sequence[_StreamClock]) -> Fraction | None:
-    """Return where a part begins in which all streams go on near each other, None where they do not (yet)."""
-    # Floats, and no more than a few: this is asked for each packet that waits.
-    queues = [[(float(packet.time), packet.shown) for packet in _first_few(clock.waiting)] for clock in waiting]
-    for time, _ in queues[0]:
-        near = [next((shown for other, shown in queue if abs(other - time) <= FORWARD_JUMP), None) for queue in queues]
-        if None not in near:
-            return min(near)  # type: ignore[type-var]
+def _meeting(waiting: Sequence[_StreamClock], apart: float) -> int | None:
+    """Return where a part begins in which all streams go on near each other, None where they do not (yet).
+
+    Args:
+        waiting: streams with packets that wait.
+        apart: ticks; streams that are further apart are not near.
+    """
+    # No more than a few: this is asked for each packet that waits.
+    queues = [list(itertools.islice(clock.waiting, _LOOKED_AT)) for clock in waiting]
+    for first in queues[0]:
+        near = [next((p.shown for p in queue if abs(p.time - first.time) <= apart), None) for queue in queues]
+        begins = [shown for shown in near if shown is not None]
+        if len(begins) == len(queues):
+            return min(begins)
     return None
-
-
-def _first_few(packets: Iterable[TimedPacket]) -> Iterator[TimedPacket]:
-    return itertools.islice(packets, _LOOKED_AT)
 
 
 @dataclass
@@ -216,12 +221,14 @@ class FileClock:
             both are moved alike.
         origin: seconds on the container's own clock at which the file starts.
         repair: where the container's clock may jump, else None.
+        second: ticks in which ``repair`` counts; whole numbers of them make the ticks of every stream.
     """
 
     container: InputContainer
     streams: tuple[Any, ...]
     origin: Fraction
     repair: ClockRepair | None
+    second: int = 1
 
     @classmethod
     def of(cls, container: InputContainer, streams: Sequence[Any]) -> FileClock:
@@ -229,8 +236,9 @@ class FileClock:
         jumps = Flags.ts_discont in Flags(container.format.flags)
         # Programmes of one transport stream have clocks of their own.
         origin = _earliest(streams if jumps else container.streams)
-        repair = ClockRepair(stream.index for stream in streams) if jumps else None
-        return cls(container, tuple(streams), origin, repair)
+        second = math.lcm(*(stream.time_base.denominator for stream in streams if stream.time_base))
+        repair = ClockRepair((stream.index for stream in streams), second) if jumps else None
+        return cls(container, tuple(streams), origin, repair, second)
 
     @property
     def warnings(self) -> tuple[RowWarning, ...]:
@@ -269,45 +277,45 @@ class FileClock:
 
     def _moved(self, packets: Iterator[Any], repair: ClockRepair) -> Iterator[Any]:
         damage: list[av.FFmpegError] = []
-        guessed = self.container.format.name == "mpeg"  # its packets need not have times
-        for timed, shift in repair.repaired(_timed(packets, damage, guessed)):
+        for timed, shift in repair.repaired(self._timed(packets, damage)):
             packet = timed.item
-            if shift:
-                ticks = round(shift / _ratio(packet.time_base))
+            if shift and packet.time_base:
+                ticks = round(shift / self._ticks(packet.time_base))
                 packet.pts = None if packet.pts is None else packet.pts + ticks
                 packet.dts = None if packet.dts is None else packet.dts + ticks
             yield packet
         if damage:
             raise damage[0]
 
+    def _ticks(self, base: Any) -> int:
+        return int(base.numerator * (self.second // base.denominator))
 
-def _timed(packets: Iterator[Any], damage: list[av.FFmpegError], guessed: bool) -> Iterator[TimedPacket]:
-    """Return packets with their times; a packet without has those of the one before it in its stream.
+    def _timed(self, packets: Iterator[Any], damage: list[av.FFmpegError]) -> Iterator[TimedPacket]:
+        """Return packets with their times; a packet without has those of the one before it in its stream.
 
-    Args:
-        packets: of a demuxer.
-        damage: an error that ends them is put here, as what came before it is still to be handed out.
-        guessed: whether FFmpeg may have filled in times.
-    """
-    latest: dict[int, TimedPacket] = {}
-    try:
-        for packet in packets:
-            base, stream = packet.time_base, packet.stream_index
-            shown, time = packet.pts, packet.dts
-            if (shown is None and time is None) or not base:
-                before = latest.get(stream)
-                at = before.time if before is not None else Fraction(0)
-                yield TimedPacket(stream, at, at, Fraction(0), packet)
-                continue
-            shown, time = time if shown is None else shown, shown if time is None else time
-            base = _ratio(base)
-            if guessed and abs(shown - time) * base > FORWARD_JUMP:
-                # FFmpeg takes the missing time of an image from the one after it, across a jump too.
-                shown = packet.pts = time + (packet.duration or 0)
-            latest[stream] = TimedPacket(stream, time * base, shown * base, (packet.duration or 0) * base, packet)
-            yield latest[stream]
-    except av.FFmpegError as error:
-        damage.append(error)
+        Args:
+            packets: of the demuxer.
+            damage: an error that ends them is put here, as what came before it is still to be handed out.
+        """
+        guessed = self.container.format.name == "mpeg"  # its packets need not have times
+        latest: dict[int, int] = {}
+        each = {stream.index: self._ticks(stream.time_base) for stream in self.streams if stream.time_base}
+        try:
+            for packet in packets:
+                stream, shown, time = packet.stream_index, packet.pts, packet.dts
+                ticks = each.get(stream)
+                if (shown is None and time is None) or ticks is None:
+                    at = latest.get(stream, 0)
+                    yield TimedPacket(stream, at, at, 0, packet)
+                    continue
+                shown, time = time if shown is None else shown, shown if time is None else time
+                if guessed and abs(shown - time) * ticks > FORWARD_JUMP * self.second:
+                    # FFmpeg takes the missing time of an image from the one after it, across a jump too.
+                    shown = packet.pts = time + (packet.duration or 0)
+                latest[stream] = time * ticks
+                yield TimedPacket(stream, time * ticks, shown * ticks, (packet.duration or 0) * ticks, packet)
+        except av.FFmpegError as error:
+            damage.append(error)
 
 
 def _ratio(base: Any) -> Fraction:
