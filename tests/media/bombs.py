@@ -40,9 +40,9 @@ def large_jpeg(width: int, height: int) -> bytes:
     return bytes(content)
 
 
-def images_in_mov(path: Path, images: list[bytes], codec: str) -> Path:
-    """Put encoded images into a MOV file that claims 64 x 48 pixels."""
-    with av.open(str(path), "w", format="mov") as out:
+def images_in_mov(path: Path, images: list[bytes], codec: str, options: dict[str, str] | None = None) -> Path:
+    """Put encoded images into a MOV file that claims 64 x 48 pixels; ``options`` are the muxer's."""
+    with av.open(str(path), "w", format="mov", options=options or {}) as out:
         stream = out.add_stream(codec, rate=10)
         stream.width, stream.height = 64, 48
         stream.pix_fmt = {"png": "rgb24", "mjpeg": "yuvj420p"}[codec]

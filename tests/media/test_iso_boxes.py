@@ -131,3 +131,13 @@ def test_a_file_of_many_edits_that_shows_each_frame_once_passes(tmp_path):
     content[moov : moov + 4] = struct.pack(">I", moov_length + len(table))
     media = bombs.boxes_of(content, b"mdia")[0][0]
     check_tables(as_media_source(bytes(content[:media] + table + content[media:])), LIMITS)
+
+
+@pytest.mark.parametrize("name", [b"elst", b"stsc", b"stts"])
+@pytest.mark.parametrize("length", [0, 4, 7])
+def test_tables_that_end_before_their_first_entry_are_left_to_ffmpeg(name, length):
+    def box(kind, content):
+        return struct.pack(">I4s", 8 + len(content), kind) + content
+
+    table = box(name, b"\0\0\0\0\0\0\0\5"[:length])
+    check_tables(as_media_source(box(b"moov", box(b"trak", table))), LIMITS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from tests.clips import coded_frame
+from tests.media.bombs import images_in_mov
 from tests.media.corpus.cases import Case, add, case, numbered
 from tests.media.corpus.making import EXACT, find_box, patched, write
 
@@ -129,22 +129,9 @@ def _jpeg_with_exif(pixels: np.ndarray, orientation: int) -> bytes:
     return memory.getvalue()
 
 
-def _mjpeg_mov(path: Path, jpegs: list[bytes]) -> None:
-    with av.open(str(path), "w", options=EXACT) as container:
-        stream = container.add_stream("mjpeg", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
-        stream.codec_context.open()
-        for n, jpeg in enumerate(jpegs):
-            packet = av.Packet(jpeg)
-            packet.stream, packet.time_base = stream, Fraction(1, 10)
-            packet.pts = packet.dts = n
-            packet.duration, packet.is_keyframe = 1, True
-            container.mux(packet)
-
-
 @case("exif.mov", "Motion JPEG with EXIF in each frame", video=numbered(5), sound="no_audio")
 def _(path: Path) -> None:
-    _mjpeg_mov(path, [_jpeg_with_exif(coded_frame(n), 1) for n in range(5)])
+    images_in_mov(path, [_jpeg_with_exif(coded_frame(n), 1) for n in range(5)], "mjpeg", EXACT)
 
 
 @case(
@@ -155,7 +142,7 @@ def _(path: Path) -> None:
     plain=False,
 )
 def _(path: Path) -> None:
-    _mjpeg_mov(path, [_jpeg_with_exif(stored(coded_frame(n), 90, False), 6) for n in range(5)])
+    images_in_mov(path, [_jpeg_with_exif(stored(coded_frame(n), 90, False), 6) for n in range(5)], "mjpeg", EXACT)
 
 
 @case("exif.apng", "an animated PNG with EXIF", video=numbered(5), sound="no_audio")
