@@ -33,14 +33,10 @@ def test_warnings_go_through_json_and_back():
     assert [parts(w) for w in restored_warnings(stored)] == [parts(DAMAGE), ("a bare text", "other", 1)]
 
 
-def test_bare_texts_of_earlier_versions_are_read():
-    assert [parts(w) for w in restored_warnings(["ends early"])] == [("ends early", "other", 1)]
-
-
 def test_many_warnings_of_a_kind_become_one_with_their_number():
-    gaps = [RowWarning(f"silence at {i} s", code="audio_gap", count=2) for i in range(51)]
+    gaps = [RowWarning(f"silence at {i} s", code="sound_gaps", count=2) for i in range(51)]
     (one,) = summed_warnings(gaps)
-    assert parts(one) == ("silence at 0 s (and 50 more of this kind)", "audio_gap", 102)
+    assert parts(one) == ("silence at 0 s (and 50 more of this kind)", "sound_gaps", 102)
 
 
 def test_equal_texts_are_said_once_and_counted():

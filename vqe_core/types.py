@@ -58,9 +58,9 @@ def stored_warnings(warnings: Iterable[str]) -> list[dict[str, Any]]:
     return [{"text": str(w), "code": w.code, "count": w.count} for w in map(RowWarning.of, warnings)]
 
 
-def restored_warnings(entries: Iterable[Mapping[str, Any] | str]) -> tuple[RowWarning, ...]:
-    """Return the warnings that were stored; bare texts, as earlier versions stored, have the code ``"other"``."""
-    return tuple(RowWarning.of(entry) if isinstance(entry, str) else RowWarning(**entry) for entry in entries)
+def restored_warnings(entries: Iterable[Mapping[str, Any]]) -> tuple[RowWarning, ...]:
+    """Return the warnings that were stored."""
+    return tuple(RowWarning(**entry) for entry in entries)
 
 
 def summed_warnings(warnings: Iterable[str]) -> tuple[RowWarning, ...]:
@@ -70,7 +70,7 @@ def summed_warnings(warnings: Iterable[str]) -> tuple[RowWarning, ...]:
     anything, so each stays by itself.
 
     Example:
-        >>> gaps = [RowWarning(f"silence at {i} s", code="audio_gap") for i in range(3)]
+        >>> gaps = [RowWarning(f"silence at {i} s", code="sound_gaps") for i in range(3)]
         >>> summed_warnings(gaps), summed_warnings(gaps)[0].count
         (('silence at 0 s (and 2 more of this kind)',), 3)
     """
