@@ -26,7 +26,7 @@ LAYERS: list[set[str]] = [
     {"scorers"},
     {"tables", "run", "integrations", "report"},
     {"app"},
-    {"cli"},
+    {"cli", "__main__"},
 ]
 # The toy world is made of arithmetic; its demo scores it, and its judge is one for the tests of judges.
 EXCEPTIONS = {"toy.demo": "report", "toy.judge": "scorers", "toy.wordings": "report"}

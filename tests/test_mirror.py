@@ -13,9 +13,16 @@ SMALL = 1200  # bytes; an __init__ of so few only gathers names
 METRIC = "tests/metrics/test_video_audio_similarity.py"
 JUDGED = "tests/metrics/test_judged.py"
 OPERATORS = "tests/integrations/dataflow/inside_operators.py"
+CLI = "tests/cli/test_cli.py"
 TESTED_BY = {
     "vqe_core/__init__.py": "tests/test_layers.py",
     "vqe_core/version.py": "tests/test_repository.py",
+    **{
+        f"vqe_core/cli/{name}.py": CLI for name in ("__init__", "__main__", "demo", "listing", "logs", "metric_options")
+    },
+    "vqe_core/cli/cache.py": "tests/cache/test_eviction.py",
+    "vqe_core/cli/score.py": CLI,
+    "vqe_core/__main__.py": CLI,
     "vqe_core/app/emscore.py": "tests/app/test_page.py",
     "vqe_core/app/video_audio.py": "tests/app/test_page.py",
     "vqe_core/app/inputs.py": "tests/app/test_page.py",

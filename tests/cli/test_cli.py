@@ -359,7 +359,7 @@ def test_a_cache_that_cannot_be_costs_no_score_and_no_traceback(captions, tmp_pa
 
 def test_the_module_is_the_command(tmp_path):
     ran = subprocess.run(
-        [sys.executable, "-m", "vqe_core.cli", "cache", "info", "--cache-dir", str(tmp_path)],
+        [sys.executable, "-m", "vqe_core", "cache", "info", "--cache-dir", str(tmp_path)],
         capture_output=True,
         text=True,
     )

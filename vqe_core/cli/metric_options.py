@@ -1,0 +1,36 @@
+"""The options of a metric as flags, made from its fields."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any
+
+NUMBERS = {"int": int, "int | None": int, "float": float, "float | None": float}
+
+
+def add_options(parser: argparse.ArgumentParser, scorer: type[Any]) -> None:
+    """Add one flag an option of the scorer; what is not given keeps the scorer's default."""
+    from vqe_core.scorers.options import group_of, help_of
+
+    groups: dict[str, Any] = {}
+    fields = [field for field in dataclasses.fields(scorer) if not field.metadata.get("python_only")]
+    for field in sorted(fields, key=lambda field: group_of(field.name) is not None):  # its own come first
+        title = group_of(field.name) or f"options of {scorer.name}"
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        shown = "" if field.default in (None, False, "") else f" (default: {field.default})"
+        settings: dict[str, Any] = {
+            "default": argparse.SUPPRESS,
+            "help": (help_of(field, scorer) + shown).replace("%", "%%"),
+        }
+        if str(field.type).startswith("bool"):  # also "bool | None", with or without other words for the default
+            settings["action"] = argparse.BooleanOptionalAction
+        else:
+            settings["type"] = NUMBERS.get(str(field.type), str)
+            settings["metavar"] = field.metadata.get("metavar", "VALUE" if settings["type"] is str else "N")
+            if field.metadata.get("many"):
+                settings["nargs"] = "+"
+            if field.metadata.get("bare"):
+                settings.update(nargs="?", const=field.metadata["bare"])
+        groups[title].add_argument("--" + field.name.replace("_", "-"), **settings)
