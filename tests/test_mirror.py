@@ -14,12 +14,17 @@ METRIC = "tests/metrics/test_video_audio_similarity.py"
 JUDGED = "tests/metrics/test_judged.py"
 OPERATORS = "tests/integrations/dataflow/inside_operators.py"
 CLI = "tests/cli/test_cli.py"
+JOB = "tests/run/test_job.py"
+JOB = "tests/run/test_job.py"
 TESTED_BY = {
     "vqe_core/__init__.py": "tests/test_layers.py",
     "vqe_core/version.py": "tests/test_repository.py",
     **{
         f"vqe_core/cli/{name}.py": CLI for name in ("__init__", "__main__", "demo", "listing", "logs", "metric_options")
     },
+    **{f"vqe_core/cli/{name}.py": CLI for name in ("progress", "run")},
+    **{f"vqe_core/run/{name}.py": JOB for name in ("folder", "parts", "staging", "merging", "summary", "status")},
+    **{f"vqe_core/run/{name}.py": JOB for name in ("worker", "engines/__init__", "engines/local", "engines/ray")},
     "vqe_core/cli/cache.py": "tests/cache/test_eviction.py",
     "vqe_core/cli/score.py": CLI,
     "vqe_core/__main__.py": CLI,

@@ -156,6 +156,12 @@ class OutputError(VqeError, OSError):
     code = "not_written"
 
 
+class WorkerEndedError(VqeError, RuntimeError):
+    """A worker process of a run ended again and again at the same rows."""
+
+    code = "worker_ended"
+
+
 class NothingScoredWarning(UserWarning):
     """No row of a call could be scored."""
 

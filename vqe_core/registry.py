@@ -285,3 +285,6 @@ register("judge", "endpoint", "vqe_core.llm.judge:EndpointJudge")
 register("scorer", "emscore", "vqe_core.scorers.emscore.scorer:EMScore")
 register("scorer", "clip_score", "vqe_core.scorers.clip_score:CLIPScore")
 register("scorer", "video_audio_similarity", "vqe_core.scorers.video_audio.scorer:VideoAudioSimilarity")
+
+register("engine", "local", "vqe_core.run.engines.local:LocalEngine")
+register("engine", "ray", "vqe_core.run.engines.ray:RayEngine")

@@ -1,4 +1,4 @@
-"""What is logged and warned, as a terminal shows it."""
+"""Log and warnings, as a terminal shows them."""
 
 from __future__ import annotations
 

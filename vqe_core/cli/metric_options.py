@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 NUMBERS = {"int": int, "int | None": int, "float": float, "float | None": float}
 
 
-def add_options(parser: argparse.ArgumentParser, scorer: type[Any]) -> None:
-    """Add one flag an option of the scorer; what is not given keeps the scorer's default."""
+def add_options(parser: argparse.ArgumentParser, scorer: type[Any], defaults: Mapping[str, Any]) -> None:
+    """Add one flag an option of the scorer; what is not given keeps the scorer's default, or that of the command.
+
+    Args:
+        parser: to add to.
+        scorer: class of the metric.
+        defaults: of the command, where they differ from the scorer's; shown in the help.
+    """
     from vqe_core.scorers.options import group_of, help_of
 
     groups: dict[str, Any] = {}
@@ -19,7 +26,8 @@ def add_options(parser: argparse.ArgumentParser, scorer: type[Any]) -> None:
         title = group_of(field.name) or f"options of {scorer.name}"
         if title not in groups:
             groups[title] = parser.add_argument_group(title)
-        shown = "" if field.default in (None, False, "") else f" (default: {field.default})"
+        default = defaults.get(field.name, field.default)
+        shown = "" if default in (None, False, "") else f" (default: {default})"
         settings: dict[str, Any] = {
             "default": argparse.SUPPRESS,
             "help": (help_of(field, scorer) + shown).replace("%", "%%"),

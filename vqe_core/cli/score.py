@@ -1,26 +1,43 @@
-"""``vqe score``: score the rows of a table."""
+"""``vqe score``: score the rows of a table, as a run that the same command goes on with."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import json
+import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from vqe_core import registry
 from vqe_core.cli.logs import held_log, quiet_libraries, show_warning
 from vqe_core.cli.metric_options import add_options
+from vqe_core.cli.progress import Progress
 from vqe_core.errors import InternalError, NothingScoredWarning, TableWarning, VqeError
 
-EXIT_NOTHING_SCORED = 1
+EXIT_NOTHING_SCORED, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 3, 130
+# Of the run, not of the metric: name, argument of score_run, and what argparse is told.
+_RUN_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("--engine", {"metavar": "NAME", "help": "what scores the parts: {engines} (default: local)"}),
+    ("--workers", {"type": int, "metavar": "N", "help": "worker processes, each with a model (default: 1)"}),
+    ("--ray", {"dest": "address", "metavar": "ADDRESS", "help": "Ray cluster; its machines see the same folder"}),
+    ("--threads", {"type": int, "metavar": "N", "help": "threads of each worker (default: an equal share)"}),
+    ("--rows-per-part", {"type": int, "metavar": "N", "help": "most rows of a part (default: 64 to 1024)"}),
+    ("--shard", {"metavar": "I/N", "help": "score every N-th part only, from the I-th on: one of N jobs"}),
+    ("--candidate", {"metavar": "TEXT", "help": "caption of all rows, where ROWS is a folder of videos"}),
+)
+_RUN_FLAGS = {
+    "--retry-failed": "score rows again that failed before, and no others",
+    "--restart": "forget an earlier run with this output",
+}
 
 
 def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     """Add the command, and the options of the metric that the arguments name."""
-    score = commands.add_parser("score", help="score the rows of a table")
+    score = commands.add_parser("score", help="score the rows of a table, or the videos of a folder")
     metrics = score.add_subparsers(title="metrics", required=True, metavar="METRIC")
     for name in registry.names("scorer") if "score" in arguments else ():
         _add_metric(metrics, name, common, arguments)
@@ -41,22 +58,84 @@ def _add_metric(metrics: Any, name: str, common: argparse.ArgumentParser, argume
         return
     summary = scorer.summary()
     metric = metrics.add_parser(name, parents=[common], help=summary, description=summary)
-    metric.add_argument("rows", metavar="ROWS", help="jsonl, json, csv or parquet; media paths relative to it")
-    metric.add_argument("--out", required=True, metavar="FILE", help="table to write, the format by its ending")
+    metric.add_argument(
+        "rows",
+        metavar="ROWS",
+        help="jsonl, json, csv or parquet, a pattern of such files, a folder of them or of videos, a URL, or - for "
+        "standard input; media paths are relative to the table",
+    )
+    metric.add_argument(
+        "--out",
+        required=True,
+        metavar="OUT",
+        help="table to write, the format by its ending, or a folder that keeps the parts of a long run",
+    )
+    _add_run_options(metric)
+    add_options(metric, scorer, defaults={"on_error": "skip"})
+    metric.set_defaults(command=_score, metric=name)
+
+
+def _add_run_options(metric: argparse.ArgumentParser) -> None:
+    group = metric.add_argument_group("the run", "A run that was ended goes on with the same command.")
+    for flag, settings in _RUN_OPTIONS:
+        text = settings["help"].format(engines=", ".join(registry.names("engine")))
+        group.add_argument(flag, **{"default": argparse.SUPPRESS, **settings, "help": text})
+    for flag, text in _RUN_FLAGS.items():
+        group.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=text)
+    shown = metric.add_argument_group("what is printed")
+    shown.add_argument(
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        metavar="FORM",
+        help="of the summary: text (default) or json",
+    )
+    shown.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+    shown.add_argument("-v", "--verbose", action="store_true", help="tell of progress where there is no terminal too")
+    shown.add_argument(
+        "--fail-on-errors", action="store_true", help="end with status 3 where some rows could not be scored"
+    )
     metric.add_argument(
         "--no-cache",
         action="store_true",
         default=argparse.SUPPRESS,
         help="neither look up nor store embeddings and answers",
     )
-    add_options(metric, scorer)
-    metric.set_defaults(command=_score, metric=name)
 
 
 def _score(options: dict[str, Any]) -> int:
     metric, rows, out = (options.pop(name) for name in ("metric", "rows", "out"))
+    style = {name: options.pop(name) for name in ("format", "quiet", "verbose", "fail_on_errors")}
     if options.get("idf") in ("true", "false"):
         options["idf"] = options["idf"] == "true"
+    _choose_cache(metric, options)
+    quiet_libraries()
+    from vqe_core.run import score_run
+
+    progress = Progress(shown=_progress_shown(options.get("progress"), style))
+    with held_log() as held, warnings.catch_warnings(), _ended_by_sigterm():
+        warnings.simplefilter("ignore", NothingScoredWarning)  # told below, first of all
+        warnings.simplefilter("always", TableWarning)
+        warnings.showwarning = show_warning
+        try:
+            with progress:
+                summary = score_run(rows, out, metric, watch=progress.tell, **{**options, "progress": False})
+        except KeyboardInterrupt:
+            if not progress.begun:
+                raise
+            done = f"{progress.done} of {progress.total} rows are done and kept"
+            print(f"vqe: interrupted; {done}, and the same command goes on with the rest", file=sys.stderr)
+            return EXIT_INTERRUPTED
+    if style["format"] == "json":
+        print(json.dumps(summary.as_dict(), indent=1, default=str))
+    if summary.num_failed == summary.num_rows:
+        return _nothing_scored(summary, held)
+    if style["format"] == "text" and not style["quiet"]:
+        print_summary(summary)
+    return EXIT_SOME_FAILED if style["fail_on_errors"] and summary.num_failed else 0
+
+
+def _choose_cache(metric: str, options: dict[str, Any]) -> None:
     # On by default here: a command is often run again, with another option or after one clip was mended.
     if options.pop("no_cache", False):
         options["cache_dir"] = None
@@ -64,38 +143,59 @@ def _score(options: dict[str, Any]) -> int:
             options.setdefault("keep_answers", False)
     elif "cache_dir" not in options:
         options["cache_dir"] = _default_cache()
-    quiet_libraries()
-    from vqe_core.run import score_table
 
-    with held_log() as held, warnings.catch_warnings():
-        warnings.simplefilter("ignore", NothingScoredWarning)  # told below, first of all
-        warnings.simplefilter("always", TableWarning)
-        warnings.showwarning = show_warning
-        report = score_table(metric, rows, out, options)
-    if report.num_failed == report.num_rows:
-        return _nothing_scored(report, out, held)
-    numbers = {name: value for name, value in report.calibration.items() if isinstance(value, float)}
-    for name, value in {**report.scores, **numbers}.items():
+
+def _progress_shown(asked: bool | None, style: dict[str, Any]) -> bool:
+    if asked is not None:
+        return asked
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    return not style["quiet"] and (terminal or style["verbose"])
+
+
+def print_summary(summary: Any) -> None:
+    """Print what came of a run."""
+    numbers = {name: value for name, value in summary.calibration.items() if isinstance(value, float)}
+    for name, value in {**summary.scores, **numbers}.items():
         print(f"{name:28s} {value:8.4f}")
-    print(f"signature: {json.dumps(report.signature)}")
-    print(f"{report.num_rows} rows, {report.num_failed} failed; written to {out}")
-    for line in report.failure_lines():
+    print(f"signature: {json.dumps(summary.signature)}")
+    before = f", {summary.resumed_rows} of them before" if summary.resumed_rows else ""
+    rate = summary.num_rows - summary.resumed_rows
+    speed = f" ({rate / summary.seconds:.1f} rows/s)" if rate and summary.seconds else ""
+    print(f"{summary.num_rows} rows{before}, {summary.num_failed} failed; written to {summary.out}{speed}")
+    for line in summary.failure_lines():
         print(f"  {line}")
-    if report.num_warned:
+    if summary.warnings:
         print("warnings:")
-    for line in report.warning_lines():
+    for line in summary.warning_lines():
         print(f"  {line}")
-    return 0
 
 
-def _nothing_scored(report: Any, out: str, held: Sequence[str]) -> int:
+def _nothing_scored(summary: Any, held: Sequence[str]) -> int:
     """Say that, and why, instead of means of nothing."""
-    if held and set(report.status) == {InternalError.code}:
+    if held and set(summary.status) == {InternalError.code}:
         print(held[0], file=sys.stderr)
-    print(f"vqe: error: no row was scored, of {report.num_rows}; {out} says why, row by row", file=sys.stderr)
-    for line in report.failure_lines():
+    print(f"vqe: error: no row was scored, of {summary.num_rows}; {summary.out} says why, row by row", file=sys.stderr)
+    for line in summary.failure_lines():
         print(f"  {line}", file=sys.stderr)
     return EXIT_NOTHING_SCORED
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """End as by Ctrl-C where a scheduler asks for it: workers end, finished parts are kept."""
+
+    def interrupt(*signal_and_frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _default_cache() -> str | None:

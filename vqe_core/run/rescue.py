@@ -16,7 +16,10 @@ _LONGEST_NAME = 40  # letters of the output's name that the file of the scores b
 
 
 def rescued(
-    out: Path, columns: Mapping[str, Sequence[Any]], results: Mapping[str, Sequence[Any]], cause: Exception
+    out: Path,
+    columns: Mapping[str, Sequence[Any]],
+    results: Mapping[str, Sequence[Any]],
+    cause: Exception,
 ) -> OutputError:
     """Write a scored table elsewhere as jsonl, or the scores alone where there is no room for more.
 
@@ -35,6 +38,7 @@ def rescued(
         >>> str(error).replace(str(folder), "")[:60]
         "'/out.csv' could not be written (No space left on device); t"
     """
+    cause = cause.__cause__ if isinstance(cause, OutputError) and isinstance(cause.__cause__, OSError) else cause
     why = (cause.strerror if isinstance(cause, OSError) else None) or f"{type(cause).__name__}: {cause}"
     said = f"{str(out)!r} could not be written ({' '.join(why.split())})"
     rows = range(len(next(iter(results.values()))))

@@ -181,6 +181,21 @@ class Scorer(SharedOptions):
             InputError: one does; the message says how to fix it beforehand.
         """
 
+    def calibrated(
+        self, evidence: Mapping[str, Any], columns: Mapping[str, Any], given: Collection[str]
+    ) -> tuple[dict[str, Any], dict[str, list[float]]]:
+        """Compare all rows of a run with each other, whose parts were scored one by one. Default: nothing to compare.
+
+        Args:
+            evidence: what the reports of the parts left, by name, float (rows, ...); NaN for a row that failed.
+            columns: of the table, by name.
+            given: inputs that the run has.
+
+        Returns:
+            The numbers of all rows together, and columns that they complete, an entry a row.
+        """
+        return {}, {}
+
     # What follows is the same for every metric.
 
     @classmethod
@@ -229,8 +244,22 @@ class Scorer(SharedOptions):
         given = frozenset(name for name, column in lists.items() if column and not all(map(is_missing, column)))
         return self._call(lists, given, whole=whole)
 
-    def score_batch(self, batch: Mapping[str, Any], base_dir: str | None = None, *, whole: bool = False) -> ScoreReport:
-        """Score a batch of rows of a data set, or with ``whole`` all of them; ``base_dir`` is where paths start.
+    def score_batch(
+        self,
+        batch: Mapping[str, Any],
+        base_dir: str | None = None,
+        *,
+        whole: bool = False,
+        given: Collection[str] | None = None,
+    ) -> ScoreReport:
+        """Score a batch of rows of a data set, or with ``whole`` all of them.
+
+        Args:
+            batch: lists by column name.
+            base_dir: where relative media paths start.
+            whole: the batch is all there is.
+            given: inputs that hold something in some row of the data set, where that is known. Default: all that have
+                a column.
 
         Raises:
             InputError: an option that would differ from batch to batch.
@@ -240,8 +269,8 @@ class Scorer(SharedOptions):
             self.check_batch()
         lists = as_columns(**self.inputs_from(batch, base_dir))
         # By the columns there are, not by their values: every batch must give the same columns.
-        given = frozenset(name for name, column in lists.items() if column is not None)
-        return self._scored(self._call(lists, given, whole=whole))
+        there = frozenset(name for name, column in lists.items() if column is not None)
+        return self._scored(self._call(lists, there if given is None else there & set(given), whole=whole))
 
     def _call(self, columns: Columns, given: frozenset[str], *, whole: bool) -> Call:
         self.result_names(given)  # too little to score anything is told before a row is looked at

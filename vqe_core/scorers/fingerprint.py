@@ -79,6 +79,12 @@ def describe_identity(scorer: Any) -> dict[str, Any]:
     return {key: _plain(value) for key, value in identity.items() if key not in defaults or value != defaults[key]}
 
 
+def describe_options(scorer: Any) -> dict[str, Any]:
+    """Return all options that can change a score, at their default too, and the versions, as plain JSON values."""
+    how = {"on_error", "per_sample"}  # what becomes of rows that fail, and in which form
+    return {key: _plain(value) for key, value in score_identity(scorer).items() if key not in how}
+
+
 def _plain(value: Any) -> Any:
     if hasattr(value, "digest"):
         return value.digest()

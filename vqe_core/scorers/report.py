@@ -28,6 +28,8 @@ class ScoreReport:
         calibration: what the scores of the call are worth against its mismatches, where the metric says so.
         warnings: of each row, for programs: one `RowWarning` a code, with how often it was met. A row that failed has
             none.
+        evidence: by name, an entry a row, what numbers of all rows together are made of, where the rows of this report
+            are a part of them; see ``Scorer.calibrated``.
     """
 
     scores: dict[str, float]
@@ -38,6 +40,7 @@ class ScoreReport:
     details: dict[str, list[Any]] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
     warnings: list[tuple[RowWarning, ...]] = field(default_factory=list)
+    evidence: dict[str, Any] = field(default_factory=dict)
 
     @property
     def num_rows(self) -> int:

@@ -11,6 +11,7 @@ from vqe_core.tables.values import Changes
 from vqe_core.tables.writing import (
     check_writable,
     rehearse,
+    rehearse_batches,
     warn_of,
     write_batches,
     write_noted,
@@ -29,6 +30,7 @@ __all__ = [
     "read_signatures",
     "read_table",
     "rehearse",
+    "rehearse_batches",
     "warn_of",
     "write_batches",
     "write_noted",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vqe_core.tables.formats import SIGNATURE, AnyColumns
+from vqe_core.tables.formats import ROWS_IN_HAND, SIGNATURE, AnyColumns
 from vqe_core.tables.values import Changes, escaped, is_deep, is_numbers, json_text, plain_column, storable
 
 # The type of a column; None where no type of Arrow holds its values: they become JSON texts.
@@ -50,7 +50,7 @@ def _write_row_groups(
     names = {name: escaped(str(name), changes.teller(str(name), None)) for name in types}
     fields = [(names[name], pa.string() if kind is None else kind) for name, kind in types.items()]
     schema = pa.schema(fields, metadata=metadata)
-    with pq.ParquetWriter(path, schema) as writer:
+    with path.open("wb") as file, pq.ParquetWriter(file, schema) as writer:  # pyarrow takes no name that is no Unicode
         for batch in batches:
             arrays = []
             for name, column in batch.items():
@@ -63,6 +63,26 @@ def _write_row_groups(
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             first_row += max(map(len, arrays), default=0)
     return changes
+
+
+def column_types(batches: Callable[[], Iterable[AnyColumns]]) -> dict[str, _Type]:
+    """Return the type of each column that holds its values in all batches; None: they become JSON texts."""
+    types = _types_of(batches())
+    for batch in batches():
+        for name, column in batch.items():
+            try:
+                _arrow_column(column, types[name], str(name), Changes(), 0)
+            except _UNFIT:
+                types[name] = None
+    return types
+
+
+def write_typed(
+    path: Path, columns: AnyColumns, types: Mapping[str, _Type], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write columns, those named in ``types`` as ``column_types`` has them, so that several files have one schema."""
+    known = {**_types_of([columns]), **types}
+    _write_row_groups(path, [columns], {name: known[name] for name in columns}, metadata)
 
 
 def _types_of(batches: Iterable[AnyColumns]) -> dict[str, _Type]:
@@ -184,3 +204,89 @@ def _as_lists(values: Sequence[Any]) -> list[Any]:
 
 def _silent(what: str) -> None:
     """Tell nobody: the same is told where it is written."""
+
+
+def read_arrow(path: Path, columns: Sequence[str] | None = None) -> Any:
+    """Return a file, or some of its columns, as a table of Arrow."""
+    with path.open("rb") as file:
+        return pq.read_table(file, columns=None if columns is None else list(columns))
+
+
+def read_schema(path: Path) -> Any:
+    """Return the schema of a file, with its metadata."""
+    with path.open("rb") as file:
+        return pq.read_schema(file)
+
+
+def write_arrow(path: Path, table: Any) -> None:
+    """Write a table of Arrow."""
+    with path.open("wb") as file:
+        pq.write_table(table, file)
+
+
+def count_rows(path: Path) -> int:
+    """Return the number of rows that the footer of a file states; 0 where there is none to read."""
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowException, ValueError):
+        return 0  # told by who reads it
+
+
+def write_beside(out: Path, files: Sequence[Path], results: Iterable[Path], metadata: Mapping[str, str] | None) -> None:
+    """Write the rows of parquet files with columns of other parquet files beside them, as one file.
+
+    Columns keep their types: no value becomes Python's. A row group is in memory at one time.
+
+    Args:
+        out: file to write.
+        files: tables, one after the other.
+        results: as many rows in as many files as there are, their columns beside those of ``files``.
+        metadata: of the file.
+    """
+    with pq.ParquetFile(files[0]) as first:
+        columns = first.schema_arrow
+    columns = columns.remove_metadata()
+    rows = _Rows(_record_batches(files, columns))
+    writer = None
+    try:
+        for path in results:
+            scores = read_arrow(path)
+            taken = pa.Table.from_batches(rows.take(scores.num_rows), columns)
+            scores = scores.select([name for name in scores.column_names if name not in columns.names])
+            for name, column in zip(scores.column_names, scores.columns, strict=True):
+                taken = taken.append_column(scores.schema.field(name), column)
+            if writer is None:
+                schema = taken.schema.with_metadata(dict(metadata or {}))
+                writer = pq.ParquetWriter(out, schema)
+            writer.write_table(taken.cast(schema))
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+class _Rows:
+    """Record batches of several files, from which any number of rows can be taken."""
+
+    def __init__(self, batches: Iterable[Any]) -> None:
+        self._batches = iter(batches)
+        self._held: Any = None
+
+    def take(self, count: int) -> list[Any]:
+        taken = []
+        while count:
+            if self._held is None or not self._held.num_rows:
+                self._held = next(self._batches)
+            part = self._held.slice(0, count)
+            self._held = self._held.slice(part.num_rows)
+            taken.append(part)
+            count -= part.num_rows
+        return taken
+
+
+def _record_batches(files: Sequence[Path], schema: Any) -> Iterator[Any]:
+    for path in files:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(ROWS_IN_HAND, columns=schema.names):
+                yield pa.RecordBatch.from_arrays(
+                    [batch.column(entry.name).cast(entry.type) for entry in schema], schema=schema
+                )

@@ -116,10 +116,15 @@ def rehearse(path: str | os.PathLike[str], columns: AnyColumns) -> tuple[int, Ch
         >>> rehearse(getfixture("tmp_path") / "rows.jsonl", {"id": [1, 2]})[0]
         20
     """
+    return rehearse_batches(path, lambda: [columns])
+
+
+def rehearse_batches(path: str | os.PathLike[str], batches: Callable[[], Iterable[AnyColumns]]) -> tuple[int, Changes]:
+    """Write batches beside ``path`` and remove them again, as ``rehearse`` does with columns."""
     path = _real(Path(path))
     temporary = _beside(path)
     try:
-        changes = _write(temporary, lambda: [columns], None)
+        changes = _write(temporary, batches, None)
         return temporary.stat().st_size, changes
     except OSError as error:
         raise _cannot_be_written(path, error) from error

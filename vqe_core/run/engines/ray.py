@@ -1,0 +1,115 @@
+"""Ray core actors, on this machine or on a cluster whose machines share the folder of the run.
+
+Ray hands out numbers of parts and restarts what dies; rows, scores and progress stay in the folder. Ray Data is not
+used: it computed all rows again after a kill, and needs ten processes where two work.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from vqe_core.errors import MissingPackageError, VqeError, WorkerEndedError
+from vqe_core.run.engines.local import TRIES, computing_as, do_part, rebuilt, told_error
+from vqe_core.run.folder import Manifest, RunFolder
+
+
+class PartActor:
+    """Scores parts in a process of Ray."""
+
+    def __init__(self, folder: str, scorer: Any, retry: bool) -> None:
+        self._folder, self._scorer, self._retry = RunFolder(Path(folder)), scorer, retry
+        self._manifest: Manifest = self._folder.manifest()
+
+    def do(self, number: int) -> dict[str, Any]:
+        """Score one part; an error is returned, as Ray would wrap it in kinds of its own."""
+        try:
+            with computing_as(self._folder, self._manifest):
+                return do_part(self._folder, self._manifest, self._scorer, number, self._retry)
+        except VqeError as error:
+            return {"error": told_error(error)}
+
+
+@dataclass(frozen=True)
+class RayEngine:
+    """Actors of Ray, each with a model: on this machine, or by ``address`` on a cluster with a shared folder."""
+
+    name: ClassVar[str] = "ray"
+
+    workers: int = 1
+    address: str | None = None
+
+    def run(
+        self, folder: RunFolder, scorer: Any, numbers: Sequence[int], retry: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        """Score parts; see ``Engine.run``."""
+        ray = _started(self.address)
+        manifest = folder.manifest()
+        gpus = 1 if ray.cluster_resources().get("GPU") and scorer.device in ("auto", "cuda") else 0
+        kind = ray.remote(
+            num_cpus=manifest.threads,
+            num_gpus=gpus,
+            max_restarts=TRIES,
+            runtime_env={"env_vars": {"OMP_NUM_THREADS": str(manifest.threads)}},
+        )(PartActor)
+        actors = [
+            kind.remote(str(folder.path.absolute()), scorer, retry) for _ in range(min(self.workers, len(numbers)))
+        ]
+        try:
+            yield from _hand_out(ray, actors, list(numbers)[::-1], manifest)
+        finally:
+            for actor in actors:
+                ray.kill(actor)
+            if self.address is None:
+                ray.shutdown()
+
+
+def _started(address: str | None) -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingPackageError("engine 'ray' needs Ray: pip install 'vqe-core[ray]'") from error
+    if not ray.is_initialized():
+        os.environ.setdefault(
+            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"
+        )  # an actor without GPUs leaves them as they are
+        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    return ray
+
+
+def _hand_out(ray: Any, actors: Sequence[Any], waiting: list[int], manifest: Manifest) -> Iterator[dict[str, Any]]:
+    """Give each actor a part, and the next one when it is done; a part whose actor died goes to whoever is free."""
+    at_work: dict[Any, tuple[Any, int]] = {}
+    tries: dict[int, int] = {}
+
+    def give(actor: Any) -> None:
+        if waiting:
+            number = waiting.pop()
+            at_work[actor.do.remote(number)] = actor, number
+
+    for actor in actors:
+        give(actor)
+    while at_work:
+        (ready,), _ = ray.wait(list(at_work), num_returns=1)
+        actor, number = at_work.pop(ready)
+        try:
+            answer = ray.get(ready)
+        except ray.exceptions.RayActorError as error:
+            tries[number] = tries.get(number, 0) + 1
+            if tries[number] >= TRIES:
+                part = manifest.parts[number]
+                raise WorkerEndedError(
+                    f"the actor of rows {part.start} to {part.stop - 1} ended {TRIES} times ({error}); finished parts "
+                    "are kept"
+                ) from error
+            waiting.append(number)
+            give(actor)
+            continue
+        if "error" in answer:
+            raise rebuilt(answer["error"])
+        give(actor)
+        yield answer

@@ -1,0 +1,353 @@
+"""One call on a run: begin it or go on with it, score what is left, put it together."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from vqe_core import registry
+from vqe_core.errors import InputError, NothingScoredWarning, RowsFailedError
+from vqe_core.options import check_count
+from vqe_core.run.engines import make_engine
+from vqe_core.run.engines.local import threads_for
+from vqe_core.run.folder import Manifest, RunFolder
+from vqe_core.run.merging import calibrate_all, write_merged
+from vqe_core.run.parts import failed_rows
+from vqe_core.run.plan import largest_first, of_shard, parse_shard
+from vqe_core.run.sources import RowSource, open_source
+from vqe_core.run.staging import as_fitted, check_same, plan
+from vqe_core.run.summary import RunSummary, summarise_run, write_summary
+from vqe_core.scorers.row_errors import SHOWN_ROWS, warn_caller
+from vqe_core.tables import FORMATS, Changes, check_writable, rehearse_batches, warn_of
+from vqe_core.tables.parquet import read_arrow
+
+Watch = Callable[[dict[str, Any]], None]  # told of the plan, of each finished part, and of the end
+_PER_CELL, _PER_ROW = 24, 200  # bytes of a score, and of status and message, as text; a rough estimate
+_MB = 1024**2
+
+
+def score_run(
+    rows: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    metric: Any = "emscore",
+    *,
+    engine: str = "local",
+    workers: int = 1,
+    address: str | None = None,
+    threads: int | None = None,
+    rows_per_part: int | None = None,
+    shard: str | tuple[int, int] | None = None,
+    retry_failed: bool = False,
+    restart: bool = False,
+    candidate: str | None = None,
+    watch: Watch | None = None,
+    **options: Any,
+) -> RunSummary:
+    """Score rows into a table or a folder of parts; the same call goes on with a run that was ended.
+
+    Args:
+        rows: table, pattern, folder of tables or of media, media files, URL that fsspec knows, or ``"-"``.
+        out: a table, written whole at the end from a run folder beside it (``FILE.run``); or a folder that keeps the
+            parts, as parquet that ``datasets.load_dataset`` reads.
+        metric: a registered scorer, or a scorer.
+        engine: ``"local"`` or ``"ray"``.
+        workers: processes; 1 scores in this one.
+        address: of a Ray cluster, whose machines see the same folder.
+        threads: of torch in each worker, for the whole run. Default: those of torch for one worker, else each one's
+            share of the cores.
+        rows_per_part: most rows of a part. Default: a 64th of the rows, from 64 to 1024.
+        shard: ``"I/N"``: score only every N-th part, from the I-th on; ``finish_run`` puts them together.
+        retry_failed: score the rows again that failed before, and no others.
+        restart: forget an earlier run.
+        candidate: caption of all rows, where ``rows`` are media.
+        watch: called with a dictionary for the plan and each finished part.
+        options: of the metric; ``on_error`` is ``"skip"`` if it is not given.
+
+    Returns:
+        The summary; of a shard that is not the last, of nothing but its rows.
+
+    Raises:
+        InputError: rows or options that cannot be, or that an earlier run on the folder did not have.
+        RowsFailedError: rows that cannot be scored, with ``on_error="raise"``; finished parts are kept.
+        OutputError: something could not be written; finished parts are kept.
+        VqeError: as the scorer.
+
+    Invariant: each row is in the result once, and its scores are those of an uninterrupted run.
+
+    Example:
+        >>> from vqe_core.tables import read_table, write_table
+        >>> folder = getfixture("tmp_path")
+        >>> write_table(folder / "rows.jsonl", {"candidate": ["a dog", "a cat"], "reference": ["a dog", "a dog"]})
+        >>> summary = score_run(folder / "rows.jsonl", folder / "scores.parquet", clip_model_path="toy")
+        >>> summary.num_rows, summary.num_failed, read_table(folder / "scores.parquet")["status"]
+        (2, 0, ['ok', 'ok'])
+    """
+    check_count("workers", workers)
+    scorer = _scorer(metric, options)
+    call = {"rows": rows, "candidate": candidate, "options": options} if isinstance(metric, str) else None
+    job = _Job(Path(out), scorer, watch or (lambda event: None))
+    job.open(rows, candidate, restart=restart, threads=threads or threads_for(workers), most_rows=rows_per_part,
+             call=_plain_call(call))  # fmt: skip
+    piece = parse_shard(shard)
+    with job.folder.locked(piece):
+        if piece is None:
+            job.folder.clear_temporary()
+        job.score(make_engine(engine, workers, address), piece, retry_failed)
+        if piece is not None:
+            return job.summary_of_shard(piece)
+        return job.finish()
+
+
+def of_parts(manifest: Manifest, shard: tuple[int, int] | None) -> list[Any]:
+    """Return the parts of a shard."""
+    return [manifest.parts[number] for number in of_shard(range(len(manifest.parts)), shard)]
+
+
+def score_table(
+    metric: str, rows: str | os.PathLike[str], out: str | os.PathLike[str], options: Mapping[str, Any]
+) -> RunSummary:
+    """Score the rows of a table in this process; see ``score_run``."""
+    return score_run(rows, out, metric, **options)
+
+
+def finish_run(path: str | os.PathLike[str], out: str | os.PathLike[str] | None = None) -> RunSummary:
+    """Put the finished parts of a run together, as after the last of several shards.
+
+    Args:
+        path: folder of the run.
+        out: table to write beside the parts. Default: none; a run beside a file writes that file.
+
+    Raises:
+        InputError: parts are missing; the message says which.
+    """
+    folder = RunFolder(Path(path))
+    manifest = folder.manifest()
+    missing = sorted(set(range(len(manifest.parts))) - folder.done(len(manifest.parts)))
+    if missing:
+        raise InputError(
+            f"{len(missing)} of {len(manifest.parts)} parts are not done ({', '.join(map(str, missing[:5]))}"
+            f"{' ...' if len(missing) > 5 else ''}); give the command of the run again"
+        )
+    if manifest.call is None:
+        raise InputError("the run was begun with objects as options; make the same call again to finish it")
+    call, name = manifest.call, Path(path).name
+    target = Path(path).with_name(name.removesuffix(".run")) if not manifest.keeps_columns else Path(path)
+    job = _Job(target, _scorer(manifest.metric, call["options"]), lambda event: None)
+    job.open(call["rows"], call["candidate"], restart=False, threads=manifest.threads, most_rows=None, call=call)
+    with folder.locked():
+        folder.clear_temporary()
+        return job.finish(None if out is None else Path(out))
+
+
+def _plain_call(call: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return a call in a form that JSON holds, with an absolute path; None where it has none."""
+    if call is None:
+        return None
+    rows = call["rows"]
+    if isinstance(rows, str | os.PathLike):
+        text = os.fspath(rows)
+        call = {**call, "rows": text if text == "-" or "://" in text else os.path.abspath(text)}
+    else:
+        call = {**call, "rows": [os.path.abspath(row) for row in rows]}
+    try:
+        return dict(json.loads(json.dumps(call)))
+    except (TypeError, ValueError):
+        return None
+
+
+class _Job:
+    """A run with its folder, as one call sees it."""
+
+    def __init__(self, out: Path, scorer: Any, watch: Watch) -> None:
+        self.out, self.scorer, self.watch = out, scorer, watch
+        self.is_file = out.suffix.lower() in FORMATS
+        if not self.is_file and out.suffix and not out.is_dir():
+            raise InputError(f"{str(out)!r} must end in one of {', '.join(FORMATS)}, or be a folder")
+        self.folder = RunFolder(out.with_name(f"{out.name}.run") if self.is_file else out)
+        self.manifest: Manifest
+        self.source: RowSource
+        self.resumed = 0
+        self._expected = Changes()
+        self._began = time.perf_counter()
+
+    def open(
+        self,
+        rows: Any,
+        candidate: str | None,
+        *,
+        restart: bool,
+        threads: int,
+        most_rows: int | None,
+        call: dict[str, Any] | None,
+    ) -> None:
+        """Begin the run, or check that it goes on as it was begun."""
+        self._check_output(rows)
+        if restart:
+            self.folder.remove()
+            self.folder.path.mkdir()
+        try:
+            with self.folder.locked_for_planning():
+                self.source = self._source(rows, candidate)
+                if self.folder.is_begun:
+                    self.manifest = self.folder.manifest()
+                    check_same(self.manifest, self.scorer, self.source, keeps_columns=not self.is_file)
+                else:
+                    self._begin(threads, most_rows, call)
+        except BaseException:
+            if not self.folder.is_begun:
+                self.folder.remove()
+            raise
+        self.scorer = as_fitted(self.scorer, self.folder)
+
+    def _source(self, rows: Any, candidate: str | None) -> RowSource:
+        return open_source(
+            rows,
+            video_key=self.scorer.video_key,
+            candidate_key=getattr(self.scorer, "candidate_key", None),
+            candidate=candidate,
+            held_in=self.folder.rows,
+        )
+
+    def _check_output(self, rows: Any) -> None:
+        if self.is_file:
+            check_writable(self.out)
+            if isinstance(rows, str | os.PathLike) and _same_file(rows, self.out):
+                raise InputError(f"{str(self.out)!r} is the table that is read; name another file to write")
+        try:
+            self.folder.path.mkdir(parents=not self.is_file, exist_ok=True)
+            (self.folder.path / ".lock").touch()
+        except OSError as error:
+            raise InputError(
+                f"cannot write {str(self.folder.path)!r}: {error.strerror}; name a folder that can be written"
+            ) from error
+
+    def _begin(self, threads: int, most_rows: int | None, call: dict[str, Any] | None) -> None:
+        if self.is_file:
+            self._rehearse()
+        self.manifest = plan(
+            self.source,
+            self.scorer,
+            self.folder,
+            keeps_columns=not self.is_file,
+            threads=threads,
+            most_rows=most_rows,
+            call=call,
+        )
+
+    def _rehearse(self) -> None:
+        """Write the input columns where the output will be, and warn of what does not fit its format."""
+        results = 0
+
+        def batches() -> Any:
+            nonlocal results
+            for batch in self.source.batches():
+                if not results:
+                    self.scorer.check_free(batch, where=repr(self.source.name))
+                    results = len(self.scorer.columns_for(batch))
+                yield batch
+
+        changes = Changes()
+        if self.source.is_parquet and self.out.suffix.lower() == ".parquet":  # its types are kept
+            next(batches())
+            size = sum(path.stat().st_size for path in self.source.files)
+        else:
+            size, changes = rehearse_batches(self.out, batches)
+        needed = size + self.source.expected_rows * (_PER_CELL * results + _PER_ROW)
+        room = shutil.disk_usage(os.path.realpath(self.out.parent)).free
+        if room < needed:
+            raise InputError(
+                f"cannot write {str(self.out)!r}: its disk has room for {room / _MB:.1f} MB, and about "
+                f"{needed / _MB:.1f} MB are needed; make room, or name another folder"
+            )
+        warn_of(changes, self.out)
+        self._expected = changes
+
+    def score(self, engine: Any, shard: tuple[int, int] | None, retry: bool) -> None:
+        """Score the parts that are not done, or again those with rows that failed."""
+        count = len(self.manifest.parts)
+        done = self.folder.done(count)
+        mine = of_shard(range(count), shard)
+        left = [number for number in mine if number not in done]
+        self.resumed = sum(self.manifest.parts[number].num_rows for number in mine if number in done)
+        self.watch({"rows": sum(p.num_rows for p in of_parts(self.manifest, shard)), "resumed": self.resumed})
+        if retry:
+            again = [number for number in mine if number in done and self._failed(number)]
+            self._drive(engine, again, retry=True)
+        self._drive(engine, left, retry=False)
+
+    def _failed(self, number: int) -> list[int]:
+        return failed_rows(self.folder.part(number, len(self.manifest.parts)), self.scorer.status_key)
+
+    def _drive(self, engine: Any, numbers: Sequence[int], *, retry: bool) -> None:
+        if not numbers:
+            return
+        scorer = replace(self.scorer, on_error="skip")  # what becomes of failures is decided here
+        for event in engine.run(self.folder, scorer, largest_first(self.manifest.parts, numbers), retry):
+            self.watch(event)
+            if self.scorer.on_error == "raise" and set(event["status"]) - {"ok"}:
+                raise self._failures(event["number"])
+
+    def _failures(self, number: int) -> RowsFailedError:
+        first = self.manifest.parts[number].start
+        path = self.folder.part(number, len(self.manifest.parts))
+        places = failed_rows(path, self.scorer.status_key)
+        table = read_arrow(path, [self.scorer.status_key, self.scorer.message_key]).to_pylist()
+        status, messages = ([row[name] for row in table] for name in (self.scorer.status_key, self.scorer.message_key))
+        told = [f"row {first + place}: [{status[place]}] {messages[place]}" for place in places[:SHOWN_ROWS]]
+        more = [f"... and {len(places) - len(told)} more"] if len(places) > len(told) else []
+        return RowsFailedError(
+            f"{len(places)} of {len(table)} rows cannot be scored:\n  "
+            + "\n  ".join([*told, *more])
+            + "\nMend or leave "
+            "out these rows, or use on_error='skip' to score the others. Finished parts are kept."
+        )
+
+    def summary_of_shard(self, shard: tuple[int, int]) -> RunSummary:
+        """Return what came of the parts of a shard; the last of the shards to end does not put them together."""
+        parts = of_shard(range(len(self.manifest.parts)), shard)
+        summary = summarise_run(self.folder, self.manifest, self.scorer, parts)
+        summary.out, summary.resumed_rows = str(self.folder.path), self.resumed
+        summary.seconds = time.perf_counter() - self._began
+        return summary
+
+    def finish(self, other: Path | None = None) -> RunSummary:
+        """Put the parts together; also into a table ``other`` where the run keeps its parts."""
+        calibration = calibrate_all(self.folder, self.manifest, self.scorer)
+        summary = summarise_run(self.folder, self.manifest, self.scorer)
+        summary.calibration = calibration or summary.calibration
+        summary.out, summary.resumed_rows = str(other or self.out), self.resumed
+        table = self.out if self.is_file else other
+        if table is not None:
+            changes = write_merged(table, self.folder, self.manifest, self.source, summary.signature)
+            warn_of(changes.beyond(self._expected), table)
+        summary.seconds = time.perf_counter() - self._began
+        if self.is_file:
+            self.folder.remove()
+        else:
+            write_summary(self.folder, summary)
+        if summary.num_failed == summary.num_rows:
+            warn_caller("\n  ".join(["no row was scored:", *summary.failure_lines()]), NothingScoredWarning)
+        elif self.scorer.on_error == "warn" and summary.num_failed:
+            warn_caller("\n  ".join(["rows cannot be scored:", *summary.failure_lines()]), UserWarning)
+        return summary
+
+
+def _same_file(rows: str | os.PathLike[str], out: Path) -> bool:
+    try:
+        return os.path.samefile(rows, out)
+    except (OSError, ValueError):  # one of them is not there
+        return False
+
+
+def _scorer(metric: Any, options: Mapping[str, Any]) -> Any:
+    if isinstance(metric, str):
+        return registry.load("scorer", metric)(**{"on_error": "skip", "progress": False, **options})
+    if options:
+        raise InputError(f"{', '.join(options)}: give the options to the scorer itself, or name the metric")
+    return metric

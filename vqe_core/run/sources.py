@@ -1,0 +1,254 @@
+"""Sources of rows: tables, folders of media, standard input, object stores.
+
+Task: the same rows in the same order at each reading, and a record by which a changed input is recognised.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from vqe_core.errors import InputError, MissingPackageError
+from vqe_core.tables import FORMATS, Columns, read_batches, read_signatures
+from vqe_core.tables.parquet import count_rows
+
+STANDARD_INPUT = "-"
+# By their endings alone: a folder of a million files is not opened to see what is in them.
+MEDIA = frozenset(
+    ".mp4 .m4v .mov .mkv .webm .avi .flv .wmv .mpg .mpeg .ts .m2ts .mts .3gp .ogv .gif .webp .y4m .mxf .vob".split()  # noqa: SIM905
+)
+_REMOTE = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class RowSource:
+    """Rows that can be read again and again.
+
+    Attributes:
+        name: as the user wrote it, for messages.
+        files: tables, read one after the other; of a folder of media the media.
+        base_dir: where relative media paths of the rows start.
+        record: by which the same input is recognised later: size and time of each file, or a digest.
+        media: the rows, where files are media and not tables.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    base_dir: str
+    record: dict[str, Any]
+    media: Columns | None = field(default=None, repr=False)
+
+    @property
+    def is_parquet(self) -> bool:
+        """True where the rows have the types of Arrow."""
+        return self.media is None and all(path.suffix.lower() == ".parquet" for path in self.files)
+
+    @property
+    def expected_rows(self) -> int:
+        """Number of rows as far as it can be told without reading them: exact for parquet, else no less."""
+        if self.media is not None:
+            return len(next(iter(self.media.values())))
+        return sum(count_rows(path) if path.suffix.lower() == ".parquet" else _lines(path) for path in self.files)
+
+    def batches(self, size: int = _BATCH) -> Iterator[Columns]:
+        """Read the rows batch by batch; every batch has all columns.
+
+        Raises:
+            InputError: a table that cannot be read, or several with other columns.
+        """
+        if self.media is not None:
+            count = len(next(iter(self.media.values())))
+            for start in range(0, count, size):
+                yield {name: values[start : start + size] for name, values in self.media.items()}
+            return
+        names: list[str] | None = None
+        for path in self.files:
+            for batch in read_batches(path, size):
+                names = list(batch) if names is None else names
+                if set(batch) != set(names):
+                    raise InputError(
+                        f"{str(path)!r} has columns {list(batch)}, {str(self.files[0])!r} {names}; tables that are "
+                        "scored together need the same"
+                    )
+                yield {name: batch[name] for name in names}
+
+    def signatures(self) -> list[dict[str, Any]]:
+        """Return signatures of metrics that scored these rows before."""
+        if self.media is not None or not self.files:
+            return []
+        return read_signatures(self.files[0])
+
+
+def open_source(
+    rows: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    video_key: str,
+    candidate_key: str | None = None,
+    candidate: str | None = None,
+    held_in: Path | None = None,
+) -> RowSource:
+    """Return the rows that a path, a pattern, a folder, a URL or standard input (``"-"``) stand for.
+
+    Args:
+        rows: a table, a pattern such as ``"part-*.parquet"``, a folder of tables of one format or of media, media
+            files, a URL of tables that fsspec knows, or ``"-"``.
+        video_key: column that media files become.
+        candidate_key: column of their captions, None for a metric without.
+        candidate: caption of all media files. Default: the text of the file of the same name that ends in ``.txt``.
+        held_in: folder for copies of what can be read once only, or is elsewhere.
+
+    Raises:
+        InputError: nothing is there, or media without a caption for a metric of captions.
+    """
+    if not isinstance(rows, str | os.PathLike):
+        return _of_media(", ".join(map(str, rows)), [Path(row) for row in rows], video_key, candidate_key, candidate)
+    name = os.fspath(rows)
+    if name == STANDARD_INPUT:
+        return _of_standard_input(sys.stdin.buffer, _holding(held_in))
+    if _REMOTE.match(name):
+        return _of_url(name, _holding(held_in))
+    path = Path(name)
+    if path.is_dir():
+        return _of_folder(path, video_key, candidate_key, candidate)
+    if not os.path.exists(path) and any(letter in name for letter in "*?["):
+        found = sorted(Path().glob(name) if not path.is_absolute() else Path(path.anchor).glob(str(path)[1:]))
+        if not found:
+            raise InputError(f"no file matches {name!r}; check the pattern and the working directory")
+        return _of_files(name, found, video_key, candidate_key, candidate)
+    if path.suffix.lower() in MEDIA and path.is_file():
+        return _of_media(name, [path], video_key, candidate_key, candidate)
+    return _of_tables(name, [path])
+
+
+def _of_files(
+    name: str, files: Sequence[Path], video_key: str, candidate_key: str | None, candidate: str | None
+) -> RowSource:
+    if any(path.suffix.lower() in FORMATS for path in files):
+        return _of_tables(name, files)
+    return _of_media(name, files, video_key, candidate_key, candidate)
+
+
+def _of_folder(path: Path, video_key: str, candidate_key: str | None, candidate: str | None) -> RowSource:
+    files = sorted(each for each in path.rglob("*") if not any(p.startswith((".", "_")) for p in _below(path, each)))
+    tables = [each for each in files if each.suffix.lower() in FORMATS and each.is_file()]
+    media = [each for each in files if each.suffix.lower() in MEDIA and each.is_file()]
+    if media and not any(each.suffix.lower() == ".parquet" for each in tables):
+        return _of_media(str(path), media, video_key, candidate_key, candidate)
+    if not tables:
+        raise InputError(f"{str(path)!r} holds neither videos nor tables ({', '.join(FORMATS)}); check the path")
+    if len({each.suffix.lower() for each in tables}) > 1:
+        raise InputError(f"{str(path)!r} holds tables of several formats; name one, or a pattern such as '*.parquet'")
+    return _of_tables(str(path), tables)
+
+
+def _below(folder: Path, path: Path) -> tuple[str, ...]:
+    return path.relative_to(folder).parts
+
+
+def _of_tables(name: str, files: Sequence[Path]) -> RowSource:
+    for path in files:
+        if path.suffix.lower() not in FORMATS:
+            raise InputError(f"{str(path)!r} must end in one of {', '.join(FORMATS)}, or be a video or a folder")
+        if not os.path.isfile(path):  # Path.is_file raises where a name is too long
+            raise InputError(f"no table at {str(path)!r}; check the path")
+    folders = {str(path.absolute().parent) for path in files}
+    base_dir = folders.pop() if len(folders) == 1 else os.path.commonpath(folders)
+    return RowSource(name, tuple(files), base_dir, {"files": [_stamp(path) for path in files]})
+
+
+def _stamp(path: Path) -> dict[str, Any]:
+    stat = path.stat()
+    return {"name": path.name, "bytes": stat.st_size, "modified": stat.st_mtime_ns}
+
+
+def _of_media(
+    name: str, files: Sequence[Path], video_key: str, candidate_key: str | None, candidate: str | None
+) -> RowSource:
+    columns: Columns = {video_key: [str(path.absolute()) for path in files]}
+    if candidate_key is not None:
+        columns[candidate_key] = [candidate] * len(files) if candidate is not None else [_caption(p) for p in files]
+        if all(caption is None for caption in columns[candidate_key]):
+            raise InputError(
+                f"{name!r}: none of {len(files)} videos has a caption; give --candidate TEXT for all of them, or put "
+                "each one's caption into a file of the same name that ends in .txt"
+            )
+    digest = hashlib.sha256(repr(sorted(columns.items())).encode("utf-8", "surrogateescape")).hexdigest()
+    return RowSource(name, tuple(files), str(Path.cwd()), {"rows": digest[:16]}, columns)
+
+
+def _caption(video: Path) -> str | None:
+    path = video.with_suffix(".txt")
+    try:
+        return " ".join(path.read_text(encoding="utf-8-sig").split()) or None
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"caption {str(path)!r} cannot be read: {error}; save it as a text in UTF-8") from error
+
+
+def _holding(folder: Path | None) -> Path:
+    if folder is None:
+        raise InputError("standard input and URLs need a folder for their copy; name an output")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _of_standard_input(stream: BinaryIO, folder: Path) -> RowSource:
+    """Copy what comes: it can be read once only, and the run may be resumed with the same rows from the pipe."""
+    first = stream.read(1)
+    while first.isspace():
+        first = stream.read(1)
+    suffix = {b"{": ".jsonl", b"[": ".json"}.get(first, ".csv")
+    arriving = folder / f"arriving-{os.getpid()}"
+    digest = hashlib.sha256(first)
+    with arriving.open("wb") as file:
+        file.write(first)
+        while block := stream.read(1 << 20):
+            digest.update(block)
+            file.write(block)
+    # By its content: another input must not take the place of the one that a run was begun with.
+    path = folder / f"input-{digest.hexdigest()[:16]}{suffix}"
+    os.replace(arriving, path)
+    return RowSource("standard input", (path,), str(Path.cwd()), {"rows": digest.hexdigest()[:16]})
+
+
+def _of_url(url: str, folder: Path) -> RowSource:
+    """Copy tables from where fsspec finds them; media paths in them are absolute, or start here."""
+    import fsspec
+
+    try:
+        system, root = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        raise MissingPackageError(f"{url!r} cannot be read: {error}") from error
+    except ValueError as error:
+        raise InputError(f"{url!r}: {error}; a table on this machine is named by its path") from error
+    try:
+        found = sorted(system.glob(root) if "*" in root else system.find(root))
+        tables = [path for path in found if Path(path).suffix.lower() in FORMATS]
+        if not tables:
+            raise InputError(f"no table at {url!r} ({', '.join(FORMATS)}); check the address")
+        files, stamps = [], []
+        for number, path in enumerate(tables):
+            target = folder / f"input-{number:05d}{Path(path).suffix.lower()}"
+            with system.open(path, "rb") as remote, target.open("wb") as file:
+                shutil.copyfileobj(remote, file, 1 << 20)
+            info = system.info(path)
+            version = info.get("ETag") or info.get("etag") or info.get("mtime") or info.get("created")
+            stamps.append({"name": path, "bytes": info.get("size"), "version": str(version)})
+            files.append(target)
+    except (OSError, ImportError) as error:
+        raise InputError(f"{url!r} cannot be read: {' '.join(str(error).split()) or type(error).__name__}") from error
+    return RowSource(url, tuple(files), str(Path.cwd()), {"files": stamps})
+
+
+def _lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b"")) + 1

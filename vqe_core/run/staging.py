@@ -1,0 +1,180 @@
+"""Planning of a run: its rows are read once, cut into parts, and kept as the parts will be scored."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from vqe_core.errors import InputError
+from vqe_core.run.folder import IDF, Manifest, RunFolder, differences
+from vqe_core.run.parts import SCHEMA, keep_rows, read_rows, store_types
+from vqe_core.run.plan import Part, cut, rows_per_part
+from vqe_core.run.sources import RowSource
+from vqe_core.scorers.fingerprint import describe_options
+from vqe_core.scorers.rows import is_missing
+from vqe_core.tables import Columns
+
+
+def plan(
+    source: RowSource,
+    scorer: Any,
+    folder: RunFolder,
+    *,
+    keeps_columns: bool,
+    threads: int,
+    most_rows: int | None,
+    call: dict[str, Any] | None = None,
+) -> Manifest:
+    """Read the rows once, keep them part by part, and write the manifest.
+
+    Raises:
+        InputError: a table that cannot be read, or lacks a column that the options name.
+    """
+    folder.rows.mkdir(parents=True, exist_ok=True)
+    whole = _compares_rows(scorer)
+    size = most_rows or rows_per_part(source.expected_rows)
+    columns: list[str] = []
+    given: set[str] = set()
+    parts = []
+    for number, (part, rows) in enumerate(_cut_rows(source, scorer, None if whole else size)):
+        if not columns:
+            columns = list(rows)
+            scorer.check_free(rows, where=repr(source.name))
+        given |= {name for name, values in rows.items() if name not in given and not all(map(is_missing, values))}
+        keep_rows(folder, number, rows if keeps_columns else _needed(rows, scorer))
+        parts.append(part)
+    if not parts:
+        raise InputError(f"{source.name!r} has no rows")
+    manifest = Manifest(
+        metric=scorer.name,
+        options=plain_options(scorer),
+        source={"name": source.name, **source.record},
+        columns=columns,
+        given=sorted(given),
+        parts=parts,
+        keeps_columns=keeps_columns,
+        whole=whole,
+        threads=threads,
+        base_dir=source.base_dir,
+        call=call,
+        created=time.time(),
+    )
+    if keeps_columns and not (folder.rows / SCHEMA).exists():
+        store_types(folder, partial(kept_batches, folder, len(parts)))
+    fit_before(scorer, folder, manifest)
+    folder.begin(manifest)
+    return manifest
+
+
+def kept_batches(folder: RunFolder, count: int) -> Iterator[Columns]:
+    """Return the rows of each part, one after the other."""
+    return (read_rows(folder, number) for number in range(count))
+
+
+def _compares_rows(scorer: Any) -> bool:
+    """Tell whether an option compares the rows with each other in a way that no later pass can."""
+    if getattr(scorer, "idf", None) is True:
+        return False
+    try:
+        scorer.check_batch()
+    except InputError:
+        return True
+    return False
+
+
+def _needed(rows: Columns, scorer: Any) -> Columns:
+    """Return the columns that are read when a row is scored."""
+    keys = {getattr(scorer, name) for name in vars(scorer) if name.endswith("_key")}
+    return {name: values for name, values in rows.items() if name in keys}
+
+
+def _cut_rows(source: RowSource, scorer: Any, size: int | None) -> Iterator[tuple[Part, Columns]]:
+    """Return parts with their rows; one for all where ``size`` is None."""
+    held: Columns = {}
+    first = 0
+    for part in cut(_costs(source, scorer, held), size or 1 << 62, float("inf") if size is None else 2 << 30):
+        count = part.stop - first
+        rows = {name: values[:count] for name, values in held.items()}
+        for values in held.values():
+            del values[:count]
+        first = part.stop
+        yield part, rows
+
+
+def _costs(source: RowSource, scorer: Any, held: Columns) -> Iterator[float]:
+    """Read rows into ``held``, and return what each may cost."""
+    for batch in source.batches():
+        if not held:
+            scorer.check_columns(batch)
+        for name, values in batch.items():
+            held.setdefault(name, []).extend(values)
+        videos = batch.get(scorer.video_key)
+        count = len(next(iter(batch.values())))
+        yield from [1.0] * count if videos is None else (1.0 + _bytes_of(video, source.base_dir) for video in videos)
+
+
+def _bytes_of(video: Any, base_dir: str) -> float:
+    """Return the size of a file as far as it can be told without opening it."""
+    if isinstance(video, Mapping):
+        if isinstance(video.get("bytes"), bytes):
+            return float(len(video["bytes"]))
+        video = video.get("path")
+    if isinstance(video, str):
+        with suppress(OSError, ValueError):
+            return float(os.stat(os.path.join(base_dir, video)).st_size)
+    return float(len(video)) if isinstance(video, bytes) else 0.0
+
+
+def fit_before(scorer: Any, folder: RunFolder, manifest: Manifest) -> None:
+    """Count what all rows share before any is scored: the words of captions, for ``idf=True``."""
+    if getattr(scorer, "idf", None) is not True:
+        return
+    key = scorer.reference_key if scorer.reference_key in manifest.given else scorer.candidate_key
+    if key not in manifest.given:
+        return
+    batches = kept_batches(folder, len(manifest.parts))
+    captions = (value for batch in batches for value in batch[key] if not is_missing(value))
+    # A caption that cannot be read is told when its row is scored.
+    replace(scorer, on_error="skip").fit(captions, folder.path / IDF)
+
+
+def as_fitted(scorer: Any, folder: RunFolder) -> Any:
+    """Return the scorer with what ``fit_before`` counted."""
+    if getattr(scorer, "idf", None) is not True:
+        return scorer
+    path = folder.path / IDF
+    return replace(scorer, idf=str(path) if path.is_file() else False)
+
+
+def plain_options(scorer: Any) -> dict[str, Any]:
+    """Return all options that can change a score, as plain values."""
+    return describe_options(scorer)
+
+
+def check_same(manifest: Manifest, scorer: Any, source: RowSource | None, *, keeps_columns: bool | None = None) -> None:
+    """Check that a run goes on as it was begun.
+
+    Raises:
+        InputError: another metric, option, model or input; the message names what changed.
+    """
+    way_out = "start a new folder, or --restart"
+    if manifest.metric != scorer.name:
+        raise InputError(f"the run is of {manifest.metric}, not of {scorer.name}; {way_out}")
+    changed = differences(manifest.options, plain_options(scorer))
+    if changed:
+        raise InputError(f"{'; '.join(changed)}; {way_out}")
+    if source is not None and {**manifest.source, **source.record} != manifest.source:
+        what = "; ".join(differences(_files_of(manifest.source), _files_of(source.record)))
+        raise InputError(f"the input {source.name!r} has changed since the run began ({what}); {way_out}")
+    if keeps_columns is not None and manifest.keeps_columns != keeps_columns:
+        raise InputError(f"the run was begun for a {'folder' if manifest.keeps_columns else 'file'}; {way_out}")
+
+
+def _files_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    files: dict[str, Any] = {file["name"]: file for file in record.get("files", ())}
+    return files or {"rows": record.get("rows")}

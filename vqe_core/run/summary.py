@@ -1,0 +1,166 @@
+"""Summary of a run: rows by status, means, and where the time went."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vqe_core.errors import InputError
+from vqe_core.run.folder import SUMMARY, Manifest, RunFolder
+from vqe_core.run.parts import inputs_of, part_notes
+from vqe_core.scorers.report import counts_from_text
+from vqe_core.tables.parquet import read_arrow
+
+
+@dataclass
+class RunSummary:
+    """Result of a run.
+
+    Attributes:
+        scores: column means over the rows that have the score; NaN where none has.
+        num_rows, num_failed: rows, and those without a score.
+        status: rows by status word, the most frequent first.
+        examples: by status word, row and message of the first such row.
+        warnings: rows by code of a warning.
+        warning_examples: by code, row and message of the first such row.
+        signature: everything that can change a score.
+        calibration: what the scores are worth against mismatches, where the metric says so.
+        out: the table or folder that was written.
+        seconds: of this call; parts that were done before took theirs before.
+        resumed_rows: rows that an earlier call had scored.
+        time: seconds by what they went to, summed over workers.
+    """
+
+    scores: dict[str, float] = field(default_factory=dict)
+    num_rows: int = 0
+    num_failed: int = 0
+    status: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, tuple[int, str]] = field(default_factory=dict)
+    warnings: dict[str, int] = field(default_factory=dict)
+    warning_examples: dict[str, tuple[int, str]] = field(default_factory=dict)
+    signature: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
+    out: str = ""
+    seconds: float = 0.0
+    resumed_rows: int = 0
+    time: dict[str, float] = field(default_factory=dict)
+
+    def failure_lines(self) -> list[str]:
+        """Return a line for each status but ``"ok"``, the most frequent first: how many rows, and an example."""
+        return [_line(word, n, self.examples[word]) for word, n in self.status.items() if word != "ok"]
+
+    def warning_lines(self) -> list[str]:
+        """Return a line for each code of a warning, as ``failure_lines`` does."""
+        return [_line(code, n, self.warning_examples[code]) for code, n in self.warnings.items()]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain values; a mean of nothing is None."""
+        content = asdict(self)
+        content["scores"] = {name: None if math.isnan(mean) else mean for name, mean in self.scores.items()}
+        content["examples"] = {word: list(example) for word, example in self.examples.items()}
+        content["warning_examples"] = {code: list(example) for code, example in self.warning_examples.items()}
+        return content
+
+
+def _line(word: str, count: int, example: tuple[int, str]) -> str:
+    row, message = example
+    return f"{word}: row {row}: {message}" if count == 1 else f"{word}: {count} rows, for example row {row}: {message}"
+
+
+def summarise_run(
+    folder: RunFolder, manifest: Manifest, scorer: Any, numbers: Sequence[int] | None = None
+) -> RunSummary:
+    """Read finished parts, and return their summary; one part is in memory at a time.
+
+    Args:
+        folder, manifest, scorer: of the run.
+        numbers: of the parts. Default: all.
+
+    Raises:
+        InputError: parts whose signatures differ, as after a model was exchanged in the middle of a run.
+    """
+    numbers = range(len(manifest.parts)) if numbers is None else numbers
+    summary = RunSummary(num_rows=sum(manifest.parts[number].num_rows for number in numbers))
+    names = scorer.result_names(inputs_of(scorer, manifest))
+    sums = {name: _Mean() for name in names.scores}
+    flags = {name: _Mean() for name in names.flags}
+    readers: set[str] = set()
+    for number in numbers:
+        path = folder.part(number, len(manifest.parts))
+        notes = part_notes(path)
+        _join_signature(summary, readers, notes["signature"], number)
+        summary.calibration = notes.get("calibration") or summary.calibration
+        table = read_arrow(path, [*sums, *flags, *_texts_of(scorer)])
+        for name, mean in {**sums, **flags}.items():
+            mean.add(table.column(name).to_pylist())
+        _count(summary, [table.column(name).to_pylist() for name in _texts_of(scorer)], manifest.parts[number].start)
+    summary.scores = {name: mean.value for name, mean in {**sums, **flags}.items()}
+    summary.num_failed = summary.num_rows - summary.status.get("ok", 0)
+    for name in ("status", "warnings"):
+        setattr(summary, name, dict(sorted(getattr(summary, name).items(), key=lambda item: -item[1])))
+    if "reader" in summary.signature:
+        summary.signature["reader"] = ", ".join(sorted(readers))
+    return summary
+
+
+def _texts_of(scorer: Any) -> tuple[str, str, str]:
+    return scorer.status_key, scorer.message_key, scorer.warnings_column
+
+
+class _Mean:
+    """A mean in twice the precision of a float, so that its rounding does not depend on how rows were divided."""
+
+    def __init__(self) -> None:
+        self._sum: tuple[float, ...] = ()
+        self._count = 0
+
+    def add(self, values: list[Any]) -> None:
+        known = [float(value) for value in values if value is not None and value == value]
+        self._count += len(known)
+        total = math.fsum((*self._sum, *known))
+        self._sum = total, math.fsum((*self._sum, *known, -total))
+
+    @property
+    def value(self) -> float:
+        return math.fsum(self._sum) / self._count if self._count else math.nan
+
+
+def _count(summary: RunSummary, texts: list[list[str]], first: int) -> None:
+    for place, (status, message, warnings) in enumerate(zip(*texts, strict=True)):
+        summary.status[status] = summary.status.get(status, 0) + 1
+        summary.examples.setdefault(status, (first + place, message))
+        for code in counts_from_text(warnings):
+            summary.warnings[code] = summary.warnings.get(code, 0) + 1
+            summary.warning_examples.setdefault(code, (first + place, message))
+
+
+def _join_signature(summary: RunSummary, readers: set[str], signature: Mapping[str, Any], number: int) -> None:
+    readers.update(filter(None, str(signature.get("reader", "")).split(", ")))
+    signature = {**signature}
+    if not summary.signature:
+        summary.signature = signature
+        return
+    for name in {**summary.signature, **signature}:
+        if name != "reader" and summary.signature.get(name) != signature.get(name):
+            raise InputError(
+                f"part {number} was scored with {name} {signature.get(name)!r}, parts before it with "
+                f"{summary.signature.get(name)!r}; was the model exchanged during the run? Give --restart"
+            )
+
+
+def write_summary(folder: RunFolder, summary: RunSummary) -> None:
+    """Keep the summary of a finished run in its folder."""
+    folder.write_text(SUMMARY, json.dumps(summary.as_dict(), indent=1, default=str))
+
+
+def read_summary(path: Path) -> dict[str, Any] | None:
+    """Return the summary of a finished run; None where it is not finished."""
+    try:
+        content: dict[str, Any] = json.loads((path / SUMMARY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content
