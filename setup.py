@@ -42,6 +42,7 @@ APP = ["gradio>=6.7", *PLOTS]  # Spaces; older releases have known holes
 OPENVINO = ["openvino>=2025.0"]  # another encoder of pictures on a CPU; one wheel, no compiler
 SQL = ["sqlalchemy>=2"]  # rows from and scores to a database, by any URL it knows
 EVALUATOR = ["scipy>=1.7.1"]  # evaluate asks for it where an Evaluator is built
+META_EVAL = ["scipy>=1.11"]  # correlations with people; 35 MB, and only benchmarks of metrics ask for it
 TRAINING = ["accelerate>=1.1"]  # what the trainers of transformers run on
 TORCHCODEC = ["torchcodec>=0.10"]  # its decoder objects, and NVDEC; that of torch 2.10. Needs FFmpeg of the system
 DOCS = ["mkdocs>=1.6,<2"]  # builds the pages; mkdocs-material has no other host, and 2 takes no plugins
@@ -52,6 +53,7 @@ DOCS += ["pymdown-extensions<12; python_version < '3.11'"]
 # pytest-xdist: two cores, half the wait; hypothesis: properties over examples
 TEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6", *PE_AV, *APP, *LLM, *OPENVINO, *SQL, *TRAINING]
 TEST += EVALUATOR  # the Evaluator of evaluate
+TEST += META_EVAL
 TEST += TORCHCODEC  # decoded Video and Audio columns of datasets; CI has a system FFmpeg
 TEST += ["psycopg[binary]>=3"]  # a real PostgreSQL behind SQLAlchemy
 TEST += ["playwright>=1.50"]  # drives a real browser against the app; the browser itself is the system's
@@ -74,11 +76,12 @@ EXTRAS = {
     "sql": SQL,
     "training": TRAINING,
     "evaluator": EVALUATOR,
+    "meta-eval": META_EVAL,
     "bench": BENCH,
     "docs": DOCS,
     "test": TEST,
     "dev": DEV,
-    "all": [*APP, *PE_AV, *LLM, *OPENVINO, *SQL, *TRAINING, *EVALUATOR],
+    "all": [*APP, *PE_AV, *LLM, *OPENVINO, *SQL, *TRAINING, *EVALUATOR, *META_EVAL],
 }
 
 if __name__ == "__main__":  # else only the lists are asked for: metrics/assemble.py
