@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.meta_eval.releases import write_activitynet_foil, write_msvd_eval, write_vatex_eval
+from tests.clips import write_clip
+from tests.meta_eval.releases import WRITERS, write_activitynet_foil, write_msvd_eval, write_vatex_eval
 from tests.required import required_package
 from tests.tiny import tiny_clip
 from vqe_core import registry
@@ -113,3 +118,31 @@ def test_the_list_of_benchmarks_says_what_each_asks(capsys):
         "vatex-eval:num_references=\n    VATEX-EVAL: captions of VATEX videos, each rated by three people." in printed
     )
     assert all(name in printed for name in registry.names("benchmark"))
+
+
+def commands_of_the_page() -> list[str]:
+    """Those that name a folder which a reader has downloaded."""
+    text = (Path(__file__).parents[2] / "docs" / "meta-eval.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^vqe meta-eval .*$", text, re.MULTILINE)
+    return [command for command in commands if command.split()[3] != "msvd"]
+
+
+@pytest.mark.parametrize("command", commands_of_the_page())
+def test_the_commands_of_the_page_run_on_made_up_releases(tmp_path, model, capsys, command):
+    words = shlex.split(command)[1:]
+    name = words[1].partition(":")[0]
+    words[2] = str(WRITERS[name](tmp_path))
+    if "--videos" in words:
+        place = words.index("--videos") + 1
+        words[place] = str(tmp_path / words[place])
+        (tmp_path / "vatex_videos").mkdir()
+        for i in range(6):
+            frames = np.random.default_rng(i).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
+            write_clip(tmp_path / "vatex_videos" / f"video{i}_000{i}.mp4", frames)
+    if "--clip-model-path" in words:
+        words[words.index("--clip-model-path") + 1] = model
+    elif "--text-metric" not in words:
+        metric = registry.load("benchmark", name).scorer
+        words += [*(() if "--metric" in words else ("--metric", metric)), "--clip-model-path", model]
+    assert main([*words, "--resamples", "5"]) == 0
+    assert "this run" in capsys.readouterr().out

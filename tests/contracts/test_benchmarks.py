@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,3 +136,19 @@ def test_a_constant_score_says_nothing(benchmark, folder):
     release = benchmark.load(folder)
     figures = benchmark.figures(benchmark.observe(release, np.full(len(release.items), 0.5)))
     assert all(math.isnan(value) or value in (0, 1) for value in figures.values())
+
+
+def test_the_page_has_its_published_figures(benchmark):
+    """By metric, figures in the unit of the papers, and source."""
+    page = (Path(__file__).parents[2] / "docs" / "meta-eval.md").read_text(encoding="utf-8")
+    assert f"`{benchmark.name}`" in page
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| ")
+    ]
+    for each in benchmark.published:
+        numbers = [
+            f"{value * 100:.1f}" if benchmark.scale == 100 else f"{value:.3f}".lstrip("0")
+            for value in each.values.values()
+        ]
+        found = [row for row in rows if row[0] == each.metric and row[-1] == each.source]
+        assert any(set(numbers) <= set(row) for row in found), (each.metric, numbers, found)

@@ -258,12 +258,12 @@ _REFUSED = (
 )
 
 
-_Reader: Any = pickle._Unpickler  # type: ignore[attr-defined]
+_Reader: Any = pickle._Unpickler
 
 
 # The one in Python, not in C: its steps are a table that can be cut, and its memo takes no room for numbers that a file
 # merely names.
-class _DataReader(_Reader):  # type: ignore[misc]
+class _DataReader(_Reader):
     """Reader of pickles that knows the steps of ``_KNOWN`` and of plain data."""
 
     dispatch: ClassVar[dict[int, Any]] = {
