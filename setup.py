@@ -43,6 +43,7 @@ OPENVINO = ["openvino>=2025.0"]  # another encoder of pictures on a CPU; one whe
 RAY = ["ray>=2.48"]  # runs on many machines; core actors only, nothing of its data libraries
 SQL = ["sqlalchemy>=2"]  # rows from and scores to a database, by any URL it knows
 EVALUATOR = ["scipy>=1.7.1"]  # evaluate asks for it where an Evaluator is built
+META_EVAL = ["scipy>=1.11"]  # correlations with people; 35 MB, and only benchmarks of metrics ask for it
 TRAINING = ["accelerate>=1.1"]  # what the trainers of transformers run on
 TORCHCODEC = ["torchcodec>=0.10"]  # its decoder objects, and NVDEC; that of torch 2.10. Needs FFmpeg of the system
 DOCS = ["mkdocs>=1.6,<2"]  # builds the pages; mkdocs-material has no other host, and 2 takes no plugins
@@ -53,6 +54,7 @@ DOCS += ["pymdown-extensions<12; python_version < '3.11'"]
 # pytest-xdist: two cores, half the wait; hypothesis: properties over examples
 TEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6", *PE_AV, *APP, *LLM, *OPENVINO, *SQL, *TRAINING]
 TEST += EVALUATOR  # the Evaluator of evaluate
+TEST += META_EVAL
 TEST += TORCHCODEC  # decoded Video and Audio columns of datasets; CI has a system FFmpeg
 TEST += RAY  # its actors are killed for real
 TEST += ["psycopg[binary]>=3"]  # a real PostgreSQL behind SQLAlchemy
@@ -77,11 +79,12 @@ EXTRAS = {
     "sql": SQL,
     "training": TRAINING,
     "evaluator": EVALUATOR,
+    "meta-eval": META_EVAL,
     "bench": BENCH,
     "docs": DOCS,
     "test": TEST,
     "dev": DEV,
-    "all": [*APP, *PE_AV, *LLM, *OPENVINO, *SQL, *TRAINING, *EVALUATOR],
+    "all": [*APP, *PE_AV, *LLM, *OPENVINO, *SQL, *TRAINING, *EVALUATOR, *META_EVAL],
 }
 
 if __name__ == "__main__":  # else only the lists are asked for: metrics/assemble.py

@@ -41,6 +41,20 @@ PICTURE = "there is nothing to run"
 PAGES = "tests/app/test_page.py::test_the_commands_of_the_guide_serve_their_pages"
 DATAFLOW = "tests/integrations/dataflow/inside_page.py::test_the_page_runs_from_top_to_bottom"
 EXTRAS = "tests/test_docs.py::test_extras_are_asked_for_by_names_that_there_are"
+META_EVAL = "tests/cli/test_meta_eval.py::test_the_commands_of_the_page_run_on_made_up_releases"
+# Commands on releases that a reader has downloaded.
+DOWNLOADED = (
+    "vatex-eval VATEX-EVAL",
+    "vatex-eval:num_references=9 VATEX-EVAL --text-metric rouge-l",
+    "vatex-eval VATEX-EVAL --videos vatex_videos --metric clip_score",
+    "activitynet-foil ActivityNet-FOIL",
+    "youcook2-fact FactVC/data/youcook2 --text-metric unigram-precision",
+    "youcook2-fact FactVC/data/youcook2 --metric emscore --clip-model-path ViT-B/32",
+    "activitynet-fact FactVC/data/activitynet --partial",
+    "flickr8k-expert flickr8k",
+    "flickr8k-cf flickr8k --metric clip_score",
+    "msvd-eval gveval --text-metric rouge-l",
+)
 ELSEWHERE = {
     ("README.md", "make demo"): CI,
     ("README.md", "@inproceedings{shi2022emscore, title ="): PICTURE,
@@ -65,6 +79,12 @@ ELSEWHERE = {
     ("docs/guides/datasets.md", "# score.py import"): (
         "tests/scorers/test_base_map_processes.py::test_the_recipe_for_spawn_in_the_documentation_ends"
     ),
+    ("docs/meta-eval.md", "pip install -e '.[meta-eval]'"): EXTRAS,
+    ("docs/meta-eval.md", "candidates_list.pkl gts_list.pkl human_scores.pkl"): PICTURE,
+    ("docs/meta-eval.md", "anet_entities_test_1.json segments and"): PICTURE,
+    ("docs/meta-eval.md", "vids.txt factuality_annotation.json captions/*.json"): PICTURE,
+    ("docs/meta-eval.md", "flickr8k.json crowdflower_flickr8k.json ExpertAnnotations.txt"): PICTURE,
+    **{("docs/meta-eval.md", f"vqe meta-eval {words}"): META_EVAL for words in DOWNLOADED},
     ("docs/speed.md", "python -m benchmarks.tables build/benchmarks/*.json"): (
         "tests/test_benchmarks.py::test_the_line_of_the_documentation_prints_the_tables"
     ),

@@ -24,7 +24,7 @@ LAYERS: list[set[str]] = [
     {"encoders", "cache", "llm"},
     {"embed"},
     {"scorers"},
-    {"tables", "run", "integrations", "report"},
+    {"tables", "run", "integrations", "report", "meta_eval"},
     {"app"},
     {"cli", "__main__"},
 ]

@@ -288,3 +288,10 @@ register("scorer", "video_audio_similarity", "vqe_core.scorers.video_audio.score
 
 register("engine", "local", "vqe_core.run.engines.local:LocalEngine")
 register("engine", "ray", "vqe_core.run.engines.ray:RayEngine")
+register("benchmark", "vatex-eval", "vqe_core.meta_eval.vatex_eval:VatexEval")
+register("benchmark", "activitynet-foil", "vqe_core.meta_eval.activitynet_foil:ActivityNetFoil")
+register("benchmark", "activitynet-fact", "vqe_core.meta_eval.factvc:ActivityNetFact")
+register("benchmark", "youcook2-fact", "vqe_core.meta_eval.factvc:YouCook2Fact")
+register("benchmark", "flickr8k-expert", "vqe_core.meta_eval.flickr8k:Flickr8kExpert")
+register("benchmark", "flickr8k-cf", "vqe_core.meta_eval.flickr8k:Flickr8kCF")
+register("benchmark", "msvd-eval", "vqe_core.meta_eval.msvd_eval:MsvdEval")

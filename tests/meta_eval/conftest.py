@@ -1,0 +1,27 @@
+"""A tiny checkpoint whose captions and images are not all apart, and real labels where they lie beside the checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.required import required_package
+from tests.tiny import tiny_clip
+
+required_package("scipy")
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Random weights by which cosines of captions and images are positive, so that CLIPScore is not 0 throughout."""
+    return str(tiny_clip(tmp_path_factory.mktemp("positive"), seed=12))
+
+
+@pytest.fixture
+def ratings() -> Path:
+    """Real labels that lie beside the checkout; they have no licence, so they are never part of it."""
+    folder = Path(__file__).parents[3] / "shared" / "ratings"
+    if not folder.is_dir():
+        pytest.skip("no real ratings beside the checkout (../shared/ratings)")
+    return folder
