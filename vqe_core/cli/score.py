@@ -74,10 +74,11 @@ def _score(options: dict[str, Any]) -> int:
         report = score_table(metric, rows, out, options)
     if report.num_failed == report.num_rows:
         return _nothing_scored(report, out, held)
-    numbers = {name: value for name, value in report.calibration.items() if isinstance(value, float)}
+    numbers = {name: value for name, value in report.calibration.items() if isinstance(value, float | int)}
     for name, value in {**report.scores, **numbers}.items():
-        print(f"{name:28s} {value:8.4f}")
+        print(f"{name:28s} {value:8d}" if isinstance(value, int) else f"{name:28s} {value:8.4f}")
     print(f"signature: {json.dumps(report.signature)}")
+    print(f"environment: {json.dumps(report.environment)}")
     print(f"{report.num_rows} rows, {report.num_failed} failed; written to {out}")
     for line in report.failure_lines():
         print(f"  {line}")

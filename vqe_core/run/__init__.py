@@ -12,7 +12,16 @@ from vqe_core import registry
 from vqe_core.errors import InputError
 from vqe_core.run.rescue import rescued
 from vqe_core.scorers.report import ScoreReport, report_to_columns
-from vqe_core.tables import Changes, check_writable, read_signatures, read_table, rehearse, warn_of, write_noted
+from vqe_core.tables import (
+    Changes,
+    check_writable,
+    read_environments,
+    read_signatures,
+    read_table,
+    rehearse,
+    warn_of,
+    write_noted,
+)
 
 _PER_CELL, _PER_ROW = 24, 200  # bytes of a score, and of status and message, as text; a rough estimate
 _MB = 1024**2
@@ -55,7 +64,8 @@ def score_table(
     report: ScoreReport = scorer.score(**inputs)
     results = report_to_columns(report, scorer)
     try:
-        changes = write_noted(out, lambda: [{**columns, **results}], report.signature, earlier)
+        environments = {**read_environments(rows), metric: report.environment}
+        changes = write_noted(out, lambda: [{**columns, **results}], report.signature, earlier, environments)
     except Exception as error:  # whatever it is, hours of work must not end with it
         raise rescued(out, columns, results, error) from error
     warn_of(changes.beyond(expected), out)
