@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 NUMBERS = {"int": int, "int | None": int, "float": float, "float | None": float}
 
 
-def add_options(parser: argparse.ArgumentParser, scorer: type[Any], defaults: Mapping[str, Any]) -> None:
+def add_options(
+    parser: argparse.ArgumentParser, scorer: type[Any], defaults: Mapping[str, Any] = MappingProxyType({})
+) -> None:
     """Add one flag an option of the scorer; what is not given keeps the scorer's default, or that of the command.
 
     Args:

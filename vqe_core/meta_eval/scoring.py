@@ -140,14 +140,17 @@ def make_scorer(benchmark: Benchmark, metric: str, kind: SourceKind, options: Ma
     for group in (SAMPLING, ("clip_model_path", "encoder")):  # of which the user gives one or none
         if any(name in options for name in group):
             protocol = {name: value for name, value in protocol.items() if name not in group}
-    return scorer(**{"on_error": "skip", **protocol, **options})  # type: ignore[no-any-return]
+    return scorer(**{"on_error": "skip", **protocol, **options})
 
 
 def with_idf(scorer: Scorer, corpus: IdfCorpus) -> Scorer:
     """Return the metric with token weights of a protocol's corpus."""
     from vqe_core.encoders import load_text_side
 
-    return replace(scorer, idf=fit_corpus(corpus, load_text_side(scorer.model)))  # type: ignore[attr-defined,call-arg]
+    captioner: Any = scorer  # only metrics of captions have a corpus
+    reader: Any = load_text_side(captioner.model)
+    fitted: Scorer = replace(captioner, idf=fit_corpus(corpus, reader))
+    return fitted
 
 
 def fit_corpus(corpus: IdfCorpus, reader: TextSide) -> IdfTable:
@@ -206,7 +209,8 @@ def scores_by_metric(
     """
     kind = kind_of(release, videos)
     if kind == "embeddings":
-        report, notes = _by_embeddings(benchmark, release, scorer), []
+        notes: list[str] = []
+        report = _by_embeddings(benchmark, release, scorer)
     else:
         sources, notes = _sources(release, videos, kind)
         report = _by_sources(release, scorer, sources, kind)
@@ -400,7 +404,7 @@ def _embedded_row(
     failed = next((text for text in texts if isinstance(text, VqeError)), None)
     if failed is not None:
         return failed
-    video = stored if isinstance(stored, VqeError) else attempt(_chosen, benchmark, item, stored, texts[0])
+    video: Any = stored if isinstance(stored, VqeError) else attempt(_chosen, benchmark, item, stored, texts[0])
     if isinstance(video, VqeError):
         cells = {"predictions": item.candidate, "references": list(item.references) or None, "videos": None}
         given = frozenset({"predictions", "references", "videos"})

@@ -18,7 +18,7 @@ from vqe_core.run.plan import Part
 from vqe_core.run.rescue import rescued
 from vqe_core.scorers.report import ScoreReport, report_to_columns
 from vqe_core.tables import Columns, read_table, write_table
-from vqe_core.tables.parquet import column_types, read_arrow, read_schema, write_arrow, write_typed
+from vqe_core.tables.parquet import column_types, metadata_of, read_arrow, read_schema, write_arrow, write_typed
 
 NOTES = b"vqe_part"  # key of the metadata of a part's file
 
@@ -98,8 +98,16 @@ def write_part(
     if report.evidence:
         _write_evidence(folder, number, report.evidence)
     kept = columns if manifest.keeps_columns else {}
-    notes = {"signature": report.signature, "calibration": report.calibration, "written": time.time()}
-    metadata = {NOTES.decode(): json.dumps(notes), "signature": json.dumps(report.signature)}
+    notes = {
+        "signature": report.signature,
+        "environment": report.environment,
+        "calibration": report.calibration,
+        "written": time.time(),
+    }
+    metadata = {
+        **(metadata_of(report.signature, (), {manifest.metric: report.environment}) or {}),
+        NOTES.decode(): json.dumps(notes),
+    }
     types = stored_types(folder) if kept else {}
     path = folder.part(number, len(manifest.parts))
     try:
