@@ -16,6 +16,7 @@ from vqe_core.errors import InputError
 from vqe_core.run.folder import Manifest, RunFolder
 from vqe_core.run.plan import Part
 from vqe_core.run.rescue import rescued
+from vqe_core.scorers.fingerprint import merged_environments
 from vqe_core.scorers.report import ScoreReport, report_to_columns
 from vqe_core.tables import Columns, read_table, write_table
 from vqe_core.tables.parquet import column_types, metadata_of, read_arrow, read_schema, write_arrow, write_typed
@@ -190,6 +191,7 @@ def retry_part(folder: RunFolder, manifest: Manifest, scorer: Any, number: int) 
     notes = {**part_notes(path), "written": time.time()}
     if "ok" in report.status:
         notes["signature"] = report.signature
+        notes["environment"] = merged_environments([notes["environment"], report.environment])
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), NOTES: json.dumps(notes)})
     folder.publish(path, lambda temporary: write_arrow(temporary, table))
     return {**_counts(report), "number": number, "rows": len(places), "seconds": time.perf_counter() - began}
