@@ -154,10 +154,11 @@ def _progress_shown(asked: bool | None, style: dict[str, Any]) -> bool:
 
 def print_summary(summary: Any) -> None:
     """Print what came of a run."""
-    numbers = {name: value for name, value in summary.calibration.items() if isinstance(value, float)}
+    numbers = {name: value for name, value in summary.calibration.items() if isinstance(value, float | int)}
     for name, value in {**summary.scores, **numbers}.items():
-        print(f"{name:28s} {value:8.4f}")
+        print(f"{name:28s} {value:8d}" if isinstance(value, int) else f"{name:28s} {value:8.4f}")
     print(f"signature: {json.dumps(summary.signature)}")
+    print(f"environment: {json.dumps(summary.environment)}")
     before = f", {summary.resumed_rows} of them before" if summary.resumed_rows else ""
     rate = summary.num_rows - summary.resumed_rows
     speed = f" ({rate / summary.seconds:.1f} rows/s)" if rate and summary.seconds else ""

@@ -131,6 +131,7 @@ class Report:
         signature: everything that can change a score.
         notice: warning under the head, for example about a teaching model; empty for none.
         sounds: how well each audio fits; empty for none.
+        environment: what computed the scores, by version; empty for none.
     """
 
     title: str
@@ -139,6 +140,7 @@ class Report:
     signature: Mapping[str, Any]
     notice: str = ""
     sounds: tuple[ReportSound, ...] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
     def scored_captions(self) -> list[ScoredCaption]:
         """Return every caption with its full_F, for the summary."""

@@ -324,7 +324,9 @@ class _Job:
         summary.out, summary.resumed_rows = str(other or self.out), self.resumed
         table = self.out if self.is_file else other
         if table is not None:
-            changes = write_merged(table, self.folder, self.manifest, self.source, summary.signature)
+            changes = write_merged(
+                table, self.folder, self.manifest, self.source, summary.signature, summary.environment
+            )
             warn_of(changes.beyond(self._expected), table)
         summary.seconds = time.perf_counter() - self._began
         if self.is_file:

@@ -21,12 +21,18 @@ MOST_COMPARED = 100_000  # rows whose evidence is held at one time, some kilobyt
 
 
 def write_merged(
-    out: Path, folder: RunFolder, manifest: Manifest, source: RowSource, signature: Mapping[str, Any]
+    out: Path,
+    folder: RunFolder,
+    manifest: Manifest,
+    source: RowSource,
+    signature: Mapping[str, Any],
+    environment: Mapping[str, Any],
 ) -> Changes:
     """Write the input with the scores of all parts as one table, whole or not at all; return what it cannot hold."""
     earlier = [each for each in source.signatures() if each.get("metric") != manifest.metric]
+    environments = {**source.environments(), manifest.metric: environment}
     try:
-        return _written(out, folder, manifest, source, signature, earlier)
+        return _written(out, folder, manifest, source, (signature, earlier, environments))
     except OSError as error:
         raise OutputError(
             f"{str(out)!r} could not be written ({error.strerror or error}); all scores are kept in "
@@ -39,15 +45,14 @@ def _written(
     folder: RunFolder,
     manifest: Manifest,
     source: RowSource,
-    signature: Mapping[str, Any],
-    earlier: Sequence[Mapping[str, Any]],
+    carried: tuple[Mapping[str, Any], Sequence[Mapping[str, Any]], Mapping[str, Mapping[str, Any]]],
 ) -> Changes:
     if source.is_parquet and out.suffix.lower() == ".parquet":
         parts = (folder.part(number, len(manifest.parts)) for number in range(len(manifest.parts)))
-        metadata = metadata_of(signature, earlier)
+        metadata = metadata_of(*carried)
         write_whole(out, lambda temporary: write_beside(temporary, source.files, parts, metadata))
         return Changes()
-    return write_noted(out, lambda: _merged(folder, manifest, source), signature, earlier)
+    return write_noted(out, lambda: _merged(folder, manifest, source), *carried)
 
 
 def _merged(folder: RunFolder, manifest: Manifest, source: RowSource) -> Iterator[Columns]:

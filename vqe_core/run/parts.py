@@ -16,9 +16,10 @@ from vqe_core.errors import InputError
 from vqe_core.run.folder import Manifest, RunFolder
 from vqe_core.run.plan import Part
 from vqe_core.run.rescue import rescued
+from vqe_core.scorers.fingerprint import merged_environments
 from vqe_core.scorers.report import ScoreReport, report_to_columns
 from vqe_core.tables import Columns, read_table, write_table
-from vqe_core.tables.parquet import column_types, read_arrow, read_schema, write_arrow, write_typed
+from vqe_core.tables.parquet import column_types, metadata_of, read_arrow, read_schema, write_arrow, write_typed
 
 NOTES = b"vqe_part"  # key of the metadata of a part's file
 
@@ -98,8 +99,10 @@ def write_part(
     if report.evidence:
         _write_evidence(folder, number, report.evidence)
     kept = columns if manifest.keeps_columns else {}
-    notes = {"signature": report.signature, "calibration": report.calibration, "written": time.time()}
-    metadata = {NOTES.decode(): json.dumps(notes), "signature": json.dumps(report.signature)}
+    signed = {"signature": report.signature, "environment": report.environment}
+    notes = {**signed, "calibration": report.calibration, "written": time.time()}
+    environments = {manifest.metric: report.environment}
+    metadata = {NOTES.decode(): json.dumps(notes), **(metadata_of(report.signature, (), environments) or {})}
     types = stored_types(folder) if kept else {}
     path = folder.part(number, len(manifest.parts))
     try:
@@ -182,6 +185,7 @@ def retry_part(folder: RunFolder, manifest: Manifest, scorer: Any, number: int) 
     notes = {**part_notes(path), "written": time.time()}
     if "ok" in report.status:
         notes["signature"] = report.signature
+        notes["environment"] = merged_environments([notes.get("environment", {}), report.environment])
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), NOTES: json.dumps(notes)})
     folder.publish(path, lambda temporary: write_arrow(temporary, table))
     return {**_counts(report), "number": number, "rows": len(places), "seconds": time.perf_counter() - began}

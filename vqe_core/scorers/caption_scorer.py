@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
 from vqe_core.errors import VqeError
 from vqe_core.scorers.base import Call, Input, Scorer, as_outcome
+from vqe_core.scorers.fingerprint import environment
 from vqe_core.scorers.options import CaptionOptions
 from vqe_core.scorers.report import RowOutcome, ScoreReport, assemble_report
 from vqe_core.scorers.row_errors import FaultWatch
@@ -117,8 +118,9 @@ class CaptionScoring:
     def report(self, outcomes: Sequence[RowOutcome]) -> ScoreReport:
         """Make the report of the call."""
         names = self.scorer.result_names(self.call.given)
-        return assemble_report(outcomes, names, self.signature())
+        surroundings = environment(self.encoder.signature(), self.readers)
+        return assemble_report(outcomes, names, self.signature(), environment=surroundings)
 
     def signature(self) -> dict[str, Any]:
         """Return everything that can change a score, and nothing else."""
-        return self.scorer.signed(self.encoder.signature(), self.readers)
+        return self.scorer.signed(self.encoder.signature(), self.call.given)

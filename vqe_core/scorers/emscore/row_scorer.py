@@ -25,12 +25,23 @@ from vqe_core.scorers.base import Call
 from vqe_core.scorers.caption_scorer import CaptionScoring
 from vqe_core.scorers.embedded_rows import EmbeddedRow
 from vqe_core.scorers.emscore.idf import resolve_idf
-from vqe_core.scorers.emscore.score_types import BOTH, REFERENCE, VIDEO, available_score_types, left_out, score_keys
+from vqe_core.scorers.emscore.score_types import (
+    BOTH,
+    REFERENCE,
+    VIDEO,
+    available_score_types,
+    left_out,
+    score_keys,
+)
 from vqe_core.scorers.report import RowOutcome
 from vqe_core.types import RowWarning, TextEmbedding, TimedEmbeddings
 
 if TYPE_CHECKING:
     from vqe_core.scorers.emscore.scorer import EMScore
+
+
+# Options that change a score only where there is such an input.
+_ONLY_WITH = {"videos": "frame_aggregation", "references": "multi_reference"}
 
 
 class EMScoring(CaptionScoring):
@@ -49,8 +60,10 @@ class EMScoring(CaptionScoring):
 
     def signature(self) -> dict[str, Any]:
         """Return everything that can change a score, the weights of tokens by their digest."""
-        idf = self.row_scorer.idf
-        return {**super().signature(), "idf": "none" if idf is None else idf.digest()}
+        idf, signature = self.row_scorer.idf, super().signature()
+        idle = {option for name, option in _ONLY_WITH.items() if name not in self.call.given}
+        kept = {name: value for name, value in signature.items() if name not in idle}
+        return {**kept, "idf": "none" if idf is None else idf.digest()}
 
 
 @dataclass(frozen=True)

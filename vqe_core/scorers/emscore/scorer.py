@@ -13,10 +13,13 @@ from vqe_core.options import FrameAggregation, MultiReference, option
 from vqe_core.scorers.base import Call
 from vqe_core.scorers.caption_scorer import CaptionScorer, CaptionScoring
 from vqe_core.scorers.emscore.score_types import (
+    BOTH,
     FINE_GRAINED_METRICS,
     METRICS,
     NEEDED_COLUMNS,
+    REFERENCE,
     SCORE_TYPES,
+    VIDEO,
     available_score_types,
     chosen_names,
     nothing_to_score,
@@ -54,6 +57,7 @@ class EMScore(CaptionScorer):
 
     name: ClassVar[str] = "emscore"
     asked_for: ClassVar[tuple[str, ...]] = ("frame_details",)
+    headlines: ClassVar[tuple[str, ...]] = tuple(f"{t}_full_F" for t in (VIDEO, BOTH, REFERENCE))
 
     score_types: Any = option(
         None, "EMScore(X,V), EMScore(X,X*), EMScore(X,V,X*); default: all the inputs allow", many=True, metavar="TYPE"

@@ -111,9 +111,7 @@ class ByJudge:
 
     def signature(self) -> dict[str, Any]:
         """Return the signature of the judge, and of what the images are made with."""
-        from PIL import __version__
-
-        return {"judge": self.judge.signature(), "pictures": f"{LONGEST_SIDE} pixels, Pillow {__version__}"}
+        return {"judge": self.judge.signature(), "pictures": f"{LONGEST_SIDE} pixels"}
 
 
 def _result(shown: _Shown, answer: Judgement | VqeError) -> PairResult | VqeError:

@@ -106,6 +106,8 @@ class Windowing:
 
     def frames(self, video: Video, times: Tensor) -> Iterator[Frames]:
         """Sampled frames of each window, of any sizes, in one pass; a frame is held while a window needs it."""
+        if self.sampler.needs_differences:
+            video = video.with_differences()
         wanted = [self._positions(video, start, end) for start, end in times.tolist()]
         frames = video.frames(np.unique(np.concatenate(wanted)))
         held: dict[int, np.ndarray] = {}
