@@ -26,6 +26,7 @@ TESTED_BY = {
     **{f"vqe_core/run/{name}.py": JOB for name in ("folder", "parts", "staging", "merging", "summary", "status")},
     **{f"vqe_core/run/{name}.py": JOB for name in ("worker", "engines/__init__", "engines/local", "engines/ray")},
     "vqe_core/cli/cache.py": "tests/cache/test_eviction.py",
+    "vqe_core/cli/compare.py": "tests/report/test_compare.py",
     "vqe_core/cli/score.py": CLI,
     "vqe_core/__main__.py": CLI,
     "vqe_core/app/emscore.py": "tests/app/test_page.py",

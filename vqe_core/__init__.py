@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vqe_core.integrations.datasets import summarise as summarise
     from vqe_core.integrations.sql import score_sql as score_sql
     from vqe_core.integrations.trainer import make_compute_metrics as make_compute_metrics
+    from vqe_core.report.compare import compare as compare
     from vqe_core.report.explain import explain_emscore as explain_emscore
     from vqe_core.scorers.clip_score import CLIPScore as CLIPScore
     from vqe_core.scorers.emscore.scorer import EMScore as EMScore
@@ -28,6 +29,7 @@ _PUBLIC = {
     "score_dataset": "vqe_core.integrations.datasets",
     "summarise": "vqe_core.integrations.datasets",
     "score_sql": "vqe_core.integrations.sql",
+    "compare": "vqe_core.report.compare",
     "explain_emscore": "vqe_core.report.explain",
     "make_compute_metrics": "vqe_core.integrations.trainer",
     "MediaSource": "vqe_core.types",
@@ -38,6 +40,7 @@ _PUBLIC = {
     "ModelNotFoundError": "vqe_core.errors",
     "InternalError": "vqe_core.errors",
     "NothingScoredWarning": "vqe_core.errors",
+    "EnvironmentWarning": "vqe_core.errors",
 }
 __all__ = ["__version__", "evaluate_inputs", *_PUBLIC]
 

@@ -22,6 +22,7 @@ from vqe_core.functional.statistics import (
     percentile_interval,
     probability_of_superiority,
     randomisation_p_values,
+    student_quantile,
     sums_by_video,
     videos_needed,
 )
@@ -107,6 +108,20 @@ def test_intervals_are_those_of_scipy(method):
         percentile_interval(drawn) if method == "percentile" else bca_interval(drawn, sums.means, jackknife_means(sums))
     )
     np.testing.assert_allclose(found[0], [expected.low, expected.high], atol=1e-12)
+
+
+def test_intervals_of_few_videos_are_expanded_by_student_s_t():
+    levels = torch.tensor([0.005, 0.025, 0.2, 0.5, 0.975], dtype=torch.float64)
+    for freedom in (4, 9, 19, 299):
+        found = student_quantile(torch.special.ndtri(levels), freedom)
+        np.testing.assert_allclose(found, scipy.stats.t.ppf(levels, freedom), atol=0.04 if freedom < 9 else 0.003)
+    drawn = torch.from_numpy(np.random.default_rng(0).normal(size=(999, 2)))
+    level = scipy.stats.norm.cdf(scipy.stats.t.ppf(0.025, 9) * math.sqrt(10 / 9))
+    expected = np.quantile(drawn.numpy(), [level, 1 - level], axis=0).T
+    np.testing.assert_allclose(percentile_interval(drawn, num_videos=10), expected, atol=2e-3)
+    flat = torch.tensor([-1.0, 1.0] * 5).double()[:, None].expand(10, 2)  # no acceleration
+    bca = bca_interval(drawn, drawn.median(dim=0).values, flat, expanded=True)
+    np.testing.assert_allclose(bca, percentile_interval(drawn, num_videos=10), atol=0.02)
 
 
 def test_an_interval_of_a_mean_that_never_varies_is_that_mean():

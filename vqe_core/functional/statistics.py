@@ -128,12 +128,14 @@ def jackknife_means(scores: VideoSums) -> Tensor:
     return (rest / (scores.counts.sum() - scores.counts)).T
 
 
-def percentile_interval(drawn: Tensor, confidence: float = 0.95) -> Tensor:
+def percentile_interval(drawn: Tensor, confidence: float = 0.95, num_videos: int | None = None) -> Tensor:
     """Return the interval between two quantiles of resampled values.
 
     Args:
         drawn: float64 (R, B), resampled means or differences.
         confidence: in (0, 1). Default 0.95.
+        num_videos: that were resampled: the interval is expanded, as resamples of few videos vary too little. Default:
+            not expanded.
 
     Returns:
         float64 (B, 2), low and high.
@@ -141,16 +143,21 @@ def percentile_interval(drawn: Tensor, confidence: float = 0.95) -> Tensor:
     Raises:
         InputError: confidence out of range.
 
+    Source:
+        Expanded by Hesterberg, "What Teachers Should Know About the Bootstrap", 2015, section 4.
+
     Example:
         >>> percentile_interval(torch.arange(101.0)[:, None], 0.9).round().tolist()
         [[5.0, 95.0]]
     """
-    tail, by_set = _tail(confidence), drawn.double().T.contiguous()
-    levels = (torch.full((len(by_set),), level, dtype=torch.float64) for level in (tail, 1 - tail))
-    return torch.stack([_quantiles(by_set, level) for level in levels], dim=1)
+    by_set = drawn.double().T.contiguous()
+    levels = torch.special.ndtr(_edges(confidence, num_videos))
+    return torch.stack([_quantiles(by_set, level.expand(len(by_set))) for level in levels], dim=1)
 
 
-def bca_interval(drawn: Tensor, estimate: Tensor, left_out: Tensor, confidence: float = 0.95) -> Tensor:
+def bca_interval(
+    drawn: Tensor, estimate: Tensor, left_out: Tensor, confidence: float = 0.95, *, expanded: bool = False
+) -> Tensor:
     """Return the bias-corrected and accelerated bootstrap interval.
 
     Args:
@@ -158,6 +165,7 @@ def bca_interval(drawn: Tensor, estimate: Tensor, left_out: Tensor, confidence: 
         estimate: float64 (B,), of the videos as they are.
         left_out: float64 (V, B), with one video left out after the other; see ``jackknife_means``.
         confidence: in (0, 1). Default 0.95.
+        expanded: for few videos, as of ``percentile_interval``. Default: not expanded.
 
     Returns:
         float64 (B, 2), low and high. Where all resamples are equal, both are that value.
@@ -173,7 +181,6 @@ def bca_interval(drawn: Tensor, estimate: Tensor, left_out: Tensor, confidence: 
         >>> bca_interval(drawn, torch.zeros(1), torch.tensor([[-1.0], [1.0]]), 0.9).round(decimals=2).tolist()
         [[-0.9, 0.9]]
     """
-    tail = _tail(confidence)
     check_shapes(drawn=(drawn, "R B"), estimate=(estimate, "B"), left_out=(left_out, "V B"))
     by_set, estimate, left_out = drawn.double().T.contiguous(), estimate.double(), left_out.double()
     under, reached = ((by_set < estimate[:, None]).sum(dim=1), (by_set <= estimate[:, None]).sum(dim=1))
@@ -183,7 +190,7 @@ def bca_interval(drawn: Tensor, estimate: Tensor, left_out: Tensor, confidence: 
     spread = (off**2).sum(dim=0)
     acceleration = (off**3).sum(dim=0) / (6 * spread**1.5).clamp_min(torch.finfo(torch.float64).tiny)
     levels = []
-    for normal in torch.special.ndtri(torch.tensor([tail, 1 - tail], dtype=torch.float64)):
+    for normal in _edges(confidence, len(left_out) if expanded else None):
         moved = bias + normal
         levels.append(torch.special.ndtr(bias + moved / (1 - acceleration * moved)))
     return torch.stack([_quantiles(by_set, level.nan_to_num(0.5)) for level in levels], dim=1)
@@ -200,10 +207,38 @@ def _quantiles(by_set: Tensor, levels: Tensor) -> Tensor:
     return torch.lerp(ordered[rows, low], ordered[rows, (low + 1).clamp_max(last)], place - low)
 
 
-def _tail(confidence: float) -> float:
+def _edges(confidence: float, num_videos: int | None = None) -> Tensor:
+    """Return the edges of an interval in standard normal deviations, (2,), expanded for so many videos."""
     if not 0 < confidence < 1:
         raise InputError(f"confidence ({confidence!r}) must be between 0 and 1, for example 0.95")
-    return (1 - confidence) / 2
+    tail = (1 - confidence) / 2
+    z = torch.special.ndtri(torch.tensor([tail, 1 - tail], dtype=torch.float64))
+    if num_videos is None or num_videos < 2:
+        return z
+    return student_quantile(z, num_videos - 1) * (num_videos / (num_videos - 1)) ** 0.5
+
+
+def student_quantile(normal: Tensor, freedom: int) -> Tensor:
+    """Return the quantiles of Student's t at the levels of standard normal quantiles.
+
+    Args:
+        normal: float64, any shape.
+        freedom: degrees of freedom, at least 1; off by less than 0.01 from 4 on, for levels from .01 to .99.
+
+    Source:
+        Abramowitz and Stegun, 26.7.5, four terms.
+
+    Example:
+        >>> round(float(student_quantile(torch.tensor(1.959964), 19)), 3)
+        2.093
+    """
+    z, n = normal.double(), float(freedom)
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    fourth = (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160
+    quantile: Tensor = z + first / n + second / n**2 + third / n**3 + fourth / n**4
+    return quantile
 
 
 def randomisation_p_values(
