@@ -76,3 +76,21 @@ def test_a_lock_that_another_thread_holds_is_free_in_a_forked_process():
     finally:
         release.set()
         thread.join()
+
+
+def test_one_thread_is_that_of_the_caller_alone():
+    from concurrent.futures import ThreadPoolExecutor
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with ThreadPoolExecutor(1) as others:
+            assert others.submit(torch.get_num_threads).result() == 3
+            with processes.one_thread():
+                assert torch.get_num_threads() == 1
+                assert others.submit(torch.get_num_threads).result() == 3
+                with ThreadPoolExecutor(1) as later:
+                    assert later.submit(torch.get_num_threads).result() == 3
+            assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -1,4 +1,6 @@
-"""Safe use of torch and numpy in a process that was forked, for example by ``datasets.map(num_proc=...)``.
+"""Threads of torch and numpy: safe in a process that was forked, and few where there is little to compute.
+
+A process is forked for example by ``datasets.map(num_proc=...)``.
 
 A fork copies memory but no threads. A pool of threads that the parent used is dead in the child, and the next parallel
 operation of torch, or of the BLAS of numpy, waits for it for ever; a lock that another thread of the parent held stays
@@ -11,6 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any
 
 from vqe_core.errors import InputError
@@ -78,6 +81,35 @@ class ProcessLock:
 
     def __exit__(self, *error: object) -> None:
         self._lock.release()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute on one thread of the CPU inside, in the calling thread alone; also a decorator.
+
+    For work that is little: threads that wait for each other's share of it spin, which takes more time than the work,
+    and many times more where the cores are busy. Unlike ``torch.set_num_threads`` it changes nothing for others.
+
+    Example:
+        >>> import torch
+        >>> with one_thread():
+        ...     torch.get_num_threads()
+        1
+    """
+    import torch
+
+    if torch.get_num_threads() == 1:
+        yield
+        return
+    with _openmp().limit(limits=1):
+        yield
+
+
+@cache  # looking for the libraries takes 25 ms
+def _openmp() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="openmp")
 
 
 _DEVICES = ("cpu", "cuda", "mps")
