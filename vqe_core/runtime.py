@@ -101,15 +101,29 @@ def one_thread() -> Iterator[None]:
     if torch.get_num_threads() == 1:
         yield
         return
-    with _openmp().limit(limits=1):
-        yield
+    openmp, limit_mkl = _thread_limits()
+    with openmp.limit(limits=1):
+        before = limit_mkl(1)
+        try:
+            yield
+        finally:
+            limit_mkl(before)
 
 
 @cache  # looking for the libraries takes 25 ms
-def _openmp() -> Any:
+def _thread_limits() -> tuple[Any, Callable[[int], int]]:
+    """Return what limits OpenMP in the calling thread, and MKL, which ``torch.set_num_threads`` tells apart.
+
+    Both are settings of a thread. MKL's takes a number, 0 for that of OpenMP, and returns the one before; where torch
+    has no MKL it does nothing.
+    """
+    import ctypes
+
+    import torch
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController().select(user_api="openmp")
+    limit_mkl = getattr(ctypes.CDLL(torch._C.__file__), "MKL_Set_Num_Threads_Local", lambda number: 0)
+    return ThreadpoolController().select(user_api="openmp"), limit_mkl
 
 
 _DEVICES = ("cpu", "cuda", "mps")

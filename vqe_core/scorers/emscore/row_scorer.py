@@ -57,7 +57,7 @@ class EMScoring(CaptionScoring):
 
 
 class Matched(NamedTuple):
-    """What a caption scores against each of its counterparts; None where the row lacks them.
+    """Scores of a caption against each of its counterparts; None where the row lacks them.
 
     Attributes:
         references: seven (K,) tensors, one entry a reference caption.
