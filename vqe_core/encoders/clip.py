@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from vqe_core.encoders.backends.batch_size import suited_threads
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.dual_encoder import DualEncoder
 from vqe_core.errors import ModelError
@@ -76,5 +77,6 @@ class SiglipEncoder(DualEncoder):
         rows = [[*f, *w] if left else [*w, *f] for w, f in zip(windows, fill, strict=True)]
         ids = torch.tensor(rows, device=self.device)
         # No attention mask: padding was attended in training.
-        pooled = self.model.get_text_features(input_ids=ids).pooler_output
-        return [(None, whole) for whole in normalize(pooled.float(), dim=-1).cpu()]
+        with suited_threads(self.model.config.text_config):
+            pooled = self.model.get_text_features(input_ids=ids).pooler_output
+            return [(None, whole) for whole in normalize(pooled.float(), dim=-1).cpu()]

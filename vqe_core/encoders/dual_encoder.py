@@ -13,7 +13,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from vqe_core.encoders.backends.batch_size import ON_CPU, STEP, TOKENS, BackOff, best_batch_size, steady_rows
+from vqe_core.encoders.backends.batch_size import (
+    ON_CPU,
+    STEP,
+    TOKENS,
+    WIDTH,
+    BackOff,
+    best_batch_size,
+    steady_rows,
+    suited_threads,
+    width_of,
+)
 from vqe_core.encoders.backends.towers import build_towers
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.image_processing import Preprocessing, load_preprocessing
@@ -145,8 +155,9 @@ class DualEncoder:
     def _embed_images(self, images: Tensor) -> Tensor:
         if torch.device(self.device).type == "cuda":  # from pinned memory the copy does not hold up the CPU
             images = images.pin_memory()
-        pooled = self.vision_tower(images.to(self.device, non_blocking=True))
-        return normalize(pooled.float(), dim=-1).cpu()
+        with suited_threads(self.model.config.vision_config):
+            pooled = self.vision_tower(images.to(self.device, non_blocking=True))
+            return normalize(pooled.float(), dim=-1).cpu()
 
     def embed_texts(
         self, texts: Sequence[str], *, long_text: LongText = "windows", batch_size: int = 64
@@ -194,8 +205,13 @@ class DualEncoder:
         return max(length, min(-(-length // step) * step, self.tokenizer.context))
 
     def _text_rows(self, length: int, most: int) -> int:
-        fast = most if torch.device(self.device).type == "cuda" else max(STEP, TOKENS // length)
+        fast = most if torch.device(self.device).type == "cuda" else max(STEP, self._tokens // length)
         return steady_rows(min(most, fast))
+
+    @property
+    def _tokens(self) -> int:
+        """Tokens of a batch of texts on a CPU: a thin tower takes more in the time that a call of it takes anyway."""
+        return TOKENS * max(1, WIDTH // width_of(self.model.config.text_config))
 
     @torch.inference_mode()
     @own_precision()
@@ -205,7 +221,8 @@ class DualEncoder:
         padding = self.tokenizer.inner.pad_token_id or 0  # any id serves: no token sees those after it
         ids = torch.tensor([[*w, *[padding] * (length - len(w))] for w in windows], device=self.device)
         # Without a hole in the mask: where there is one, another kernel may compute the batch.
-        tokens = normalize(self.project_tokens(ids, torch.ones_like(ids)).float(), dim=-1).cpu()
+        with suited_threads(self.model.config.text_config):
+            tokens = normalize(self.project_tokens(ids, torch.ones_like(ids)).float(), dim=-1).cpu()
         at = [0 if self.whole_position == "first" else len(w) - 1 for w in windows]
         # clone: a view would keep the padded batch alive
         return [(tokens[i, : len(w)].clone(), tokens[i, at[i]].clone()) for i, w in enumerate(windows)]

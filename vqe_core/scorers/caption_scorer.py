@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
-from vqe_core.errors import VqeError
+from vqe_core.errors import VqeError, attempt
+from vqe_core.runtime import one_thread
 from vqe_core.scorers.base import Call, Input, Scorer, as_outcome
 from vqe_core.scorers.fingerprint import environment
 from vqe_core.scorers.options import CaptionOptions
@@ -96,19 +97,23 @@ class CaptionScoring:
         """Score one embedded row."""
         return self.scorer.score_row(row)
 
+    @one_thread()
+    def score_rows(self, rows: Sequence[EmbeddedRow]) -> Sequence[RowOutcome | VqeError]:
+        """Score embedded rows, by default each for itself; what fails costs its row."""
+        return [attempt(self._scored, row) for row in rows]
+
     def outcomes(self) -> list[RowOutcome]:
-        """Embed the rows, some at a time, and score each; one that fails gives its error."""
+        """Embed and score the rows, some at a time; one that fails gives its error."""
         from vqe_core.scorers.embedded_rows import embed_rows
 
         outcomes, watch = [RowOutcome()] * len(self.call.rows), FaultWatch()
-        for i, row in embed_rows(self.call.rows, self.encoder, self.scorer):
-            if isinstance(row, VqeError):
-                watch.note(row)
-                outcomes[i] = as_outcome(row)
-                continue
-            outcomes[i] = as_outcome(watch.attempt(self._scored, row))
-            if row.video is not None:
-                self.readers.add(row.video.reader)
+        for some in embed_rows(self.call.rows, self.encoder, self.scorer):
+            good = {i: row for i, row in some.items() if not isinstance(row, VqeError)}
+            bad = {i: row for i, row in some.items() if isinstance(row, VqeError)}
+            for i, outcome in {**bad, **dict(zip(good, self.score_rows(list(good.values())), strict=True))}.items():
+                watch.note(outcome)
+                outcomes[i] = as_outcome(outcome)
+            self.readers.update(row.video.reader for row in good.values() if row.video is not None)
         return outcomes
 
     def _scored(self, row: EmbeddedRow) -> RowOutcome:

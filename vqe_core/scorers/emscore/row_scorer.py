@@ -1,26 +1,27 @@
-"""EMScore of one row, from embeddings alone."""
+"""EMScore of rows, from embeddings alone."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch import Tensor
 
 from vqe_core.encoders import ImageTextEncoder
+from vqe_core.errors import VqeError, attempt
 from vqe_core.functional.emscore import (
-    EmbeddedBatch,
+    Embedded,
     EMScores,
     combine,
-    emscore,
+    emscore_of_pairs,
     mean_direction,
     over_references,
 )
 from vqe_core.functional.idf import IdfTable
 from vqe_core.options import FrameAggregation, MultiReference
+from vqe_core.runtime import one_thread
 from vqe_core.scorers.base import Call
 from vqe_core.scorers.caption_scorer import CaptionScoring
 from vqe_core.scorers.embedded_rows import EmbeddedRow
@@ -54,9 +55,11 @@ class EMScoring(CaptionScoring):
         how = (scorer.multi_reference, scorer.frame_aggregation, idf, scorer.return_all_frames)
         self.row_scorer = RowScorer(score_types, scorer.metrics, *how)
 
-    def score_row(self, row: EmbeddedRow) -> RowOutcome:
-        """Score one embedded row."""
-        return self.row_scorer.outcome(row)
+    @one_thread()
+    def score_rows(self, rows: Sequence[EmbeddedRow]) -> list[RowOutcome | VqeError]:
+        """Score embedded rows, their captions matched together; what fails costs its row."""
+        matched = self.row_scorer.match(rows)
+        return [attempt(self.row_scorer.outcome, row, found) for row, found in zip(rows, matched, strict=True)]
 
     def signature(self) -> dict[str, Any]:
         """Return everything that can change a score, the weights of tokens by their digest."""
@@ -66,9 +69,23 @@ class EMScoring(CaptionScoring):
         return {**kept, "idf": "none" if idf is None else idf.digest()}
 
 
+class Matched(NamedTuple):
+    """Scores of a caption against each of its counterparts; None where the row lacks them.
+
+    Attributes:
+        references: seven (K,) tensors, one entry a reference caption.
+        video: seven (1,) tensors, all frames at once.
+        frames: seven (N,) tensors, each frame as a video of its own.
+    """
+
+    references: EMScores | None = None
+    video: EMScores | None = None
+    frames: EMScores | None = None
+
+
 @dataclass(frozen=True)
 class RowScorer:
-    """Scoring of one row after the other, with fixed options.
+    """Scoring of embedded rows, with fixed options.
 
     Attributes:
         score_types, metrics: what to report.
@@ -91,44 +108,71 @@ class RowScorer:
         """Names of the scores, ``"<score type>_<metric>"``."""
         return score_keys(self.score_types, self.metrics)
 
-    def outcome(self, row: EmbeddedRow) -> RowOutcome:
-        """Score one row, with the warnings and details that belong to it."""
+    def match(self, rows: Sequence[EmbeddedRow]) -> list[Matched | VqeError]:
+        """Match the captions of rows with their counterparts, all together; one that fails gives its error.
+
+        Every pair has the same bits whatever the other rows, so that rows can be matched again each for itself where
+        together they cannot.
+        """
+        together = attempt(self._match, rows)
+        if isinstance(together, VqeError):
+            return [attempt(lambda row=row: self._match([row])[0]) for row in rows]
+        return [*together]
+
+    def _match(self, rows: Sequence[EmbeddedRow]) -> list[Matched]:
+        sides, pairs, counts = _Sides(self.idf), [], []
+        for row in rows:
+            candidate = sides.text(row.candidate)
+            against = self._counterparts(row, sides)
+            pairs += [(candidate, other) for others in against for other in others]
+            counts += [len(others) for others in against]
+        scores = torch.stack(emscore_of_pairs(pairs))
+        parts = torch.split_with_sizes(scores, counts, dim=1)
+        found = [EMScores(*values) if count else None for values, count in zip(parts, counts, strict=True)]
+        return [Matched(*found[start : start + 3]) for start in range(0, len(found), 3)]
+
+    def _counterparts(self, row: EmbeddedRow, sides: _Sides) -> tuple[list[Embedded], list[Embedded], list[Embedded]]:
+        """Return what a row's caption is matched with, in the order of ``Matched``."""
+        whole = [] if row.video is None or self.frame_aggregation != "video" else [sides.video(row.video)]
+        each = self.with_frames or self.frame_aggregation != "video"
+        frames = sides.frames(row.video) if row.video is not None and each else []
+        return [sides.text(text) for text in row.references], whole, frames
+
+    def outcome(self, row: EmbeddedRow, matched: Matched | VqeError) -> RowOutcome:
+        """Score one row, with the warnings and details that belong to it.
+
+        Raises:
+            VqeError: its caption could not be matched.
+        """
+        if isinstance(matched, VqeError):
+            raise matched
         warnings = row.warnings
         if self.weights_vanish(row.candidate, *row.references):
             warnings += (RowWarning("idf weighs every word of a caption 0; equal weights used", code="idf_zero"),)
         warnings += left_out(row.video is not None, bool(row.references), self.score_types)
         details: dict[str, Any] = {}
         if self.with_frames and row.video is not None:
-            details["frame_details"] = self.score_frames(row.candidate, row.references, row.video)
-        return RowOutcome(self.score(row.candidate, row.references, row.video), warnings, details)
+            details["frame_details"] = self.score_frames(matched, row.video)
+        return RowOutcome(self.score(matched), warnings, details)
 
-    def score(
-        self, candidate: TextEmbedding, references: Sequence[TextEmbedding], video: TimedEmbeddings | None
-    ) -> dict[str, float]:
+    def score(self, matched: Matched) -> dict[str, float]:
         """Return scores by ``"<score type>_<metric>"``; NaN where the row lacks the video or the references."""
-        caption = self._text(candidate)
         by_type: dict[str, EMScores] = {}
-        if references:
-            by_type[REFERENCE] = self._against_references(caption, references)
+        if matched.references is not None:
+            by_type[REFERENCE] = over_references(matched.references, self.multi_reference)
+        video = matched.video or matched.frames
         if video is not None:
-            per_video = (
-                emscore(caption, _video(video))
-                if self.frame_aggregation == "video"
-                else _mean(self._per_frame(caption, video))
-            )
-            by_type[VIDEO] = EMScores(*[value.reshape(()) for value in per_video])
+            by_type[VIDEO] = EMScores(*[value.mean() for value in video])
         return self._named(by_type)
 
-    def score_frames(
-        self, candidate: TextEmbedding, references: Sequence[TextEmbedding], video: TimedEmbeddings
-    ) -> list[dict[str, Any]]:
+    def score_frames(self, matched: Matched, video: TimedEmbeddings) -> list[dict[str, Any]]:
         """Score each sampled frame as a video of its own: frame_index, timestamp (s), and metrics by score type."""
-        caption = self._text(candidate)
-        per_frame = self._per_frame(caption, video)
-        against = self._against_references(caption, references) if references else None
+        assert matched.frames is not None  # asked for by ``with_frames``
+        references = matched.references
+        against = None if references is None else over_references(references, self.multi_reference)
         details, timestamps = [], video.timestamps
         for i, index in enumerate(video.indices.tolist()):
-            by_type = {VIDEO: EMScores(*[value[i] for value in per_frame])}
+            by_type = {VIDEO: EMScores(*[value[i] for value in matched.frames])}
             if against is not None:
                 by_type[REFERENCE] = against
             timestamp = None if timestamps is None else float(timestamps[i])
@@ -138,36 +182,6 @@ class RowScorer:
     def weights_vanish(self, *texts: TextEmbedding) -> bool:
         """Tell whether idf weighs every token of one of the texts 0, so that equal weights replace it."""
         return self.idf is not None and any(float(self.idf.lookup(text.token_ids).sum()) <= 0 for text in texts)
-
-    def _text(self, text: TextEmbedding) -> EmbeddedBatch:
-        if text.tokens is None:
-            return EmbeddedBatch(None, None, text.pooled[None])
-        mask = torch.ones(1, len(text.tokens), dtype=torch.bool)
-        weights = None if self.idf is None else self.idf.lookup(text.token_ids)[None]
-        return EmbeddedBatch(text.tokens[None], mask, text.pooled[None], weights)
-
-    def _against_references(self, caption: EmbeddedBatch, references: Sequence[TextEmbedding]) -> EMScores:
-        # One reference at a time: no padding, so no rounding that depends on the other references.
-        each = [emscore(caption, self._text(reference)) for reference in references]
-        together = EMScores(*[torch.cat(values) for values in zip(*each, strict=True)])
-        return over_references(together, self.multi_reference)
-
-    @staticmethod
-    def _per_frame(caption: EmbeddedBatch, video: TimedEmbeddings) -> EMScores:
-        """Seven (N,) tensors: the caption against each frame as a video of one frame."""
-        frames = video.values
-
-        def repeated(value: Tensor) -> Tensor:
-            return value.expand(len(frames), *value.shape[1:])
-
-        captions = EmbeddedBatch(
-            parts=None if caption.parts is None else repeated(caption.parts),
-            mask=None if caption.mask is None else repeated(caption.mask),
-            whole=repeated(caption.whole),
-            weights=None if caption.weights is None else repeated(caption.weights),
-        )
-        one_each = torch.ones(len(frames), 1, dtype=torch.bool)
-        return emscore(captions, EmbeddedBatch(frames[:, None], one_each, frames))
 
     def _nested(self, by_type: dict[str, EMScores]) -> dict[str, dict[str, float]]:
         """Requested metrics by score type, the combined type added where both others are there."""
@@ -188,11 +202,28 @@ class RowScorer:
         }
 
 
-def _video(video: TimedEmbeddings) -> EmbeddedBatch:
-    frames = video.values[None]
-    mask = torch.ones(frames.shape[:2], dtype=torch.bool)
-    return EmbeddedBatch(frames, mask, mean_direction(frames, mask))
+class _Sides:
+    """Make of embeddings what the kernels take, of each text and video of some rows once."""
 
+    def __init__(self, idf: IdfTable | None) -> None:
+        self._idf = idf
+        self._made: dict[int, Embedded] = {}
 
-def _mean(scores: EMScores) -> EMScores:
-    return EMScores(*[value.mean(dim=0) for value in scores])
+    def text(self, text: TextEmbedding) -> Embedded:
+        """Return a caption."""
+        if id(text) not in self._made:
+            weights = None if self._idf is None or text.tokens is None else self._idf.lookup(text.token_ids)
+            self._made[id(text)] = Embedded(text.tokens, text.pooled, weights)
+        return self._made[id(text)]
+
+    def video(self, video: TimedEmbeddings) -> Embedded:
+        """Return a video."""
+        if id(video) not in self._made:
+            mask = torch.ones(1, len(video.values), dtype=torch.bool)
+            self._made[id(video)] = Embedded(video.values, mean_direction(video.values[None], mask)[0])
+        return self._made[id(video)]
+
+    @staticmethod
+    def frames(video: TimedEmbeddings) -> list[Embedded]:
+        """Return each frame as a video."""
+        return [Embedded(frame[None], frame) for frame in video.values]
