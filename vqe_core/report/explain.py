@@ -13,22 +13,24 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import torch
 
 from vqe_core.deadline import deadline_stopped
 from vqe_core.embed import EmbedSettings, embed_texts, embed_videos
 from vqe_core.encoders import ImageTextEncoder
 from vqe_core.errors import InputError, ModelError, VqeError
-from vqe_core.functional.emscore import METRICS
+from vqe_core.functional.emscore import METRICS, mean_direction
 from vqe_core.functional.idf import IdfTable
 from vqe_core.media import TableMismatchError, Video, as_media_source, gathered, of_one_size, shrunk
 from vqe_core.report.word_alignment import Word, WordEvidence, frame_names, read_words, word_evidence
+from vqe_core.report.word_support import WordSupport, least_supported, speaks_against, word_spans, word_supports
 from vqe_core.runtime import own_precision
 from vqe_core.scorers.caption_scorer import CaptionScorer
 from vqe_core.scorers.emscore.idf import resolve_idf
 from vqe_core.scorers.emscore.scorer import EMScore
 from vqe_core.scorers.report import ScoreReport
 from vqe_core.scorers.rows import check_references, read_row
-from vqe_core.types import TimedEmbeddings
+from vqe_core.types import TextEmbedding, TimedEmbeddings
 from vqe_core.workers import WorkerPool, open_video_in
 
 THUMBNAIL = 320  # pixels of the longer side: enough to see what a frame shows, and 256 of them stay small
@@ -43,6 +45,8 @@ class Explanation:
         tokens: L texts, the pieces the model read; the first and last are its start and end tokens.
         token_weights: float32 (L,), how much each token counts in figr_P; they sum to 1.
         evidence: words (W) against frames, see ``WordEvidence``.
+        support: what the score gains by each word of the caption, in their order, see ``WordSupport``. Empty where the
+            model's tokenizer does not tell where its tokens stand.
         timestamps: float64 (N,) seconds, or None for frames without a clock.
         frame_numbers: int64 (N,), in the video.
         frames: uint8 (N, H, W, 3) RGB, the sampled frames, shrunk to 320 pixels; where the size changes midway, fitted
@@ -57,6 +61,7 @@ class Explanation:
     tokens: tuple[str, ...]
     token_weights: np.ndarray = field(repr=False)
     evidence: WordEvidence = field(repr=False)
+    support: tuple[WordSupport, ...] = field(repr=False)
     timestamps: np.ndarray | None = field(repr=False)
     frame_numbers: np.ndarray = field(repr=False)
     frames: np.ndarray = field(repr=False)
@@ -79,6 +84,16 @@ class Explanation:
     def best_frame(self) -> list[int | None]:
         """Position of each word's best frame, W entries; None where all frames are as good as alike to it."""
         return self.evidence.best_frame
+
+    @property
+    def least_supported(self) -> list[WordSupport]:
+        """The two words that the score gains least by, the least first; motion and order are not ranked."""
+        return least_supported(self.support)
+
+    @property
+    def speaks_against(self) -> list[WordSupport]:
+        """Those of the two without which the caption would clearly fit better."""
+        return speaks_against(self.support)
 
     @property
     def frame_names(self) -> list[str]:
@@ -174,6 +189,29 @@ def _explain(scorer: EMScore, captions: Sequence[str], video: Any, references: A
     return [_explanation(i, row.candidate, report, seen, encoder, idf, scorer) for i, row in enumerate(rows)]
 
 
+def support_in(
+    video: TimedEmbeddings, caption: str, words: Sequence[Word], encoder: ImageTextEncoder, scorer: CaptionScorer
+) -> tuple[WordSupport, ...]:
+    """Leave each word of a caption out, and compare the whole caption with the mean of the frames (cogr).
+
+    Args:
+        video: the frames as the encoder embedded them.
+        caption: one text.
+        words: of it, as ``read_words`` gives them.
+        encoder, scorer: that embedded both, with its options.
+    """
+    spans = word_spans(caption, words, encoder.tokenizer, scorer.long_text)
+    mask = torch.ones(1, len(video.values), dtype=torch.bool)
+    direction = mean_direction(video.values[None], mask)[0]
+
+    def coarse(texts: list[str]) -> list[float]:
+        found = embed_texts(texts, encoder, EmbedSettings.of(scorer), long_text=scorer.long_text)
+        pooled = [embedded.pooled for text in texts if isinstance(embedded := found[text], TextEmbedding)]
+        return (torch.stack(pooled) @ direction).tolist()
+
+    return tuple(word_supports(caption, list(dict.fromkeys(spans.values())), coarse)) if spans else ()
+
+
 def _explanation(
     row: int,
     caption: str,
@@ -190,6 +228,7 @@ def _explanation(
         tokens=_token_texts(ids, seen.evidence[caption].words, encoder.tokenizer.inner),
         token_weights=_shares(np.ones(len(ids), np.float32) if idf is None else idf.lookup(ids).numpy()),
         evidence=seen.evidence[caption],
+        support=support_in(seen.embeddings, caption, seen.evidence[caption].words, encoder, scorer),
         timestamps=seen.timestamps,
         frame_numbers=seen.indices,
         frames=seen.frames,
@@ -219,12 +258,14 @@ class SeenVideo:
         frames: uint8 (N, H, W, 3) RGB, the sampled frames in the order sampled.
         timestamps: float64 (N,) seconds, or None without a clock.
         indices: int64 (N,), frame numbers in the stream.
+        embeddings: of the frames.
         evidence: by caption. Empty where the model has no token-level space.
     """
 
     frames: np.ndarray = field(repr=False)
     timestamps: np.ndarray | None
     indices: np.ndarray
+    embeddings: TimedEmbeddings = field(repr=False)
     evidence: dict[str, WordEvidence] = field(repr=False)
 
 
@@ -261,7 +302,7 @@ def look_at_video(
         if embedded.tokens is not None:
             words = read_words(embedded.token_ids, encoder.tokenizer.inner)
             evidence[text] = word_evidence(words, embedded.tokens, seen.values)
-    return SeenVideo(frames, seen.timestamps, seen.indices, evidence)
+    return SeenVideo(frames, seen.timestamps, seen.indices, seen, evidence)
 
 
 def _read_frames(video: Video, seen: TimedEmbeddings, longest_side: int | None) -> np.ndarray:
