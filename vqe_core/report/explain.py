@@ -23,7 +23,14 @@ from vqe_core.functional.emscore import METRICS, mean_direction
 from vqe_core.functional.idf import IdfTable
 from vqe_core.media import TableMismatchError, Video, as_media_source, gathered, of_one_size, shrunk
 from vqe_core.report.word_alignment import Word, WordEvidence, frame_names, read_words, word_evidence
-from vqe_core.report.word_support import WordSupport, least_supported, speaks_against, word_spans, word_supports
+from vqe_core.report.word_support import (
+    WordSupport,
+    least_supported,
+    marked_parts,
+    speaks_against,
+    word_spans,
+    word_supports,
+)
 from vqe_core.runtime import own_precision
 from vqe_core.scorers.caption_scorer import CaptionScorer
 from vqe_core.scorers.emscore.idf import resolve_idf
@@ -99,6 +106,39 @@ class Explanation:
     def frame_names(self) -> list[str]:
         """Short name of each frame: its time, ``"0.75 s"``, or its number, ``"#3"``, where there is no clock."""
         return frame_names(self.timestamps, len(self.frames))
+
+    @property
+    def marked_caption(self) -> list[tuple[str, WordSupport | None]]:
+        """The caption in pieces, each with the word that speaks against it, or None."""
+        return marked_parts(self.caption, self.speaks_against)
+
+    @property
+    def headline(self) -> str:
+        """Name of the first number to look at: full_F of the score type that uses most of what was given."""
+        return [name for name in self.scores if name.endswith("_full_F")][-1]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all but the pixels as plain Python values, for JSON."""
+        rows = zip(self.words, self.evidence.similarity.tolist(), self.best_frame, strict=True)
+        words = [
+            {"text": word.text, "special": word.special, "similarity": row, "best_frame": best}
+            for word, row, best in rows
+        ]
+        least, against = ({word.span for word in some} for some in (self.least_supported, self.speaks_against))
+        support = [
+            {
+                "text": word.text,
+                "start": word.span[0],
+                "end": word.span[1],
+                "support": word.support,
+                "unranked": word.unranked or None,
+                "least_supported": word.span in least,
+                "speaks_against": word.span in against,
+            }
+            for word in self.support
+        ]
+        about = {"caption": self.caption, "scores": self.scores, "notes": str(self.notes), "support": support}
+        return {**about, "words": words, "frames": self.frame_scores}
 
     def over_time(self, score: str = "EMScore(X,V)_full_F") -> tuple[np.ndarray, np.ndarray]:
         """Return the score of each sampled frame as a video of its own: times (s, or numbers from 1) and values, (N,).
@@ -209,7 +249,12 @@ def support_in(
         pooled = [embedded.pooled for text in texts if isinstance(embedded := found[text], TextEmbedding)]
         return (torch.stack(pooled) @ direction).tolist()
 
-    return tuple(word_supports(caption, list(dict.fromkeys(spans.values())), coarse)) if spans else ()
+    if not spans:
+        return ()
+    numbers: dict[tuple[int, int], int] = {}
+    for number, span in spans.items():
+        numbers.setdefault(span, number)  # of the first window that has the word
+    return tuple(replace(word, number=numbers[word.span]) for word in word_supports(caption, list(numbers), coarse))
 
 
 def _explanation(

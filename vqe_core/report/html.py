@@ -333,6 +333,12 @@ def bar_scale(values: Sequence[float]) -> Scale:
     return Scale(_floor(min([0.0, *values])), max(0.1, _ceil(max([0.0, *values]))))
 
 
+def gain_scale(values: Sequence[float]) -> Scale:
+    """Make a scale for differences, as large below 0 as above where there is anything below."""
+    most = max([0.01, *map(abs, values)])
+    return Scale(-most if min([0.0, *values]) < 0 else 0.0, most)
+
+
 def heat_scale(matrices: Sequence[np.ndarray]) -> Scale:
     """Make a scale for colours, over all cosines of ``matrices``."""
     if not matrices:

@@ -45,6 +45,10 @@ UNRANKED = {
     **dict.fromkeys(_MOTION.split(), "motion"),
     **dict.fromkeys(_ORDER.split(), "order"),
 }
+HIT_RATE = (
+    "In the toy world the wrong word is among the two least supported in 96 of 100 captions with one thing wrong; "
+    "elsewhere that is not measured."
+)
 REASONS = {
     "order": "the order of events: every frame is matched on its own",
     "motion": "motion and change: single frames do not show it",
@@ -63,12 +67,14 @@ class WordSupport:
         support: score of the caption minus its score without the word; below 0 the caption fits better without it.
             None where that cannot be known.
         unranked: why the word takes no part in the ranking, a key of ``REASONS``; "" for a word that does.
+        number: its number among the words of ``Explanation.words``.
     """
 
     text: str
     span: Span
     support: float | None
     unranked: str = ""
+    number: int | None = None
 
 
 def word_supports(caption: str, spans: Sequence[Span], score: Callable[[list[str]], list[float]]) -> list[WordSupport]:
