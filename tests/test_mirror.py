@@ -55,7 +55,7 @@ TESTED_BY = {
     "vqe_core/media/audio/soundfile_reader.py": "tests/media/audio/test_reader.py",
     "vqe_core/media/audio/torchcodec_reader.py": "tests/media/audio/test_source.py",
     "vqe_core/tables/formats.py": "tests/tables/test_reading.py",
-    "vqe_core/report/word_alignment.py": "tests/report/test_explain.py",
+    "vqe_core/report/word_alignment.py": "tests/report/test_word_support.py",
     "vqe_core/samplers/content_based.py": "tests/samplers/test_index_based.py",
     "vqe_core/scorers/caption_scorer.py": "tests/contracts/test_scorers.py",
     "vqe_core/scorers/clip_score.py": "tests/contracts/test_scorers.py",
