@@ -88,6 +88,7 @@ ELSEWHERE = {
     ("docs/speed.md", "python -m benchmarks.tables build/benchmarks/*.json"): (
         "tests/test_benchmarks.py::test_the_line_of_the_documentation_prints_the_tables"
     ),
+    ("metrics/caption_judge/README.md", "@article{dipta2025vcinspector, title ="): PICTURE,
     ("metrics/clip_score/README.md", "@inproceedings{hessel2021clipscore, title ="): PICTURE,
     ("metrics/emscore/README.md", "@inproceedings{shi2022emscore, title ="): PICTURE,
 }

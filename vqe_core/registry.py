@@ -282,8 +282,13 @@ register("describer", "endpoint", "vqe_core.llm.describer:EndpointDescriber")
 register("judge", "function", "vqe_core.llm.judge:FunctionJudge")
 register("judge", "endpoint", "vqe_core.llm.judge:EndpointJudge")
 
+register("caption_judge", "function", "vqe_core.llm.caption_judge:FunctionCaptionJudge")
+register("caption_judge", "endpoint", "vqe_core.llm.caption_judge:EndpointCaptionJudge")
+register("caption_judge", "toy", "vqe_core.toy.judge:ToyCaptionJudge")
+
 register("scorer", "emscore", "vqe_core.scorers.emscore.scorer:EMScore")
 register("scorer", "clip_score", "vqe_core.scorers.clip_score:CLIPScore")
+register("scorer", "caption_judge", "vqe_core.scorers.caption_judge:CaptionJudgeScore")
 register("scorer", "video_audio_similarity", "vqe_core.scorers.video_audio.scorer:VideoAudioSimilarity")
 
 register("engine", "local", "vqe_core.run.engines.local:LocalEngine")

@@ -254,7 +254,7 @@ def group_of(name: str) -> str | None:
 def help_of(field: dataclasses.Field[Any], scorer: Any) -> str:
     """Return the help of an option, the components that it may choose by the names that are registered."""
     text: str = field.metadata["help"]
-    kinds = ("sampler", "reader", "encoder", "describer", "judge")
+    kinds = ("sampler", "reader", "encoder", "describer", "judge", "caption_judge")
     known = {f"{kind}s": ", ".join(registry.names(kind)) for kind in kinds}
     return text.format(**known, default_frame_num=scorer.default_frame_num) if "{" in text else text
 
