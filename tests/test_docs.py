@@ -62,6 +62,10 @@ ELSEWHERE = {
     ("CONTRIBUTING.md", 'row {"predictions": "a'): PICTURE,
     ("docs/how-it-works.md", 'row {"predictions": "a'): PICTURE,
     ("docs/install.md", "make demo"): CI,
+    (
+        "docs/models.md",
+        "vqe score emscore rows.jsonl --out scores.jsonl --clip-model-path microsoft/xclip-base-patch32 --metrics cogr",
+    ): ("tests/encoders/test_video_encoder.py::test_the_command_scores_with_an_encoder_of_clips"),
     ("docs/guides/spaces.md", "pip install -e '.[app]'"): EXTRAS,
     ("docs/guides/spaces.md", "python metrics/emscore/app.py"): PAGES,
     ("docs/guides/dataflow.md", "pip install --no-deps open-dataflow==1.0.13 && pip install colorlog rich pandas"): (

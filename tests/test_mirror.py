@@ -11,6 +11,7 @@ SMALL = 1200  # bytes; an __init__ of so few only gathers names
 
 # Modules whose tests have another name, most because they are tested through what users call.
 METRIC = "tests/metrics/test_video_audio_similarity.py"
+CLIP_FAMILIES = ("pe_video", "videoprism", "x_clip")
 JUDGED = "tests/metrics/test_judged.py"
 OPERATORS = "tests/integrations/dataflow/inside_operators.py"
 CLI = "tests/cli/test_cli.py"
@@ -35,6 +36,7 @@ TESTED_BY = {
     "vqe_core/embed/settings.py": "tests/embed/test_videos.py",
     "vqe_core/embed/texts.py": "tests/encoders/test_dual_encoder.py",
     "vqe_core/encoders/__init__.py": "tests/encoders/test_dual_encoder.py",
+    **{f"vqe_core/encoders/{name}.py": "tests/encoders/test_video_encoder.py" for name in CLIP_FAMILIES},
     "vqe_core/encoders/weights.py": "tests/encoders/test_checkpoints.py",
     "vqe_core/encoders/backends/towers.py": "tests/encoders/backends/test_vit.py",
     "vqe_core/functional/shapes.py": "tests/functional/test_matching.py",

@@ -268,6 +268,11 @@ register("encoder", "chinese_clip", "vqe_core.encoders.clip:ChineseClipEncoder")
 register("encoder", "altclip", "vqe_core.encoders.clip:AltClipEncoder")
 register("encoder", "siglip", "vqe_core.encoders.clip:SiglipEncoder")
 register("encoder", "siglip2", "vqe_core.encoders.clip:SiglipEncoder")
+# These embed whole clips, not single images.
+register("encoder", "xclip", "vqe_core.encoders.x_clip:XClipEncoder")
+register("encoder", "videoprism", "vqe_core.encoders.videoprism:VideoPrismEncoder")
+register("encoder", "pe_video", "vqe_core.encoders.pe_video:PeVideoEncoder")
+register("encoder", "pe_audio_video", "vqe_core.encoders.pe_video:PeAvVideoEncoder")
 
 register("audio_encoder", "clap", "vqe_core.encoders.clap:ClapEncoder")
 register("tagger", "clap", "vqe_core.encoders.clap:ClapEncoder")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
 from vqe_core.errors import VqeError
+from vqe_core.samplers import sampler_spec
 from vqe_core.scorers.base import Call, Input, Scorer, as_outcome
 from vqe_core.scorers.options import CaptionOptions
 from vqe_core.scorers.report import RowOutcome, ScoreReport, assemble_report
@@ -121,4 +122,5 @@ class CaptionScoring:
 
     def signature(self) -> dict[str, Any]:
         """Return everything that can change a score, and nothing else."""
-        return self.scorer.signed(self.encoder.signature(), self.readers)
+        sampler = sampler_spec(self.scorer.sampler_for(self.encoder))
+        return self.scorer.signed(self.encoder.signature(), self.readers, sampler=sampler)
