@@ -52,7 +52,7 @@ class PeVideoEncoder(VideoEncoder):
 
     @property
     def any_length(self) -> bool:
-        """Whether a clip may have any number of frames."""
+        """True where a clip may have any number of frames."""
         return self.fixed_frames is None
 
     @staticmethod

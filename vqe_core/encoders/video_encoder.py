@@ -73,7 +73,7 @@ class VideoEncoder(DualEncoder):
 
     @property
     def any_length(self) -> bool:
-        """Whether a clip may have any number of frames; ``clip_frames`` is then what it is best given with."""
+        """True where a clip may have any number of frames; ``clip_frames`` is then what it is best given with."""
         return False
 
     def signature(self) -> dict[str, str]:
