@@ -11,6 +11,7 @@ SMALL = 1200  # bytes; an __init__ of so few only gathers names
 
 # Modules whose tests have another name, most because they are tested through what users call.
 METRIC = "tests/metrics/test_video_audio_similarity.py"
+CLIP_FAMILIES = ("pe_video", "videoprism", "x_clip")
 JUDGED = "tests/metrics/test_judged.py"
 OPERATORS = "tests/integrations/dataflow/inside_operators.py"
 CLI = "tests/cli/test_cli.py"
@@ -36,6 +37,7 @@ TESTED_BY = {
     "vqe_core/embed/settings.py": "tests/embed/test_videos.py",
     "vqe_core/embed/texts.py": "tests/encoders/test_dual_encoder.py",
     "vqe_core/encoders/__init__.py": "tests/encoders/test_dual_encoder.py",
+    **{f"vqe_core/encoders/{name}.py": "tests/encoders/test_video_encoder.py" for name in CLIP_FAMILIES},
     "vqe_core/encoders/weights.py": "tests/encoders/test_checkpoints.py",
     "vqe_core/encoders/backends/towers.py": "tests/encoders/backends/test_vit.py",
     "vqe_core/functional/shapes.py": "tests/functional/test_matching.py",
@@ -60,6 +62,7 @@ TESTED_BY = {
     "vqe_core/scorers/caption_scorer.py": "tests/contracts/test_scorers.py",
     "vqe_core/scorers/clip_score.py": "tests/contracts/test_scorers.py",
     "vqe_core/functional/clip_score.py": "tests/contracts/test_scorers.py",
+    "vqe_core/scorers/llm_calls.py": JUDGED,
     "vqe_core/scorers/embedded_rows.py": "tests/scorers/emscore/test_scorer.py",
     "vqe_core/scorers/emscore/row_scorer.py": "tests/metrics/test_emscore.py",
     "vqe_core/scorers/emscore/score_types.py": "tests/metrics/test_emscore.py",
@@ -70,7 +73,6 @@ TESTED_BY = {
     "vqe_core/scorers/video_audio/frame_comparison.py": METRIC,
     "vqe_core/scorers/video_audio/joint.py": METRIC,
     "vqe_core/scorers/video_audio/judge.py": JUDGED,
-    "vqe_core/scorers/video_audio/llm_calls.py": JUDGED,
     "vqe_core/scorers/video_audio/methods.py": METRIC,
     "vqe_core/scorers/video_audio/options.py": METRIC,
     "vqe_core/scorers/video_audio/pairs.py": METRIC,
@@ -81,7 +83,7 @@ TESTED_BY = {
     "vqe_core/scorers/video_audio/tags.py": METRIC,
     "vqe_core/scorers/video_audio/windows.py": METRIC,
     "vqe_core/toy/foils.py": "tests/toy/test_captions.py",
-    "vqe_core/toy/judge.py": "tests/metrics/test_judged.py",
+    "vqe_core/toy/judge.py": "tests/metrics/test_caption_judge.py",
     "vqe_core/toy/drawing.py": "tests/toy/test_clips.py",
     "vqe_core/toy/synthesis.py": "tests/toy/test_clips.py",
     "vqe_core/toy/wordings.py": "tests/toy/test_demo.py",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vqe_core.integrations.trainer import make_compute_metrics as make_compute_metrics
     from vqe_core.report.compare import compare as compare
     from vqe_core.report.explain import explain_emscore as explain_emscore
+    from vqe_core.scorers.caption_judge import CaptionJudgeScore as CaptionJudgeScore
     from vqe_core.scorers.clip_score import CLIPScore as CLIPScore
     from vqe_core.scorers.emscore.scorer import EMScore as EMScore
     from vqe_core.scorers.video_audio.scorer import VideoAudioSimilarity as VideoAudioSimilarity
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "EMScore": "vqe_core.scorers.emscore.scorer",
     "CLIPScore": "vqe_core.scorers.clip_score",
+    "CaptionJudgeScore": "vqe_core.scorers.caption_judge",
     "Scorer": "vqe_core.scorers.base",
     "VideoAudioSimilarity": "vqe_core.scorers.video_audio.scorer",
     "score_dataset": "vqe_core.integrations.datasets",

@@ -10,6 +10,8 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from vqe_core import registry
@@ -71,6 +73,13 @@ def _add_metric(metrics: Any, name: str, common: argparse.ArgumentParser, argume
         help="table to write, the format by its ending, or a folder that keeps the parts of a long run",
     )
     _add_run_options(metric)
+    if hasattr(scorer, "estimate"):
+        metric.add_argument(
+            "--estimate",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="say what the model would be asked for; ask nobody, and write nothing",
+        )
     add_options(metric, scorer, defaults={"on_error": "skip"})
     metric.set_defaults(command=_score, metric=name)
 
@@ -110,6 +119,8 @@ def _score(options: dict[str, Any]) -> int:
         options["idf"] = options["idf"] == "true"
     _choose_cache(metric, options)
     quiet_libraries()
+    if options.pop("estimate", False):
+        return _estimate(metric, rows, options)
     from vqe_core.run import score_run
 
     progress = Progress(shown=_progress_shown(options.get("progress"), style))
@@ -143,6 +154,24 @@ def _choose_cache(metric: str, options: dict[str, Any]) -> None:
             options.setdefault("keep_answers", False)
     elif "cache_dir" not in options:
         options["cache_dir"] = _default_cache()
+
+
+def _estimate(metric: str, rows: str, options: dict[str, Any]) -> int:
+    """Say what scoring these rows would ask for; rows that cannot be scored are told by the run itself."""
+    from vqe_core.run.sources import open_source
+
+    kind = registry.load("scorer", metric)
+    known = {field.name for field in dataclasses.fields(kind)}
+    scorer = kind(**{**{name: value for name, value in options.items() if name in known}, "on_error": "skip"})
+    columns: dict[str, list[Any]] = {}
+    with TemporaryDirectory(prefix="vqe-estimate-") as held_in:
+        keys = {"video_key": scorer.video_key, "candidate_key": getattr(scorer, "candidate_key", None)}
+        source = open_source(rows, **keys, candidate=options.get("candidate"), held_in=Path(held_in))
+        for batch in source.batches():
+            for name, values in batch.items():
+                columns.setdefault(name, []).extend(values)
+        print(scorer.estimate(**scorer.inputs_from(columns, base_dir=source.base_dir)))
+    return 0
 
 
 def _progress_shown(asked: bool | None, style: dict[str, Any]) -> bool:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from vqe_core.encoders.backends.batch_size import steady_rows
+from vqe_core.encoders.base import embeds_clips
 from vqe_core.errors import InternalError, VqeError, attempt
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class ImageBatcher:
 
     def __init__(self, encoder: ImageTextEncoder, batch_size: int) -> None:
         self._encoder, self._batch_size = encoder, steady_rows(batch_size)
+        # Of an encoder of clips, what is batched are clips.
+        self._embed = encoder.embed_videos if embeds_clips(encoder) else encoder.embed_images
         self._by_video = torch.device(getattr(encoder, "device", "cpu")).type == "cpu"
         self._filling: list[tuple[Hashable, Tensor]] = []
         self._running: tuple[list[Hashable], Tensor, Future[Tensor]] | None = None
@@ -116,7 +119,7 @@ class ImageBatcher:
         keys, batch = [key for key, _ in self._filling], self._filled([image for _, image in self._filling])
         self._filling = []
         self._collect()
-        self._running = (keys, batch, self._thread.submit(self._encoder.embed_images, batch))
+        self._running = (keys, batch, self._thread.submit(self._embed, batch))
 
     def _filled(self, images: Sequence[Tensor]) -> Tensor:
         lacking = 0 if self._by_video else self._batch_size - len(images)
@@ -137,7 +140,7 @@ class ImageBatcher:
         """Embed the images of each video of a batch that failed as a batch of its own."""
         for key in dict.fromkeys(keys):
             own = [image for other, image in zip(keys, batch, strict=False) if other == key]
-            outcome = attempt(self._thread.submit(self._encoder.embed_images, self._filled(own)).result)
+            outcome = attempt(self._thread.submit(self._embed, self._filled(own)).result)
             if isinstance(outcome, VqeError):
                 self._errors[key] = outcome
             else:

@@ -17,16 +17,24 @@ from vqe_core.errors import ModelError
 from vqe_core.options import Backend
 from vqe_core.runtime import own_precision
 
+CONTEXT = 77  # ids, of the original CLIP; its tokenizer is saved with this limit beside longer tables too
+
 
 @dataclass(frozen=True)
 class ClipEncoder(DualEncoder):
-    """CLIP (Radford et al., 2021) and MetaCLIP 2 checkpoints.
+    """CLIP (Radford et al., 2021) and MetaCLIP 2 checkpoints, those with long position tables (Long-CLIP) among them.
 
     Token embeddings are the text projection of the last hidden state, as in the published EMScore; the whole text is
     the embedding of the end token, found by its place, as old checkpoints misname its id.
     """
 
     length_step: ClassVar[int] = 4  # the text tower is causal
+    stock_limit: ClassVar[int | None] = CONTEXT
+
+    def signature(self) -> dict[str, str]:
+        """Return everything about the encoder that can change an embedding; a context that is not CLIP's is named."""
+        context = self.tokenizer.context
+        return {**super().signature(), **({"context": str(context)} if context > CONTEXT else {})}
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ class DualEncoder:
     has_token_embeddings: ClassVar[bool] = True
     # Texts are padded to a multiple of so many tokens; more than 1 only where no token sees those after it.
     length_step: ClassVar[int] = 1
+    # A limit of ids that the family's tokenizers are saved with whatever the model.
+    stock_limit: ClassVar[int | None] = None
 
     checkpoint: Checkpoint
     device: str
@@ -69,7 +71,7 @@ class DualEncoder:
             return load_model(checkpoint, torch.float32, "cpu")
 
         model = load()
-        tokenizer = load_tokenizer(checkpoint.folder, cls.text_positions(model.config.text_config))
+        tokenizer = cls.load_tokenizer(checkpoint, model.config.text_config)
         preprocessing = load_preprocessing(checkpoint.folder, int(model.config.vision_config.image_size))
         towers = build_towers(model, load, preprocessing, device, dtype, backend)
         return cls(
@@ -82,8 +84,13 @@ class DualEncoder:
         from transformers import AutoConfig
 
         config = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True, trust_remote_code=False)
-        tokenizer = load_tokenizer(checkpoint.folder, cls.text_positions(config.text_config))
+        tokenizer = cls.load_tokenizer(checkpoint, config.text_config)
         return TextSide(tokenizer, cls._end_id(tokenizer), cls.has_token_embeddings)
+
+    @classmethod
+    def load_tokenizer(cls, checkpoint: Checkpoint, text_config: Any) -> Tokenizer:
+        """Load the tokenizer with the context that the text tower has."""
+        return load_tokenizer(checkpoint.folder, cls.text_positions(text_config), stock_limit=cls.stock_limit)
 
     @classmethod
     def text_positions(cls, text_config: Any) -> int:

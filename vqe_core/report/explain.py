@@ -333,7 +333,7 @@ def look_at_video(
     with deadline_stopped():  # a model is loaded for all requests to come
         encoder = scorer.load_encoder()
     settings = EmbedSettings.of(scorer)
-    seen = embed_videos({0: source}, scorer.frame_sampler, encoder, settings)[0]
+    seen = embed_videos({0: source}, scorer.sampler_for(encoder), encoder, settings)[0]
     if isinstance(seen, VqeError):
         raise seen
     with WorkerPool.of(settings, [source]) as pool, pool.worker() as worker:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
 from vqe_core.errors import VqeError, attempt
 from vqe_core.runtime import one_thread
+from vqe_core.samplers import sampler_spec
 from vqe_core.scorers.base import Call, Input, Scorer, as_outcome
 from vqe_core.scorers.fingerprint import environment
 from vqe_core.scorers.options import CaptionOptions
@@ -128,4 +129,7 @@ class CaptionScoring:
 
     def signature(self) -> dict[str, Any]:
         """Return everything that can change a score, and nothing else."""
-        return self.scorer.signed(self.encoder.signature(), self.call.given)
+        signature = self.scorer.signed(self.encoder.signature(), self.call.given)
+        if "sampler" in signature:  # an encoder of clips has its own
+            signature["sampler"] = sampler_spec(self.scorer.sampler_for(self.encoder))
+        return signature

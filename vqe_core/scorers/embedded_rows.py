@@ -76,7 +76,7 @@ class _Chunks:
         stack: ExitStack,
     ) -> None:
         self._rows, self._encoder, self._options = rows, encoder, options
-        self._sampler, self._settings = options.frame_sampler, EmbedSettings.of(options)
+        self._sampler, self._settings = options.sampler_for(encoder), EmbedSettings.of(options)
         good = {i: row for i, row in enumerate(rows) if isinstance(row, CaptionRow)}
         self._keys = keys
         self._first_row: dict[str | None, int] = {}

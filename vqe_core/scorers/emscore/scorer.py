@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from vqe_core.encoders import ImageTextEncoder, load_text_side
+from vqe_core.encoders.base import embeds_clips
 from vqe_core.errors import InputError, ModelError
 from vqe_core.options import FrameAggregation, MultiReference, option
 from vqe_core.scorers.base import Call
@@ -139,14 +140,15 @@ class EMScore(CaptionScorer):
     def load_encoder(self) -> ImageTextEncoder:
         """Load the encoder that the options name; raise where it cannot be had, or not for the metrics asked for."""
         encoder = super().load_encoder()
-        self._check_fine(encoder.has_token_embeddings)
+        self._check_fine(encoder.has_token_embeddings, clips=embeds_clips(encoder))
         return encoder
 
-    def _check_fine(self, has_token_embeddings: bool) -> None:
+    def _check_fine(self, has_token_embeddings: bool, *, clips: bool = False) -> None:
         fine = [metric for metric in self.metrics if metric in FINE_GRAINED_METRICS]
         if fine and not has_token_embeddings:
+            lacks = "embeds whole clips and whole captions" if clips else "has no token-level text embeddings"
             raise ModelError(
-                f"clip_model_path ({self.model!r}) has no token-level text embeddings, so {', '.join(fine)} "
+                f"clip_model_path ({self.model!r}) {lacks}, so {', '.join(fine)} "
                 "cannot be computed; use metrics=['cogr'], or a CLIP-type model"
             )
 

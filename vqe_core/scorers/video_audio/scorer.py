@@ -56,7 +56,7 @@ class VideoAudioSimilarity(VideoAudioOptions, Scorer):
         super().__post_init__()
         check_method(self)
         if self.describer is not None or self.api_url is not None or is_judged(self):
-            from vqe_core.scorers.video_audio.llm_calls import describer_for, judge_for
+            from vqe_core.scorers.llm_calls import describer_for, judge_for
 
             _ = judge_for(self) if is_judged(self) else describer_for(self)
 
