@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from vqe_core.errors import InputError, Result, VqeError, attempt
 from vqe_core.options import check_positive, option
 from vqe_core.scorers.base import Call, Input, Scorer, as_outcome
+from vqe_core.scorers.fingerprint import environment
 from vqe_core.scorers.report import ResultNames, RowOutcome, ScoreReport, assemble_report
 from vqe_core.scorers.row_errors import FaultWatch, report_failures
 from vqe_core.scorers.rows import CaptionRow, check_references, check_text, read_video
@@ -320,8 +321,9 @@ class _Judging:
     def report(self, outcomes: Sequence[RowOutcome]) -> ScoreReport:
         """Make the report of the call."""
         readers = {outcome.reader for outcome in outcomes if outcome.reader}
-        signature = self.scorer.signed({"judge": self.judge.signature()}, readers)
-        return assemble_report(outcomes, self.scorer.result_names(self.call.given), signature)
+        signature = self.scorer.signed({"judge": self.judge.signature()}, self.call.given)
+        names = self.scorer.result_names(self.call.given)
+        return assemble_report(outcomes, names, signature, environment=environment(readers=readers))
 
     def cost(self) -> JudgingCost:
         """Return what the call would ask for; see ``CaptionJudgeScore.estimate``."""
