@@ -22,7 +22,7 @@ from vqe_core.run.sources import RowSource, open_source
 from vqe_core.scorers.rows import is_missing
 from vqe_core.tables import Columns, warn_of, write_noted
 
-_CONDITION = re.compile(r"\s*(?P<column>.+?)\s*(?P<sign>>=|<=|==|!=|>|<|=)\s*(?P<value>.+?)\s*")
+_CONDITION = re.compile(r"\s*(?P<column>[^<>=!\s].*?)\s*(?P<sign>>=|<=|==|!=|>|<|=)\s*(?P<value>.+?)\s*")
 _PERCENTILE = re.compile(r"p(\d+(?:\.\d+)?)")
 _SIGNS: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
