@@ -8,7 +8,7 @@ import json
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -192,12 +192,30 @@ def print_summary(summary: Any) -> None:
     rate = summary.num_rows - summary.resumed_rows
     speed = f" ({rate / summary.seconds:.1f} rows/s)" if rate and summary.seconds else ""
     print(f"{summary.num_rows} rows{before}, {summary.num_failed} failed; written to {summary.out}{speed}")
+    if summary.time:
+        print(time_line(summary.time))
     for line in summary.failure_lines():
         print(f"  {line}")
     if summary.warnings:
         print("warnings:")
     for line in summary.warning_lines():
         print(f"  {line}")
+
+
+_STAGES = ("decode", "encode", "texts", "sounds", "score", "wait")
+_COUNTED = {"images": "images", "videos_read": "videos decoded", "videos_from_cache": "from the cache"}
+
+
+def time_line(time: Mapping[str, float]) -> str:
+    """Return where the time of a run went, in one line.
+
+    Example:
+        >>> time_line({"decode": 2.0, "encode": 1.5, "images": 20, "videos_read": 2})
+        'time: decode 2.0 s, encode 1.5 s; 20 images, 2 videos decoded'
+    """
+    seconds = ", ".join(f"{stage} {time[stage]:.1f} s" for stage in _STAGES if stage in time)
+    counts = ", ".join(f"{time[name]:.0f} {words}" for name, words in _COUNTED.items() if name in time)
+    return f"time: {seconds}{'; ' if seconds and counts else ''}{counts}"
 
 
 def _nothing_scored(summary: Any, held: Sequence[str]) -> int:

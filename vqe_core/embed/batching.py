@@ -13,6 +13,7 @@ from torch import Tensor
 from vqe_core.encoders.backends.batch_size import steady_rows
 from vqe_core.encoders.base import embeds_clips
 from vqe_core.errors import InternalError, VqeError, attempt
+from vqe_core.timings import count, timed
 
 if TYPE_CHECKING:
     from vqe_core.encoders import ImageTextEncoder
@@ -119,7 +120,12 @@ class ImageBatcher:
         keys, batch = [key for key, _ in self._filling], self._filled([image for _, image in self._filling])
         self._filling = []
         self._collect()
-        self._running = (keys, batch, self._thread.submit(self._embed, batch))
+        self._running = (keys, batch, self._thread.submit(self._encode, batch))
+
+    def _encode(self, batch: Tensor) -> Tensor:
+        count("images", len(batch))
+        with timed("encode"):
+            return self._embed(batch)
 
     def _filled(self, images: Sequence[Tensor]) -> Tensor:
         lacking = 0 if self._by_video else self._batch_size - len(images)

@@ -30,6 +30,7 @@ from vqe_core.media import (
 from vqe_core.samplers import sampler_spec
 from vqe_core.samplers.base import cap_positions
 from vqe_core.samplers.clips import clip_positions
+from vqe_core.timings import count, timed_items
 from vqe_core.types import FrameTable, MediaSource, TimedEmbeddings, restored_warnings, stored_warnings
 from vqe_core.workers import DecodeWorker, RowClock, WorkerPool, one_row, open_video_in
 
@@ -303,7 +304,9 @@ class _Job(Generic[Key]):
 
 def _look_up(key: Key, source: MediaSource, store: FrameStore) -> TimedEmbeddings | _Job[Key]:
     job = _Job(key, source, source_identity(source), store.key(source, read=False))
-    return store.find(job.stored_under) or job
+    found = store.find(job.stored_under)
+    count("videos_from_cache" if found is not None else "videos_read")
+    return found or job
 
 
 def _embed(
@@ -315,7 +318,7 @@ def _embed(
     with (
         OrderedPrefetch(
             len(jobs),
-            lambda i, worker: _read(jobs[i], worker, pool.clock(jobs[i].key), recipe, store),
+            lambda i, worker: timed_items("decode", _read(jobs[i], worker, pool.clock(jobs[i].key), recipe, store)),
             threads=min(MOST_THREADS, torch.get_num_threads()),
             worker=pool.worker,
             waiting=batch_size,
@@ -357,7 +360,7 @@ def _read(
 
 
 def _collect(i: int, reading: OrderedPrefetch[Any], batcher: ImageBatcher) -> SampledVideo | TimedEmbeddings:
-    for item in reading.items(i):
+    for item in timed_items("wait", reading.items(i)):
         check_deadline("reading the video")
         if isinstance(item, Restart):
             batcher.discard(i)

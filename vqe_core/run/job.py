@@ -26,6 +26,7 @@ from vqe_core.run.summary import RunSummary, summarise_run, write_summary
 from vqe_core.scorers.row_errors import SHOWN_ROWS, warn_caller
 from vqe_core.tables import FORMATS, Changes, check_writable, rehearse_batches, warn_of
 from vqe_core.tables.parquet import read_arrow
+from vqe_core.timings import added
 
 Watch = Callable[[dict[str, Any]], None]  # told of the plan, of each finished part, and of the end
 _PER_CELL, _PER_ROW = 24, 200  # bytes of a score, and of status and message, as text; a rough estimate
@@ -174,6 +175,7 @@ class _Job:
         self.source: RowSource
         self.resumed = 0
         self._expected = Changes()
+        self.time: dict[str, float] = {}
         self._began = time.perf_counter()
 
     def open(
@@ -290,6 +292,7 @@ class _Job:
         scorer = replace(self.scorer, on_error="skip")  # what becomes of failures is decided here
         for event in engine.run(self.folder, scorer, largest_first(self.manifest.parts, numbers), retry):
             self.watch(event)
+            self.time = added(self.time, event.get("time", {}))
             if self.scorer.on_error == "raise" and set(event["status"]) - {"ok"}:
                 raise self._failures(event["number"])
 
@@ -326,7 +329,7 @@ class _Job:
         if table is not None:
             changes = write_merged(table, self.folder, self.manifest, self.source, summary)
             warn_of(changes.beyond(self._expected), table)
-        summary.seconds = time.perf_counter() - self._began
+        summary.seconds, summary.time = time.perf_counter() - self._began, self.time
         if self.is_file:
             self.folder.remove()
         else:

@@ -20,6 +20,7 @@ from vqe_core.scorers.fingerprint import merged_environments
 from vqe_core.scorers.report import ScoreReport, report_to_columns
 from vqe_core.tables import Columns, read_table, write_table
 from vqe_core.tables.parquet import column_types, metadata_of, read_arrow, read_schema, write_arrow, write_typed
+from vqe_core.timings import measured
 
 NOTES = b"vqe_part"  # key of the metadata of a part's file
 
@@ -65,9 +66,11 @@ def score_part(folder: RunFolder, manifest: Manifest, scorer: Any, number: int) 
     began = time.perf_counter()
     part = manifest.parts[number]
     columns = read_rows(folder, number)
-    report = score_columns(scorer, manifest, columns, part)
+    with measured() as timings:
+        report = score_columns(scorer, manifest, columns, part)
     write_part(folder, manifest, number, columns, report, scorer)
-    return {**_counts(report), "number": number, "rows": part.num_rows, "seconds": time.perf_counter() - began}
+    told = {**_counts(report), "number": number, "rows": part.num_rows, "time": timings.sums()}
+    return {**told, "seconds": time.perf_counter() - began}
 
 
 def _counts(report: ScoreReport) -> dict[str, Any]:

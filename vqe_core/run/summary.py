@@ -34,7 +34,8 @@ class RunSummary:
         out: the table or folder that was written.
         seconds: of this call; parts that were done before took theirs before.
         resumed_rows: rows that an earlier call had scored.
-        time: seconds by what they went to, summed over workers.
+        time: seconds of threads by what they went to (decode, encode, texts, sounds, score; wait is for what decodes),
+            and counts (images, texts, videos_read, videos_from_cache), summed over workers.
     """
 
     scores: dict[str, float] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from vqe_core.scorers.options import CaptionOptions
 from vqe_core.scorers.report import RowOutcome, ScoreReport, assemble_report
 from vqe_core.scorers.row_errors import FaultWatch
 from vqe_core.scorers.rows import CaptionRow, check_references, check_text, read_video
+from vqe_core.timings import timed
 
 if TYPE_CHECKING:
     from vqe_core.scorers.embedded_rows import EmbeddedRow
@@ -101,7 +102,8 @@ class CaptionScoring:
     @one_thread()
     def score_rows(self, rows: Sequence[EmbeddedRow]) -> Sequence[RowOutcome | VqeError]:
         """Score embedded rows, by default each for itself; what fails costs its row."""
-        return [attempt(self._scored, row) for row in rows]
+        with timed("score"):
+            return [attempt(self._scored, row) for row in rows]
 
     def outcomes(self) -> list[RowOutcome]:
         """Embed and score the rows, some at a time; one that fails gives its error."""

@@ -14,6 +14,7 @@ from vqe_core.encoders import ImageTextEncoder
 from vqe_core.encoders.base import Tagger, embeds_clips
 from vqe_core.functional.similarity import cosine_matrix, top_tags, weighted_direction
 from vqe_core.samplers.clips import clip_positions
+from vqe_core.timings import timed
 from vqe_core.types import Frames
 
 TOP_TAGS = 5  # more add noise: the weights of a softmax fall off steeply
@@ -77,7 +78,8 @@ class TagBridge:
 
     def tag(self, waveforms: Sequence[np.ndarray], loud: Tensor) -> Tags:
         """Return the labels of a sound, heaviest first, their weights summing to 1; silent windows do not count."""
-        probabilities = self.tagger.tag(list(waveforms), self.labels, batch_size=self.batch_size)
+        with timed("sounds"):
+            probabilities = self.tagger.tag(list(waveforms), self.labels, batch_size=self.batch_size)
         top = top_tags(probabilities, TOP_TAGS, loud.to(probabilities.dtype))
         return tuple((self.labels[i], float(w)) for i, w in zip(top.indices.tolist(), top.weights, strict=True))
 

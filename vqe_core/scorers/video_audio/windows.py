@@ -26,6 +26,7 @@ from vqe_core.functional.similarity import cosine_matrix
 from vqe_core.media import Video, gathered
 from vqe_core.samplers import FrameSampler, cap_positions, sampler_spec
 from vqe_core.scorers.video_audio.audio_track import HeardSound, loud_windows, sound_windows
+from vqe_core.timings import timed
 from vqe_core.types import Frames
 
 
@@ -137,7 +138,8 @@ def join_windows(
     Raises:
         MediaError: every window is silent.
     """
-    audio = encoder.embed_audio(waveforms)
+    with timed("sounds"):
+        audio = encoder.embed_audio(waveforms)
     return WindowedEmbeddings(times, torch.stack(list(visual)), audio, loud_windows(list(waveforms)))
 
 
