@@ -41,6 +41,7 @@ def load_image_text_encoder(
     ready = _without_checkpoint(model)
     if ready is not None:
         return ready
+    from vqe_core.encoders.backends.linear import warn_of_slow_dtype
     from vqe_core.encoders.checkpoints import find_checkpoint
     from vqe_core.encoders.weights import resolve_device, resolve_dtype
 
@@ -54,6 +55,8 @@ def load_image_text_encoder(
         )
     checkpoint = find_checkpoint(model)
     family = _family(checkpoint)
+    if resolved_backend != "openvino":  # which refuses what this CPU cannot
+        warn_of_slow_dtype(resolved_dtype, resolved_device)
     with _LOADING:  # two threads must not load one model twice
         return _load(family, checkpoint, resolved_device, resolved_dtype, resolved_backend)
 
