@@ -20,6 +20,7 @@ POINTS = {
     "encoder": {"mean_colour": "MeanColour"},
     "describer": {"loudness": "Loudness"},
     "judge": {"brightness": "Brightness"},
+    "caption_judge": {"brevity": "Brevity"},
     "scorer": {"caption_length": "CaptionLength", "best_frame": "BestFrame"},
 }
 METRIC = '''"""A metric of another package."""
@@ -94,7 +95,7 @@ def signature_in(said):
 def test_the_command_lists_and_scores_with_every_one(place):
     rows = "rows.jsonl --out out.jsonl --no-cache"
     own = "--encoder mean_colour:gain=2 --sampler last:count=3 --reader negative:level=250"
-    listed, samplers, metrics, length, scored, words, best, judged, described = vqe(
+    listed, samplers, metrics, length, scored, words, best, judged, brief, described = vqe(
         place,
         "list",
         "list sampler",
@@ -104,6 +105,7 @@ def test_the_command_lists_and_scores_with_every_one(place):
         f"score caption_length {rows} --most 2",
         f"score best_frame {rows} {own}",
         f"score video_audio_similarity {rows} --judge brightness:best=200",
+        f"score caption_judge {rows} --judge brevity:most=5",
         f"score video_audio_similarity {rows} --describer loudness:border=0.01 --hf-clip toy",
     )
     for components in POINTS.values():
@@ -118,6 +120,8 @@ def test_the_command_lists_and_scores_with_every_one(place):
     assert "num_words                      1.5000" in words
     assert "best_frame" in best
     assert signature_in(judged)["judge"] == {"judge": "brightness", "best": "200"}
+    assert signature_in(brief)["judge"] == {"judge": "brevity", "most": "5"}
+    assert "caption_judge                  0.6000" in brief
     assert signature_in(described)["describer"] == {"describer": "loudness", "border": "0.01"}
     table = [json.loads(line) for line in (place / "out.jsonl").read_text().splitlines()]
     assert [row["description"] for row in table] == ["a loud bell"] * 2

@@ -154,6 +154,20 @@ def test_clip_score_takes_clips_too(family):
     assert score == pytest.approx([2.5 * max(0, cosine) for cosine in cosines["EMScore(X,V)_cogr"]], abs=SAME)
 
 
+def test_sounds_are_compared_with_clips_too(folders, tmp_path):
+    for i, frames in enumerate(videos(2)):
+        write_clip(tmp_path / f"{i}.mp4", frames, seconds_of_sound=1.0)
+    scorer = vqe_core.VideoAudioSimilarity(
+        hf_clip=str(folders("xclip")), method="description", per_sample=True, frame_num=FRAMES
+    )
+    result = scorer.compute(videos=[str(tmp_path / f"{i}.mp4") for i in range(2)], audio_descriptions=TEXTS[:2])
+    by_caption = vqe_core.EMScore(
+        clip_model_path=str(folders("xclip")), metrics=["cogr"], per_sample=True, frame_num=FRAMES
+    ).compute(predictions=TEXTS[:2], videos=[str(tmp_path / f"{i}.mp4") for i in range(2)])
+    cosines = by_caption["samples"]["EMScore(X,V)_cogr"]
+    np.testing.assert_allclose(result["samples"]["similarity"], cosines, atol=SAME)
+
+
 def test_the_command_scores_with_an_encoder_of_clips(folders, tmp_path, capsys):
     (tmp_path / "rows.jsonl").write_text(
         "".join(json.dumps({"video_path": f"{i}.mp4", "candidate": TEXTS[i]}) + "\n" for i in range(2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -182,6 +183,7 @@ def test_the_estimate_counts_what_the_run_asks_for():
     with chat_server(lambda n, r: completion("5")) as chat:
         scorer = caption_judge(api_url=chat.url, model_name="m", on_error="skip", frame_num=4)
         cost = scorer.estimate(**rows)
+        assert replace(scorer, on_error="raise").estimate(**rows) == cost
         assert chat.requests == []
         scorer.compute(**rows)
         images = [sum(part["type"] == "image_url" for part in r["messages"][0]["content"]) for r in chat.requests]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vqe_core.errors import InputError, Result, VqeError, attempt
@@ -151,9 +151,11 @@ class CaptionJudgeScore(Scorer):
     def estimate(self, *, predictions: Any, videos: Any, references: Any = None) -> JudgingCost:
         """Say what ``compute`` would ask for. Looks at each distinct video, decodes a frame of it and asks nobody.
 
-        Args: as ``compute``. Rows that cannot be judged do not count.
+        Args: as ``compute``. Rows that cannot be judged do not count, whatever ``on_error`` says.
         """
-        call = self.call(whole=True, predictions=predictions, videos=videos, references=references)
+        call = replace(self, on_error="skip").call(
+            whole=True, predictions=predictions, videos=videos, references=references
+        )
         return _Judging(self, call, self._judge()).cost()
 
     def result_names(self, given: Collection[str]) -> ResultNames:

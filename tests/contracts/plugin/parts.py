@@ -121,6 +121,23 @@ class Brightness:
         return [min(1.0, float(exhibit.frames.mean()) / self.best) for exhibit in exhibits]
 
 
+@dataclass(frozen=True)
+class Brevity:
+    """A judge of captions that likes few words."""
+
+    name: ClassVar[str] = "brevity"
+    most: int = 10
+
+    def signature(self) -> dict[str, str]:
+        """Return what can change a judgement."""
+        return {"judge": self.name, "most": str(self.most)}
+
+    def judge(self, captions: Sequence[Any]) -> list[Any]:
+        """Return a number from 0 to 1 each, and how many words there are."""
+        counts = [len(shown.caption.split()) for shown in captions]
+        return [(max(0.0, 1 - count / self.most), f"{count} words") for count in counts]
+
+
 @dataclass(frozen=True, kw_only=True)
 class CaptionLength(Scorer):
     """Caption length: how many words a caption has."""
