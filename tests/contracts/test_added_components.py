@@ -20,6 +20,7 @@ POINTS = {
     "encoder": {"mean_colour": "MeanColour"},
     "describer": {"loudness": "Loudness"},
     "judge": {"brightness": "Brightness"},
+    "benchmark": {"verbosity": "Verbosity"},
     "scorer": {"caption_length": "CaptionLength", "best_frame": "BestFrame"},
 }
 METRIC = '''"""A metric of another package."""
@@ -94,7 +95,7 @@ def signature_in(said):
 def test_the_command_lists_and_scores_with_every_one(place):
     rows = "rows.jsonl --out out.jsonl --no-cache"
     own = "--encoder mean_colour:gain=2 --sampler last:count=3 --reader negative:level=250"
-    listed, samplers, metrics, length, scored, words, best, judged, described = vqe(
+    listed, samplers, metrics, length, scored, words, best, judged, described, agreed = vqe(
         place,
         "list",
         "list sampler",
@@ -105,6 +106,7 @@ def test_the_command_lists_and_scores_with_every_one(place):
         f"score best_frame {rows} {own}",
         f"score video_audio_similarity {rows} --judge brightness:best=200",
         f"score video_audio_similarity {rows} --describer loudness:border=0.01 --hf-clip toy",
+        "meta-eval verbosity:liked=-1 . --metric caption_length --most 9",
     )
     for components in POINTS.values():
         assert all(name in listed for name in components)
@@ -118,6 +120,7 @@ def test_the_command_lists_and_scores_with_every_one(place):
     assert "num_words                      1.5000" in words
     assert "best_frame" in best
     assert signature_in(judged)["judge"] == {"judge": "brightness", "best": "200"}
+    assert "num_words  " in agreed and "-1.000" not in agreed and "-100.0" in agreed
     assert signature_in(described)["describer"] == {"describer": "loudness", "border": "0.01"}
     table = [json.loads(line) for line in (place / "out.jsonl").read_text().splitlines()]
     assert [row["description"] for row in table] == ["a loud bell"] * 2

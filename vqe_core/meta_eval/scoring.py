@@ -137,6 +137,8 @@ def make_scorer(benchmark: Benchmark, metric: str, kind: SourceKind, options: Ma
     if "prompt" not in names and "prefix" in names and "prompt" in protocol:
         protocol["prefix"] = protocol["prompt"]  # as CLIPScore calls it
     protocol = {name: value for name, value in protocol.items() if name in names}
+    if options.get("preset") is not None:  # which says all but which of the frames here are looked at
+        protocol = {name: value for name, value in protocol.items() if name in (*SAMPLING, "max_frames")}
     for group in (SAMPLING, ("clip_model_path", "encoder")):  # of which the user gives one or none
         if any(name in options for name in group):
             protocol = {name: value for name, value in protocol.items() if name not in group}
@@ -144,12 +146,12 @@ def make_scorer(benchmark: Benchmark, metric: str, kind: SourceKind, options: Ma
 
 
 def with_idf(scorer: Scorer, corpus: IdfCorpus) -> Scorer:
-    """Return the metric with token weights of a protocol's corpus."""
+    """Return the metric with token weights of a protocol's corpus; as it is where its model embeds no tokens."""
     from vqe_core.encoders import load_text_side
 
     captioner: Any = scorer  # only metrics of captions have a corpus
     reader: Any = load_text_side(captioner.model)
-    fitted: Scorer = replace(captioner, idf=fit_corpus(corpus, reader))
+    fitted: Scorer = replace(captioner, idf=fit_corpus(corpus, reader)) if reader.has_token_embeddings else scorer
     return fitted
 
 
