@@ -54,7 +54,7 @@ def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[s
     parser.add_argument("--format", choices=FORMATS, default="table", help="table, json or markdown (default: table)")
     metric = _named(arguments)
     if metric is not None:
-        add_options(parser, registry.load("scorer", metric))
+        add_options(parser, registry.load("scorer", metric), defaults={"on_error": "skip"})
     parser.set_defaults(command=_meta_eval)
 
 
