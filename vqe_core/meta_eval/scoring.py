@@ -211,7 +211,7 @@ def scores_by_metric(
     """
     kind = kind_of(release, videos)
     if kind == "embeddings":
-        notes: list[str] = []
+        notes = _of_one_model(benchmark, scorer)
         report = _by_embeddings(benchmark, release, scorer)
     else:
         sources, notes = _sources(release, videos, kind)
@@ -374,6 +374,27 @@ def _by_embeddings(benchmark: Benchmark, release: Release, scorer: Any) -> Score
     # Not the scorer's own sampler and reader: the frames are those that the benchmark takes of what is stored.
     signature = {name: value for name, value in report.signature.items() if name not in ("sampler", "max_frames")}
     return replace(report, signature={**signature, "reader": f"embeddings stored by {benchmark.name}"})
+
+
+def _of_one_model(benchmark: Benchmark, scorer: Any) -> list[str]:
+    """Return a note where nobody knows whether captions and stored embeddings are of one model.
+
+    Spaces of two models may have one size, so that nothing else would tell.
+
+    Raises:
+        InputError: they are known to be of two.
+    """
+    from vqe_core.encoders.checkpoints import OPENAI_NAMES
+
+    model, stored = getattr(scorer, "model", None), benchmark.embeddings_of
+    if not stored or model in (stored, OPENAI_NAMES.get(stored)):
+        return []
+    if model in (*OPENAI_NAMES, *OPENAI_NAMES.values()):
+        raise InputError(
+            f"the stored embeddings of {benchmark.name} are of {stored}, and clip_model_path is {model!r}, another "
+            "space; give the videos (--videos), or that model"
+        )
+    return [f"the stored embeddings are of {stored}; that {model!r} is that model is for you to know"]
 
 
 def _embedded(benchmark: Benchmark, release: Release, rows: Sequence[Any], scoring: Any) -> Iterator[tuple[int, Any]]:
