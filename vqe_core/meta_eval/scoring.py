@@ -22,6 +22,7 @@ from vqe_core.tables import read_table
 from vqe_core.types import MediaSource, TextEmbedding, TimedEmbeddings
 
 if TYPE_CHECKING:
+    from vqe_core.encoders import ImageTextEncoder
     from vqe_core.encoders.tokenization import TextSide
     from vqe_core.functional.idf import IdfTable
     from vqe_core.scorers.base import Scorer
@@ -155,7 +156,7 @@ def with_idf(scorer: Scorer, corpus: IdfCorpus) -> Scorer:
     return fitted
 
 
-def fit_corpus(corpus: IdfCorpus, reader: TextSide) -> IdfTable:
+def fit_corpus(corpus: IdfCorpus, reader: ImageTextEncoder | TextSide) -> IdfTable:
     """Count words by the rules of a protocol.
 
     Args:
@@ -427,14 +428,14 @@ def _embedded_row(
     failed = next((text for text in texts if isinstance(text, VqeError)), None)
     if failed is not None:
         return failed
-    video: Any = stored if isinstance(stored, VqeError) else attempt(_chosen, benchmark, item, stored, texts[0])
-    if isinstance(video, VqeError):
-        cells = {"predictions": item.candidate, "references": list(item.references) or None, "videos": None}
-        given = frozenset({"predictions", "references", "videos"})
-        if video.code != "no_frames" or isinstance(attempt(scorer.read_row, cells, given), VqeError):
-            return video
-        video = None
-    return EmbeddedRow(texts[0], tuple(texts[1:]), video)
+    video = stored if isinstance(stored, VqeError) else attempt(_chosen, benchmark, item, stored, texts[0])
+    if not isinstance(video, VqeError):
+        return EmbeddedRow(texts[0], tuple(texts[1:]), video)
+    cells = {"predictions": item.candidate, "references": list(item.references) or None, "videos": None}
+    given = frozenset({"predictions", "references", "videos"})
+    if video.code != "no_frames" or isinstance(attempt(scorer.read_row, cells, given), VqeError):
+        return video
+    return EmbeddedRow(texts[0], tuple(texts[1:]), None)
 
 
 def _frame_embeddings(release: Release, video: str) -> Any:
