@@ -153,7 +153,7 @@ def _choose_cache(metric: str, options: dict[str, Any]) -> None:
         if "keep_answers" in {field.name for field in dataclasses.fields(registry.load("scorer", metric))}:
             options.setdefault("keep_answers", False)
     elif "cache_dir" not in options:
-        options["cache_dir"] = _default_cache()
+        options["cache_dir"] = default_cache()
 
 
 def _estimate(metric: str, rows: str, options: dict[str, Any]) -> int:
@@ -246,7 +246,8 @@ def _ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _default_cache() -> str | None:
+def default_cache() -> str | None:
+    """Return the folder of the system's cache, or say why there is none."""
     from vqe_core.cache.eviction import default_cache_dir
 
     try:

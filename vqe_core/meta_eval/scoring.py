@@ -22,6 +22,7 @@ from vqe_core.tables import read_table
 from vqe_core.types import MediaSource, TextEmbedding, TimedEmbeddings
 
 if TYPE_CHECKING:
+    from vqe_core.encoders import ImageTextEncoder
     from vqe_core.encoders.tokenization import TextSide
     from vqe_core.functional.idf import IdfTable
     from vqe_core.scorers.base import Scorer
@@ -137,6 +138,8 @@ def make_scorer(benchmark: Benchmark, metric: str, kind: SourceKind, options: Ma
     if "prompt" not in names and "prefix" in names and "prompt" in protocol:
         protocol["prefix"] = protocol["prompt"]  # as CLIPScore calls it
     protocol = {name: value for name, value in protocol.items() if name in names}
+    if options.get("preset") is not None:  # which says all but which of the frames here are looked at
+        protocol = {name: value for name, value in protocol.items() if name in (*SAMPLING, "max_frames")}
     for group in (SAMPLING, ("clip_model_path", "encoder")):  # of which the user gives one or none
         if any(name in options for name in group):
             protocol = {name: value for name, value in protocol.items() if name not in group}
@@ -144,16 +147,16 @@ def make_scorer(benchmark: Benchmark, metric: str, kind: SourceKind, options: Ma
 
 
 def with_idf(scorer: Scorer, corpus: IdfCorpus) -> Scorer:
-    """Return the metric with token weights of a protocol's corpus."""
+    """Return the metric with token weights of a protocol's corpus; as it is where its model embeds no tokens."""
     from vqe_core.encoders import load_text_side
 
     captioner: Any = scorer  # only metrics of captions have a corpus
     reader: Any = load_text_side(captioner.model)
-    fitted: Scorer = replace(captioner, idf=fit_corpus(corpus, reader))
+    fitted: Scorer = replace(captioner, idf=fit_corpus(corpus, reader)) if reader.has_token_embeddings else scorer
     return fitted
 
 
-def fit_corpus(corpus: IdfCorpus, reader: TextSide) -> IdfTable:
+def fit_corpus(corpus: IdfCorpus, reader: ImageTextEncoder | TextSide) -> IdfTable:
     """Count words by the rules of a protocol.
 
     Args:
@@ -209,7 +212,7 @@ def scores_by_metric(
     """
     kind = kind_of(release, videos)
     if kind == "embeddings":
-        notes: list[str] = []
+        notes = _of_one_model(benchmark, scorer)
         report = _by_embeddings(benchmark, release, scorer)
     else:
         sources, notes = _sources(release, videos, kind)
@@ -374,6 +377,27 @@ def _by_embeddings(benchmark: Benchmark, release: Release, scorer: Any) -> Score
     return replace(report, signature={**signature, "reader": f"embeddings stored by {benchmark.name}"})
 
 
+def _of_one_model(benchmark: Benchmark, scorer: Any) -> list[str]:
+    """Return a note where nobody knows whether captions and stored embeddings are of one model.
+
+    Spaces of two models may have one size, so that nothing else would tell.
+
+    Raises:
+        InputError: they are known to be of two.
+    """
+    from vqe_core.encoders.checkpoints import OPENAI_NAMES
+
+    model, stored = getattr(scorer, "model", None), benchmark.embeddings_of
+    if not stored or model in (stored, OPENAI_NAMES.get(stored)):
+        return []
+    if model in (*OPENAI_NAMES, *OPENAI_NAMES.values()):
+        raise InputError(
+            f"the stored embeddings of {benchmark.name} are of {stored}, and clip_model_path is {model!r}, another "
+            "space; give the videos (--videos), or that model"
+        )
+    return [f"the stored embeddings are of {stored}; that {model!r} is that model is for you to know"]
+
+
 def _embedded(benchmark: Benchmark, release: Release, rows: Sequence[Any], scoring: Any) -> Iterator[tuple[int, Any]]:
     """Return each row's number with its embeddings, or with its error; a file is read once for rows in a row."""
     from vqe_core.embed import EmbedSettings, embed_texts
@@ -404,14 +428,14 @@ def _embedded_row(
     failed = next((text for text in texts if isinstance(text, VqeError)), None)
     if failed is not None:
         return failed
-    video: Any = stored if isinstance(stored, VqeError) else attempt(_chosen, benchmark, item, stored, texts[0])
-    if isinstance(video, VqeError):
-        cells = {"predictions": item.candidate, "references": list(item.references) or None, "videos": None}
-        given = frozenset({"predictions", "references", "videos"})
-        if video.code != "no_frames" or isinstance(attempt(scorer.read_row, cells, given), VqeError):
-            return video
-        video = None
-    return EmbeddedRow(texts[0], tuple(texts[1:]), video)
+    video = stored if isinstance(stored, VqeError) else attempt(_chosen, benchmark, item, stored, texts[0])
+    if not isinstance(video, VqeError):
+        return EmbeddedRow(texts[0], tuple(texts[1:]), video)
+    cells = {"predictions": item.candidate, "references": list(item.references) or None, "videos": None}
+    given = frozenset({"predictions", "references", "videos"})
+    if video.code != "no_frames" or isinstance(attempt(scorer.read_row, cells, given), VqeError):
+        return video
+    return EmbeddedRow(texts[0], tuple(texts[1:]), None)
 
 
 def _frame_embeddings(release: Release, video: str) -> Any:
