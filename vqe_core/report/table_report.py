@@ -395,7 +395,7 @@ def _systems(tables: Sequence[ScoredTable]) -> dict[str, Any]:
     """Return the tables side by side: the headline of each over all its rows, and in which fields they differ."""
     values = [value for table in tables for value in table.known(table.headline)]
     low, high = min(values, default=0.0), max(values, default=1.0)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "table": table,
             "summary": summarise(table.known(table.headline)),
