@@ -87,7 +87,8 @@ class Bench:
         parts = torch.zeros(len(embedded), longest, self.frames[clip].shape[1])
         mask = torch.zeros(len(embedded), longest, dtype=torch.bool)
         for i, text in enumerate(embedded):
-            parts[i, : len(text.token_ids)], mask[i, : len(text.token_ids)] = text.tokens, True
+            parts[i, : len(text.token_ids)] = _tokens(text)
+            mask[i, : len(text.token_ids)] = True
         frames = self.frames[clip].expand(len(embedded), -1, -1)
         every = torch.ones(frames.shape[:2], dtype=torch.bool)
         captions = EmbeddedBatch(parts, mask, torch.stack([text.pooled for text in embedded]))
@@ -100,7 +101,9 @@ class Bench:
             yield Case(i, caption(claims), frozenset(), "right", "right")
             for j, name in enumerate(VISIBLE):
                 foil = swap(claims, name, np.random.default_rng([self.seed, i, j]), attributes=attributes)
-                for wording in (0, 1) if foil is not None else ():
+                if foil is None:
+                    continue
+                for wording in (0, 1):
                     words = [np.random.default_rng([self.seed, i, j]) if wording else None for _ in range(2)]
                     right, wrong = caption(claims, words[0]), caption(foil, words[1])
                     changed = [k for k, (_, new) in enumerate(changed_words(wrong, right)) if new]
@@ -108,6 +111,11 @@ class Bench:
                         changed = [k for k in changed if wrong.split()[k] in COUNT_WORDS]
                     if changed:
                         yield Case(i, wrong, frozenset(changed), name, _kind(name, claims, foil))
+
+
+def _tokens(text: TextEmbedding) -> Tensor:
+    assert text.tokens is not None, "the toy model embeds tokens"
+    return text.tokens
 
 
 def _kind(name: str, claims: np.ndarray, foil: np.ndarray) -> str:
@@ -160,8 +168,8 @@ def supports(bench: Bench, case: Case) -> tuple[list[str], dict[str, Support]]:
 
 
 def _by_cosine(bench: Bench, case: Case, embedded: TextEmbedding, words: Sequence[Word]) -> dict[str, Support]:
-    cosines = embedded.tokens @ bench.frames[case.clip].T
-    elsewhere = embedded.tokens @ bench.mean_frame
+    cosines = _tokens(embedded) @ bench.frames[case.clip].T
+    elsewhere = _tokens(embedded) @ bench.mean_frame
     best = np.array([cosines[list(word.positions)].amax(dim=1).mean().item() for word in words])
     usual = np.array([elsewhere[list(word.positions)].mean().item() for word in words])
     spread = np.array([np.ptp(cosines[list(word.positions)].mean(dim=0).numpy()) for word in words])

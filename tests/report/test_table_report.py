@@ -113,7 +113,7 @@ def test_a_hostile_text_stays_text(tmp_path, column):
     rows = {name: [*cells, HOSTILE if name == column else cells[0]] for name, cells in rows.items()}
     rows["similarity"] = [0.5, 0.4]
     write_table(tmp_path / "t.parquet", rows, {"metric": "video_audio_similarity", "model": HOSTILE})
-    page = render_tables(read_tables([tmp_path / "t.parquet"]), ReportOptions(title=HOSTILE))
+    page = render_tables(read_tables([tmp_path / "t.parquet"]), ReportOptions(title=HOSTILE, evidence=False))
     assert page.count("<script") == page.count("</script>") == 2 and "<img" not in page and page.count("</style>") == 1
     assert not any(name.startswith("on") for _, a in Page(page).tags for name in a)
     assert len(listed(page)[0]["caption"]) == 2
@@ -127,7 +127,8 @@ def test_several_tables_are_systems_side_by_side(scored, tmp_path):
     write_table(tmp_path / "b" / "scores.parquet", lower, {**signature, "idf": "abc"})
     tables = read_tables([tmp_path / "b" / "scores.parquet", scored])
     assert [table.name for table in tables] == ["b/scores", f"{scored.parent.name}/scores"]
-    page = render_tables(tables, ReportOptions(rows=1, evidence=False))
+    page = render_tables(tables, ReportOptions(rows=1, evidence=False, findings=("one is better than <b>",)))
+    assert "<li>one is better than &lt;b&gt;</li>" in page
     systems = re.search(r'class="systems".*?</table>', page, re.DOTALL).group(0)
     assert systems.index(tables[1].name) < systems.index("b/scores")  # the better mean first
     assert "signatures that differ in idf: their scores are not comparable" in page

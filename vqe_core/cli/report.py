@@ -42,7 +42,7 @@ def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[s
 
 def _report(options: dict[str, Any]) -> int:
     quiet_libraries()
-    from vqe_core.cli.score import _default_cache
+    from vqe_core.cli.score import default_cache
     from vqe_core.report.scored_table import TableColumns
     from vqe_core.report.table_report import ReportOptions, write_report
 
@@ -52,7 +52,7 @@ def _report(options: dict[str, Any]) -> int:
         rows=options["rows"],
         evidence=not options["no_evidence"],
         model=options["clip_model_path"],
-        cache_dir=None if options["no_evidence"] else _default_cache(),
+        cache_dir=None if options["no_evidence"] else default_cache(),
         columns=columns,
     )
     out: Path = write_report(options["tables"], options["out"], settings)

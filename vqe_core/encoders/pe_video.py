@@ -42,8 +42,8 @@ class PeVideoEncoder(VideoEncoder):
             MissingPackageError: timm or torchvision is missing.
         """
         check_packages(checkpoint.name)
-        loaded = super().load(checkpoint, device, dtype, backend)
-        return replace(loaded, fixed_frames=load_fixed_frames(checkpoint.folder))  # type: ignore[return-value]
+        loaded: Any = super().load(checkpoint, device, dtype, backend)
+        return replace(loaded, fixed_frames=load_fixed_frames(checkpoint.folder))  # type: ignore[no-any-return]
 
     @property
     def clip_frames(self) -> int:

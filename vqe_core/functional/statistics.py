@@ -212,7 +212,7 @@ def _edges(confidence: float, num_videos: int | None = None) -> Tensor:
     if not 0 < confidence < 1:
         raise InputError(f"confidence ({confidence!r}) must be between 0 and 1, for example 0.95")
     tail = (1 - confidence) / 2
-    z = torch.special.ndtri(torch.tensor([tail, 1 - tail], dtype=torch.float64))
+    z: Tensor = torch.special.ndtri(torch.tensor([tail, 1 - tail], dtype=torch.float64))
     if num_videos is None or num_videos < 2:
         return z
     return student_quantile(z, num_videos - 1) * (num_videos / (num_videos - 1)) ** 0.5

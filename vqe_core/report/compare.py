@@ -518,7 +518,7 @@ class _Settings:
         intervals = torch.cat(
             [
                 self._intervals(drawn[:, a] - drawn[:, b], d, left_out[:, a] - left_out[:, b])
-                for a, b, d in zip(first.split(64), second.split(64), difference.split(64), strict=True)
+                for a, b, d in zip(*(torch.split(each, 64) for each in (first, second, difference)), strict=True)
             ]
         )
         p_values = randomisation_p_values(sums, pairs, seed=self.seed, num_resamples=self.num_resamples)
