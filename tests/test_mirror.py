@@ -25,6 +25,7 @@ TESTED_BY = {
     },
     **{f"vqe_core/cli/{name}.py": CLI for name in ("progress", "run")},
     "vqe_core/cli/filter.py": "tests/run/test_filtering.py",
+    "vqe_core/cli/plan.py": "tests/run/test_estimate.py",
     **{f"vqe_core/run/{name}.py": JOB for name in ("folder", "parts", "staging", "merging", "summary", "status")},
     **{f"vqe_core/run/{name}.py": JOB for name in ("worker", "engines/__init__", "engines/local", "engines/ray")},
     "vqe_core/cli/cache.py": "tests/cache/test_eviction.py",

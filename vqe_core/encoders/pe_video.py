@@ -43,7 +43,7 @@ class PeVideoEncoder(VideoEncoder):
         """
         check_packages(checkpoint.name)
         loaded: Any = super().load(checkpoint, device, dtype, backend)
-        return replace(loaded, fixed_frames=load_fixed_frames(checkpoint.folder))  # type: ignore[no-any-return]
+        return replace(loaded, fixed_frames=load_fixed_frames(checkpoint.folder))
 
     @property
     def clip_frames(self) -> int:

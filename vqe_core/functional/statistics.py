@@ -215,7 +215,8 @@ def _edges(confidence: float, num_videos: int | None = None) -> Tensor:
     z: Tensor = torch.special.ndtri(torch.tensor([tail, 1 - tail], dtype=torch.float64))
     if num_videos is None or num_videos < 2:
         return z
-    return student_quantile(z, num_videos - 1) * (num_videos / (num_videos - 1)) ** 0.5
+    stretch = (num_videos / (num_videos - 1)) ** 0.5
+    return student_quantile(z, num_videos - 1) * stretch
 
 
 def student_quantile(normal: Tensor, freedom: int) -> Tensor:

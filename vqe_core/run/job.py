@@ -90,7 +90,7 @@ def score_run(
         (2, 0, ['ok', 'ok'])
     """
     check_count("workers", workers)
-    scorer = _scorer(metric, options)
+    scorer = scorer_of(metric, options)
     call = {"rows": rows, "candidate": candidate, "options": options} if isinstance(metric, str) else None
     job = _Job(Path(out), scorer, watch or (lambda event: None))
     job.open(rows, candidate, restart=restart, threads=threads or threads_for(workers), most_rows=rows_per_part,
@@ -139,7 +139,7 @@ def finish_run(path: str | os.PathLike[str], out: str | os.PathLike[str] | None 
         raise InputError("the run was begun with objects as options; make the same call again to finish it")
     call, name = manifest.call, Path(path).name
     target = Path(path).with_name(name.removesuffix(".run")) if not manifest.keeps_columns else Path(path)
-    job = _Job(target, _scorer(manifest.metric, call["options"]), lambda event: None)
+    job = _Job(target, scorer_of(manifest.metric, call["options"]), lambda event: None)
     job.open(call["rows"], call["candidate"], restart=False, threads=manifest.threads, most_rows=None, call=call)
     with folder.locked():
         folder.clear_temporary()
@@ -348,7 +348,12 @@ def _same_file(rows: str | os.PathLike[str], out: Path) -> bool:
         return False
 
 
-def _scorer(metric: Any, options: Mapping[str, Any]) -> Any:
+def scorer_of(metric: Any, options: Mapping[str, Any]) -> Any:
+    """Return the scorer that a name and options stand for, with ``on_error="skip"``; a scorer as it is.
+
+    Raises:
+        InputError: options beside a scorer.
+    """
     if isinstance(metric, str):
         return registry.load("scorer", metric)(**{"on_error": "skip", "progress": False, **options})
     if options:

@@ -119,10 +119,10 @@ def _costs(source: RowSource, scorer: Any, held: Columns) -> Iterator[float]:
             held.setdefault(name, []).extend(values)
         videos = batch.get(scorer.video_key)
         count = len(next(iter(batch.values())))
-        yield from [1.0] * count if videos is None else (1.0 + _bytes_of(video, source.base_dir) for video in videos)
+        yield from [1.0] * count if videos is None else (1.0 + bytes_of(video, source.base_dir) for video in videos)
 
 
-def _bytes_of(video: Any, base_dir: str) -> float:
+def bytes_of(video: Any, base_dir: str) -> float:
     """Return the size of a file as far as it can be told without opening it."""
     if isinstance(video, Mapping):
         if isinstance(video.get("bytes"), bytes):
