@@ -175,7 +175,7 @@ def test_what_cannot_be_compared_is_told():
         ([one, one], {"names": ["a"]}, "must name 2 systems, one a table; got 1"),
         ([one, one], {"names": ["a", "a"]}, "must be different words"),
         ([one, one], {"id_key": "number"}, "id_key ('number') is no column of A, B"),
-        ([one, one], {"interval": "t"}, "interval ('t') must be one of bca, percentile"),
+        ([one, one], {"interval": "t"}, "interval ('t') must be one of percentile, bca"),
         ([one, one], {"confidence": 95}, "confidence (95) must be between 0 and 1"),
         ([one, one], {"num_resamples": 0}, "num_resamples (0) must be a whole number of at least 1"),
         ([one, {**one, "id": list(range(100, 160))}], {}, "no row is in all tables"),

@@ -100,7 +100,9 @@ def test_the_page_needs_no_script_and_no_request():
     assert addresses == ["data:image/jpeg;base64"]
 
 
-@pytest.mark.parametrize("place", ["text", "title", "note", "signature", "notice", "intro", "wrong", "word"])
+@pytest.mark.parametrize(
+    "place", ["text", "title", "note", "signature", "environment", "notice", "intro", "wrong", "word"]
+)
 def test_a_hostile_text_stays_text(place):
     if place == "text":
         report = small_report(text=HOSTILE)
@@ -110,6 +112,8 @@ def test_a_hostile_text_stays_text(place):
         report = small_report(note=HOSTILE)
     elif place == "signature":
         report = replace(small_report(), signature={HOSTILE: HOSTILE})
+    elif place == "environment":
+        report = replace(small_report(), environment={HOSTILE: HOSTILE, "readers": [HOSTILE]})
     elif place in ("notice", "intro"):
         report = replace(small_report(), **{place: HOSTILE})
     else:

@@ -24,7 +24,7 @@ def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[s
     compare.add_argument("--format", choices=FORMATS, default="table", help="of what is printed (default: table)")
     compare.add_argument("--html", metavar="FILE", help="also write a page")
     compare.add_argument("--plot", metavar="FILE", help="also draw means and differences: png, svg or pdf")
-    compare.add_argument("--interval", choices=("bca", "percentile"), default="bca", help="bootstrap (default: bca)")
+    compare.add_argument("--interval", choices=("percentile", "bca"), default="percentile", help="bootstrap")
     compare.add_argument("--confidence", type=float, default=0.95, help="of the intervals (default: 0.95)")
     compare.add_argument("--resamples", type=int, default=9999, metavar="N", help="of both (default: 9999)")
     compare.add_argument("--seed", type=int, default=0, help="of the resamples (default: 0)")

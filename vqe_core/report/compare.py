@@ -42,7 +42,7 @@ from vqe_core.report.comparison import Comparison, PairedDifference, ScoreCompar
 from vqe_core.scorers.rows import is_missing
 from vqe_core.tables import read_environments, read_signatures, read_table
 
-IntervalKind = Literal["bca", "percentile"]
+IntervalKind = Literal["percentile", "bca"]
 
 # Columns that tell rows apart, where nobody names them: the first that all tables have.
 VIDEO_KEYS = ("video_path", "video", "videos", "video_id")
@@ -56,7 +56,7 @@ def compare(
     *tables: Any,
     names: Sequence[str] | None = None,
     score: str | None = None,
-    interval: IntervalKind = "bca",
+    interval: IntervalKind = "percentile",
     confidence: float = 0.95,
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
@@ -72,7 +72,7 @@ def compare(
             pandas data frame or ``result["samples"]`` with the ids beside them.
         names: of the systems. Default: names of the files, else A, B, C.
         score: the score to compare by. Default: the one that stands for the metric, with all others after it.
-        interval: ``"bca"`` or ``"percentile"`` bootstrap, by video, expanded for few videos.
+        interval: ``"percentile"`` or ``"bca"`` bootstrap, by video, expanded for few videos.
         confidence: of the intervals; a pair differs where its p-value is at most ``1 - confidence``. Default 0.95.
         num_resamples: of the bootstrap and of the test. Default 9999.
         seed: of both. The same tables and seed give the same numbers.

@@ -264,10 +264,11 @@ def to_table(comparison: Comparison) -> str:
 
 
 def verdict_lines(score: ScoreComparison) -> list[str]:
-    """Return a line a pair: its verdict, and how many videos its difference needs."""
+    """Return a line for the best system and each of the others: the verdict, and how many videos it needs."""
     if len(score.pairs) == 1:
         return [f"{score.pairs[0].verdict}: {score.pairs[0].power_line(score.num_videos)}"]
-    return [f"{p.first}, {p.second}: {p.verdict}; {p.power_line(score.num_videos)}" for p in score.pairs]
+    pairs = [pair for pair in score.pairs if pair.first == score.systems[0].name]
+    return [f"{p.first}, {p.second}: {p.verdict}; {p.power_line(score.num_videos)}" for p in pairs]
 
 
 def to_markdown(comparison: Comparison) -> str:
