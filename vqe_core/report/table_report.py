@@ -78,7 +78,6 @@ class ReportOptions:
         evidence: explain the words of those rows, where the model is at hand.
         model: of the evidence; default: as the signature of a table says.
         cache_dir: where embeddings are looked up and stored, None for nowhere.
-        findings: sentences below the table of systems, for example the verdicts of a comparison.
         columns: names of columns that are not the usual ones.
     """
 
@@ -87,7 +86,6 @@ class ReportOptions:
     evidence: bool = True
     model: str | None = None
     cache_dir: str | None = None
-    findings: tuple[str, ...] = ()
     columns: TableColumns = field(default_factory=TableColumns)
 
 
@@ -190,7 +188,6 @@ def render_tables(tables: Sequence[ScoredTable], options: ReportOptions | None =
             title=options.title or " and ".join(table.name for table in tables[:3]) + (" ..." if tables[3:] else ""),
             sections=sections,
             systems=_systems(tables) if len(tables) > 1 else None,
-            findings=options.findings,
             data=Markup(_as_script(_listed(tables))),
             kinds=KINDS,
             heat=heat_scale([e.evidence.similarity for e in explanations]),
