@@ -10,6 +10,7 @@ import pytest
 
 from tests.report.test_html import HOSTILE, Page
 from vqe_core.errors import InputError
+from vqe_core.report.compare import compare
 from vqe_core.report.scored_table import TableColumns
 from vqe_core.report.table_report import LIST_BYTES, ReportOptions, read_tables, render_tables, write_report
 from vqe_core.run import score_table
@@ -127,12 +128,24 @@ def test_several_tables_are_systems_side_by_side(scored, tmp_path):
     write_table(tmp_path / "b" / "scores.parquet", lower, {**signature, "idf": "abc"})
     tables = read_tables([tmp_path / "b" / "scores.parquet", scored])
     assert [table.name for table in tables] == ["b/scores", f"{scored.parent.name}/scores"]
-    page = render_tables(tables, ReportOptions(rows=1, evidence=False, findings=("one is better than <b>",)))
-    assert "<li>one is better than &lt;b&gt;</li>" in page
+    page = render_tables(tables, ReportOptions(rows=1, evidence=False))
     systems = re.search(r'class="systems".*?</table>', page, re.DOTALL).group(0)
     assert systems.index(tables[1].name) < systems.index("b/scores")  # the better mean first
-    assert "signatures that differ in idf: their scores are not comparable" in page
+    assert "signatures that differ in idf: their scores are not comparable" in page and "Not compared: " in page
     assert [entry["name"] for entry in listed(page)] == ["b/scores", tables[1].name]
+
+
+def test_systems_are_compared_on_the_rows_that_all_have(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = {"id": list(range(30)), "video_path": [f"{i // 3}.mp4" for i in range(30)], "caption": ["x"] * 30}
+    good = rng.uniform(0.4, 0.6, 30)
+    for name, values in (("good", good), ("poor", good - 0.2)):
+        write_table(tmp_path / f"{name}.jsonl", {**rows, "clip_score": values.tolist()})
+    page = render_tables(read_tables([tmp_path / "poor.jsonl", tmp_path / "good.jsonl"]), ReportOptions(evidence=False))
+    assert "<li>good is better than poor: " in page
+    found = compare(tmp_path / "poor.jsonl", tmp_path / "good.jsonl", names=["poor", "good"])
+    for system in found.headline.systems:
+        assert f">{system.low:.3f} to {system.high:.3f}<" in page
 
 
 def test_a_large_table_stays_below_ten_megabytes(tmp_path):

@@ -17,7 +17,7 @@ from vqe_core.errors import InputError
 from vqe_core.report.distribution import percentile_ranks
 from vqe_core.scorers.report import counts_from_text, rows_by_code
 from vqe_core.scorers.rows import video_column
-from vqe_core.tables import read_signatures, read_table
+from vqe_core.tables import read_environments, read_signatures, read_table
 
 # Names that columns often have; the first is what ``vqe score`` reads by default.
 VIDEO_COLUMNS = ("video_path", "video", "videos", "video_id", "clip", "path", "file")
@@ -64,6 +64,7 @@ class ScoredTable:
         status, messages: of each row.
         warnings: count by code, of each row.
         signatures: of the metrics that scored it; empty where the format carries none.
+        environments: versions of what computed the scores, by metric.
         columns: the names that were chosen.
     """
 
@@ -78,6 +79,7 @@ class ScoredTable:
     messages: list[str] = field(repr=False)
     warnings: list[dict[str, int]] = field(repr=False)
     signatures: list[dict[str, Any]]
+    environments: dict[str, dict[str, Any]]
     columns: TableColumns
 
     @property
@@ -171,7 +173,8 @@ def read_scored(path: str | os.PathLike[str], columns: TableColumns | None = Non
         if name is not None and name not in table:
             raise InputError(f"{option} ({name!r}) is no column of {str(path)!r}; there are {', '.join(table)}")
     scores = _scores_of(table, columns, path)
-    headline = columns.score or next((name for name in HEADLINES if name in scores), next(iter(scores)))
+    others = [name for metric in registry.names("scorer") for name in getattr(_scorer(metric), "headlines", ())]
+    headline = columns.score or next((name for name in (*HEADLINES, *others) if name in scores), next(iter(scores)))
     chosen = TableColumns(**{**vars(columns), **_usual(table, columns), "score": headline})
     count = len(scores[headline])
     videos = _videos(table, chosen, path) or [None] * count
@@ -190,6 +193,7 @@ def read_scored(path: str | os.PathLike[str], columns: TableColumns | None = Non
         messages=["" if text is None else str(text) for text in table.get(columns.message, [None] * count)],
         warnings=[counts_from_text(_text(cell)) for cell in table.get(columns.warnings, [None] * count)],
         signatures=read_signatures(path),
+        environments=read_environments(path),
         columns=chosen,
     )
 

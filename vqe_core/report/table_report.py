@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,9 +20,11 @@ from markupsafe import Markup
 
 from vqe_core.embed import EmbedSettings
 from vqe_core.encoders.checkpoints import is_at_hand
-from vqe_core.errors import InputError, VqeError
+from vqe_core.errors import EnvironmentWarning, InputError, VqeError
 from vqe_core.media import Video, gathered, of_one_size, shrunk
 from vqe_core.registry import load
+from vqe_core.report.compare import compare
+from vqe_core.report.comparison import Comparison, verdict_lines
 from vqe_core.report.distribution import (
     Histogram,
     Summary,
@@ -75,7 +78,6 @@ class ReportOptions:
         evidence: explain the words of those rows, where the model is at hand.
         model: of the evidence; default: as the signature of a table says.
         cache_dir: where embeddings are looked up and stored, None for nowhere.
-        findings: sentences below the table of systems, for example the verdicts of a comparison.
         columns: names of columns that are not the usual ones.
     """
 
@@ -84,7 +86,6 @@ class ReportOptions:
     evidence: bool = True
     model: str | None = None
     cache_dir: str | None = None
-    findings: tuple[str, ...] = ()
     columns: TableColumns = field(default_factory=TableColumns)
 
 
@@ -187,7 +188,6 @@ def render_tables(tables: Sequence[ScoredTable], options: ReportOptions | None =
             title=options.title or " and ".join(table.name for table in tables[:3]) + (" ..." if tables[3:] else ""),
             sections=sections,
             systems=_systems(tables) if len(tables) > 1 else None,
-            findings=options.findings,
             data=Markup(_as_script(_listed(tables))),
             kinds=KINDS,
             heat=heat_scale([e.evidence.similarity for e in explanations]),
@@ -407,12 +407,34 @@ def _systems(tables: Sequence[ScoredTable]) -> dict[str, Any]:
         for table in tables
     ]
     rows.sort(key=lambda row: -(row["summary"].mean if row["summary"] else -math.inf))
+    comparison, findings = _compared(tables)
     return {
         "rows": rows,
+        "intervals": {s.name: (s.low, s.high) for s in comparison.headline.systems} if comparison else {},
+        "findings": findings,
         "ticks": _ticks(histogram(values, low, high)),
         "differ": differing_fields([table.signature for table in tables]),
         "headlines": len({table.headline for table in tables}) > 1,
     }
+
+
+def _compared(tables: Sequence[ScoredTable]) -> tuple[Comparison | None, list[str]]:
+    """Compare the systems on the rows that all have; return what was found in sentences, or why nothing was."""
+    headlines, columns = {table.headline for table in tables}, tables[0].columns
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EnvironmentWarning)  # among the notes
+        try:
+            found = compare(
+                *[table.path for table in tables],
+                names=[table.name for table in tables],
+                score=headlines.pop() if len(headlines) == 1 else None,
+                video_key=columns.video,
+                start_key=columns.start,
+                end_key=columns.end,
+            )
+        except VqeError as error:
+            return None, [f"Not compared: {error}"]
+    return found, [*verdict_lines(found.headline), *found.notes]
 
 
 def differing_fields(signatures: Sequence[Mapping[str, Any]]) -> list[str]:
