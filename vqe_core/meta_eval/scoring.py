@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 VIDEO_ENDINGS = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v", ".mpg", ".mpeg", ".flv", ".gif")
 SAMPLING = ("sampler", "frame_sampling_method", "every_n_seconds", "every_n_frames", "frame_num")
 _IMAGES_IN_HAND = 512  # decoded images that are in memory at a time: half a GB of photos
-_TEXTS_IN_HAND = 2048  # captions whose embeddings are
+_ROWS_IN_HAND = 256  # captions whose embeddings are, and that are scored together
 
 
 @dataclass(frozen=True)
@@ -369,8 +369,11 @@ def _by_embeddings(benchmark: Benchmark, release: Release, scorer: Any) -> Score
     columns: dict[str, Any] = {name: [cell[name] for cell in cells] for name in ("predictions", "references", "videos")}
     scoring = scorer.prepare(Call(columns, given, rows, whole=True))
     outcomes = [RowOutcome()] * len(rows)
-    for i, row in _embedded(benchmark, release, rows, scoring):
-        outcomes[i] = as_outcome(row if isinstance(row, VqeError) else attempt(scoring.score_row, row))
+    for some in _embedded(benchmark, release, rows, scoring):
+        good = {i: row for i, row in some.items() if not isinstance(row, VqeError)}
+        scored = dict(zip(good, scoring.score_rows(list(good.values())), strict=True))
+        for i, row in some.items():
+            outcomes[i] = as_outcome(scored.get(i, row))
     report: ScoreReport = scoring.report(outcomes)
     # Not the scorer's own sampler and reader: the frames are those that the benchmark takes of what is stored.
     signature = {name: value for name, value in report.signature.items() if name not in ("sampler", "max_frames")}
@@ -398,24 +401,27 @@ def _of_one_model(benchmark: Benchmark, scorer: Any) -> list[str]:
     return [f"the stored embeddings are of {stored}; that {model!r} is that model is for you to know"]
 
 
-def _embedded(benchmark: Benchmark, release: Release, rows: Sequence[Any], scoring: Any) -> Iterator[tuple[int, Any]]:
-    """Return each row's number with its embeddings, or with its error; a file is read once for rows in a row."""
+def _embedded(benchmark: Benchmark, release: Release, rows: Sequence[Any], scoring: Any) -> Iterator[dict[int, Any]]:
+    """Return the embeddings of some rows, or their errors, by number; a file is read once for rows in a row."""
     from vqe_core.embed import EmbedSettings, embed_texts
 
     scorer, settings = scoring.scorer, EmbedSettings.of(scoring.scorer)
     order = sorted(range(len(rows)), key=lambda i: release.items[i].video)
     held: tuple[str, Any] = ("", None)
-    for start in range(0, len(order), _TEXTS_IN_HAND):
-        part = order[start : start + _TEXTS_IN_HAND]
+    for start in range(0, len(order), _ROWS_IN_HAND):
+        part = order[start : start + _ROWS_IN_HAND]
         texts = [
             text for i in part if not isinstance(rows[i], VqeError) for text in (rows[i].candidate, *rows[i].references)
         ]
         known = embed_texts(texts, scoring.encoder, settings, long_text=scorer.long_text)
+        some: dict[int, Any] = {}
         for i in part:
             item, row = release.items[i], rows[i]
             if held[0] != item.video:
                 held = item.video, attempt(_frame_embeddings, release, item.video)
-            yield i, row if isinstance(row, VqeError) else _embedded_row(benchmark, item, row, known, held[1], scorer)
+            good = not isinstance(row, VqeError)
+            some[i] = _embedded_row(benchmark, item, row, known, held[1], scorer) if good else row
+        yield some
 
 
 def _embedded_row(
