@@ -215,7 +215,7 @@ def _edges(confidence: float, num_videos: int | None = None) -> Tensor:
     z: Tensor = torch.special.ndtri(torch.tensor([tail, 1 - tail], dtype=torch.float64))
     if num_videos is None or num_videos < 2:
         return z
-    stretch = math.sqrt(num_videos / (num_videos - 1))
+    stretch: float = (num_videos / (num_videos - 1)) ** 0.5
     return student_quantile(z, num_videos - 1) * stretch
 
 
