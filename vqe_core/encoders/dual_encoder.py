@@ -122,6 +122,11 @@ class DualEncoder:
         }
 
     @property
+    def vision_config(self) -> Any:
+        """Configuration of the tower that sees."""
+        return self.model.config.vision_config
+
+    @property
     def image_batch(self) -> int:
         """Images a batch: on a GPU as many as pay there, measured once, as scores move by rounding."""
         if torch.device(self.device).type != "cuda":
@@ -131,7 +136,7 @@ class DualEncoder:
         return self.measured_batch[0]
 
     def _measure_batch(self) -> int:
-        edge = int(self.model.config.vision_config.image_size)
+        edge = int(self.vision_config.image_size)
 
         def seconds(count: int) -> float:
             images = torch.zeros(count, 3, edge, edge, dtype=torch.uint8)
@@ -162,7 +167,7 @@ class DualEncoder:
     def _embed_images(self, images: Tensor) -> Tensor:
         if torch.device(self.device).type == "cuda":  # from pinned memory the copy does not hold up the CPU
             images = images.pin_memory()
-        with suited_threads(self.model.config.vision_config):
+        with suited_threads(self.vision_config):
             pooled = self.vision_tower(images.to(self.device, non_blocking=True))
             return normalize(pooled.float(), dim=-1).cpu()
 

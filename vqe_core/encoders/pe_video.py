@@ -46,6 +46,11 @@ class PeVideoEncoder(VideoEncoder):
         return replace(loaded, fixed_frames=load_fixed_frames(checkpoint.folder))
 
     @property
+    def vision_config(self) -> Any:
+        """Configuration of the tower that sees."""
+        return self.model.config.video_config
+
+    @property
     def clip_frames(self) -> int:
         """Frames of a clip, or those it is best given with."""
         return self.fixed_frames or FRAMES

@@ -69,7 +69,7 @@ class VideoEncoder(DualEncoder):
     @property
     def clip_frames(self) -> int:
         """Frames of a clip."""
-        return int(self.model.config.vision_config.num_frames)
+        return int(self.vision_config.num_frames)
 
     @property
     def any_length(self) -> bool:
