@@ -11,9 +11,14 @@ import numpy as np
 import pytest
 
 from tests.clips import write_clip
-from tests.meta_eval.releases import WRITERS, write_activitynet_foil, write_msvd_eval, write_vatex_eval
+from tests.meta_eval.releases import (
+    WRITERS,
+    positive_checkpoint,
+    write_activitynet_foil,
+    write_msvd_eval,
+    write_vatex_eval,
+)
 from tests.required import required_package
-from tests.tiny import tiny_clip
 from vqe_core import registry
 from vqe_core.cli import main
 from vqe_core.tables import read_table, write_table
@@ -29,7 +34,7 @@ def folder(tmp_path):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    return str(tiny_clip(tmp_path_factory.mktemp("model"), seed=12))
+    return positive_checkpoint(tmp_path_factory.mktemp("model"))
 
 
 def test_a_text_metric_stands_beside_the_raters(folder, capsys):

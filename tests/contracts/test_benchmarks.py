@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.meta_eval.releases import WRITERS
+from tests.meta_eval.releases import WRITERS, positive_checkpoint
 from tests.required import required_package
-from tests.tiny import tiny_clip
 from vqe_core import registry
 from vqe_core.errors import InputError
 from vqe_core.meta_eval import Benchmark, rows_of, run_benchmark
@@ -35,7 +34,7 @@ def folder(benchmark, tmp_path):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    return str(tiny_clip(tmp_path_factory.mktemp("model"), seed=12))
+    return positive_checkpoint(tmp_path_factory.mktemp("model"))
 
 
 def test_it_is_a_frozen_dataclass_with_a_name_and_a_text_form(benchmark):

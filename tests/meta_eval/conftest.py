@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.meta_eval.releases import positive_checkpoint
 from tests.required import required_package
-from tests.tiny import tiny_clip
 
 required_package("scipy")
 
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Random weights by which cosines of captions and images are positive, so that CLIPScore is not 0 throughout."""
-    return str(tiny_clip(tmp_path_factory.mktemp("positive"), seed=12))
+    """See ``positive_checkpoint``."""
+    return positive_checkpoint(tmp_path_factory.mktemp("positive"))
 
 
 @pytest.fixture

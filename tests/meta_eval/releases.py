@@ -11,8 +11,16 @@ import numpy as np
 import torch
 from PIL import Image
 
+from tests.tiny import tiny_clip
+
 WORDS = "a the red blue green cat dog man woman runs sits plays in house ball".split()  # noqa: SIM905
 SIZE = 16  # of the tiny checkpoint's space
+
+
+def positive_checkpoint(folder: Path) -> str:
+    """Random weights by which cosines of captions and images are positive, so that CLIPScore is not 0 throughout."""
+    torch.manual_seed(0)  # of what transformers draws before the weights are set
+    return str(tiny_clip(folder, seed=9))
 
 
 def sentence(generator: np.random.Generator, least: int = 3, most: int = 9) -> str:
