@@ -1,4 +1,4 @@
-"""What tells one way of scoring from another beside its signature: its environment, and its fingerprint for `datasets`.
+"""Identity of a way of scoring beside its signature: its environment, and its fingerprint for `datasets`.
 
 The signature is what can change a number (``Scorer.signed``). The environment is what computed it, by version: the same
 signature elsewhere gives the same number but for rounding, or for what a library changed. The fingerprint names columns
