@@ -18,6 +18,11 @@ LongText = Literal["windows", "truncate", "error"]
 # A row that cannot be scored: stop, warn and go on, or go on in silence; its status says why in any case.
 OnError = Literal["raise", "warn", "skip"]
 
+# The end token's idf: the mean of the others (EMScore), or its own (FactVC), which is 0 as every caption has it.
+IdfEos = Literal["mean", "own"]
+# What makes images as small as a model takes them: as loaded fastest, or always Pillow, as published code does.
+Resize = Literal["auto", "torchvision", "pil"]
+
 # What runs the image tower: torch (auto is that), torch after compiling it, or OpenVINO. Their numbers differ.
 Backend = Literal["auto", "torch", "compile", "openvino"]
 

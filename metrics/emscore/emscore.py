@@ -33,6 +33,11 @@ Args:
     score_types: among EMScore(X,V), EMScore(X,X*), EMScore(X,V,X*). Default: all the inputs allow.
     metrics: among figr_P, figr_R, figr_F, cogr, full_P, full_R, full_F. Default: all.
     idf: False, True, a list of captions, a saved idf file, or {token id: weight}.
+    idf_eos: weight of the end token, "mean" (the paper's) or "own" (FactVC). Default: as a given idf says, else mean.
+    cogr_weight: share of cogr in full_P, full_R, full_F. Default 0.5. reference_weight: share of the references in
+        EMScore(X,V,X*). Default 0.5. prompt: words put before every text. Default "".
+    preset: "emscore", "factvc", "clipscore", or "pac-s" with its checkpoint: values of options that are not given.
+    resize: "auto", "torchvision", or "pil", as published code shrinks images.
     frame_aggregation: "video" (the paper's) or "mean_of_frames".
     long_text: "windows", "truncate" or "error". multi_reference: "max_component" (the paper's) or "best_reference".
     batch_size, device, dtype, backend, reader (or decoder), isolate, row_timeout, row_memory: how to run.

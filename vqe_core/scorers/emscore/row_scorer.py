@@ -12,6 +12,8 @@ from torch import Tensor
 
 from vqe_core.encoders import ImageTextEncoder
 from vqe_core.functional.emscore import (
+    COGR_WEIGHT,
+    REFERENCE_WEIGHT,
     EmbeddedBatch,
     EMScores,
     combine,
@@ -39,9 +41,19 @@ class EMScoring(CaptionScoring):
     def __init__(self, scorer: EMScore, call: Call, encoder: ImageTextEncoder) -> None:
         super().__init__(scorer, call, encoder)
         score_types = available_score_types(scorer.score_types, call.given)
-        idf = resolve_idf(scorer.idf, encoder, call.rows, scorer.long_text, scorer.on_error)
-        how = (scorer.multi_reference, scorer.frame_aggregation, idf, scorer.return_all_frames)
-        self.row_scorer = RowScorer(score_types, scorer.metrics, *how)
+        idf = resolve_idf(
+            scorer.idf, encoder, call.rows, scorer.long_text, scorer.on_error, scorer.idf_eos, scorer.prompt
+        )
+        self.row_scorer = RowScorer(
+            score_types,
+            scorer.metrics,
+            scorer.multi_reference,
+            scorer.frame_aggregation,
+            idf,
+            scorer.return_all_frames,
+            scorer.cogr_weight,
+            scorer.reference_weight,
+        )
 
     def score_row(self, row: EmbeddedRow) -> RowOutcome:
         """Score one embedded row."""
@@ -64,6 +76,8 @@ class RowScorer:
             ``"mean_of_frames"`` scores each frame as a video of its own and averages.
         idf: token weights, or None for equal ones.
         with_frames: whether each frame is scored as a video of its own too.
+        cogr_weight: share of cogr in full_P, full_R and full_F.
+        reference_weight: share of the references in the combined score type.
     """
 
     score_types: tuple[str, ...]
@@ -72,6 +86,8 @@ class RowScorer:
     frame_aggregation: FrameAggregation
     idf: IdfTable | None = None
     with_frames: bool = False
+    cogr_weight: float = COGR_WEIGHT
+    reference_weight: float = REFERENCE_WEIGHT
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -99,7 +115,7 @@ class RowScorer:
             by_type[REFERENCE] = self._against_references(caption, references)
         if video is not None:
             per_video = (
-                emscore(caption, _video(video))
+                emscore(caption, _video(video), self.cogr_weight)
                 if self.frame_aggregation == "video"
                 else _mean(self._per_frame(caption, video))
             )
@@ -135,12 +151,11 @@ class RowScorer:
 
     def _against_references(self, caption: EmbeddedBatch, references: Sequence[TextEmbedding]) -> EMScores:
         # One reference at a time: no padding, so no rounding that depends on the other references.
-        each = [emscore(caption, self._text(reference)) for reference in references]
+        each = [emscore(caption, self._text(reference), self.cogr_weight) for reference in references]
         together = EMScores(*[torch.cat(values) for values in zip(*each, strict=True)])
-        return over_references(together, self.multi_reference)
+        return over_references(together, self.multi_reference, self.cogr_weight)
 
-    @staticmethod
-    def _per_frame(caption: EmbeddedBatch, video: TimedEmbeddings) -> EMScores:
+    def _per_frame(self, caption: EmbeddedBatch, video: TimedEmbeddings) -> EMScores:
         """Seven (N,) tensors: the caption against each frame as a video of one frame."""
         frames = video.values
 
@@ -154,12 +169,12 @@ class RowScorer:
             weights=None if caption.weights is None else repeated(caption.weights),
         )
         one_each = torch.ones(len(frames), 1, dtype=torch.bool)
-        return emscore(captions, EmbeddedBatch(frames[:, None], one_each, frames))
+        return emscore(captions, EmbeddedBatch(frames[:, None], one_each, frames), self.cogr_weight)
 
     def _nested(self, by_type: dict[str, EMScores]) -> dict[str, dict[str, float]]:
         """Requested metrics by score type, the combined type added where both others are there."""
         if VIDEO in by_type and REFERENCE in by_type:
-            by_type = {**by_type, BOTH: combine(by_type[VIDEO], by_type[REFERENCE])}
+            by_type = {**by_type, BOTH: combine(by_type[VIDEO], by_type[REFERENCE], self.reference_weight)}
         return {
             score_type: {metric: float(getattr(by_type[score_type], metric)) for metric in self.metrics}
             for score_type in self.score_types

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from vqe_core.encoders import ImageTextEncoder, load_text_side
 from vqe_core.errors import InputError, ModelError
-from vqe_core.options import FrameAggregation, MultiReference, option
+from vqe_core.options import FrameAggregation, IdfEos, MultiReference, option
 from vqe_core.scorers.base import Call
 from vqe_core.scorers.caption_scorer import CaptionScorer, CaptionScoring
 from vqe_core.scorers.emscore.score_types import (
@@ -41,7 +41,9 @@ class EMScore(CaptionScorer):
 
     Source:
         Shi et al., "EMScore: Evaluating Video Captioning via Coarse-Grained and Fine-Grained Embedding
-        Matching", CVPR 2022; 10 frames, evenly spread, by its section 4.
+        Matching", CVPR 2022; 10 frames, evenly spread, by its section 4. ``preset="factvc"`` computes FactVC (Liu
+        and Wan, EMNLP 2023), ``preset="pac-s"`` PAC-S for videos (Sarto et al., CVPR 2023); see
+        ``vqe_core.scorers.presets``.
 
     Example:
         >>> import numpy as np
@@ -67,6 +69,11 @@ class EMScore(CaptionScorer):
         bare="true",
         names="file",
     )
+    idf_eos: IdfEos | None = option(
+        None, "weight of the end token: mean of all (EMScore), own, which is 0 (FactVC), or as a given idf says (mean)"
+    )
+    cogr_weight: float = option(0.5, "share of cogr in full_P, full_R and full_F (FactVC: 0.25)", rule="share")
+    reference_weight: float = option(0.5, "share of EMScore(X,X*) in EMScore(X,V,X*)", rule="share")
     frame_aggregation: FrameAggregation = option(
         "video", "video (the paper's: all frames at once) or mean_of_frames (each frame a video, averaged)"
     )
@@ -76,13 +83,13 @@ class EMScore(CaptionScorer):
     return_all_frames: bool = option(False, "add 'frame_details': the scores of each sampled frame")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "score_types", chosen_names("score_types", self.score_types, SCORE_TYPES))
         object.__setattr__(self, "metrics", chosen_names("metrics", self.metrics, METRICS) or METRICS)
         if not isinstance(self.idf, bool):
             from vqe_core.scorers.emscore.idf import check_idf
 
             check_idf(self.idf)
-        super().__post_init__()
 
     def result_names(self, given: Collection[str]) -> ResultNames:
         """Return the names ``"<score type>_<metric>"`` of the score types asked for, or that the inputs allow."""
@@ -114,7 +121,7 @@ class EMScore(CaptionScorer):
 
         reader = load_text_side(self.model)
         self._check_fine(reader.has_token_embeddings)
-        table = fit_captions(captions, reader, self.long_text, self.on_error)
+        table = fit_captions(captions, reader, self.long_text, self.on_error, self.idf_eos, self.prompt)
         if path is not None:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(idf_to_json(table))
@@ -154,5 +161,5 @@ class EMScore(CaptionScorer):
 
     def own_signature(self) -> dict[str, Any]:
         """Return the options that can change a score; see ``Scorer.own_signature``."""
-        names = ("frame_aggregation", "long_text", "multi_reference")
+        names = ("cogr_weight", "reference_weight", "prompt", "frame_aggregation", "long_text", "multi_reference")
         return {"idf": "none", **{name: getattr(self, name) for name in names}}
