@@ -13,12 +13,12 @@ import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 
-from vqe_core.cli import cache, demo, listing, meta_eval, run, score
+from vqe_core.cli import baseline, cache, demo, listing, meta_eval, run, score
 from vqe_core.cli.logs import shown_log
 from vqe_core.errors import InternalError, VqeError
 from vqe_core.version import __version__
 
-COMMANDS = (demo, score, run, meta_eval, cache, listing)  # in the order of the help
+COMMANDS = (demo, score, baseline, run, meta_eval, cache, listing)  # in the order of the help
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130  # 130: what a shell reports for Ctrl-C
 
 

@@ -121,9 +121,14 @@ class CaptionScoring:
                 outcomes[i] = as_outcome(row)
                 continue
             outcomes[i] = as_outcome(watch.attempt(self._scored, row))
+            if outcomes[i].error is None:
+                self.hold_on(i, row)
             if row.video is not None:
                 self.readers.add(row.video.reader)
         return outcomes
+
+    def hold_on(self, number: int, row: EmbeddedRow) -> None:
+        """Keep an embedded row that has scores, for a metric that looks at several rows together."""
 
     def _scored(self, row: EmbeddedRow) -> RowOutcome:
         outcome = as_outcome(self.score_row(row))

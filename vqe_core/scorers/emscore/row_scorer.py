@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from vqe_core.encoders import ImageTextEncoder
+from vqe_core.functional.calibration import rescale
 from vqe_core.functional.emscore import (
     COGR_WEIGHT,
     REFERENCE_WEIGHT,
@@ -23,46 +24,10 @@ from vqe_core.functional.emscore import (
 )
 from vqe_core.functional.idf import IdfTable
 from vqe_core.options import FrameAggregation, MultiReference
-from vqe_core.scorers.base import Call
-from vqe_core.scorers.caption_scorer import CaptionScoring
 from vqe_core.scorers.embedded_rows import EmbeddedRow
-from vqe_core.scorers.emscore.idf import resolve_idf
-from vqe_core.scorers.emscore.score_types import BOTH, REFERENCE, VIDEO, available_score_types, left_out, score_keys
+from vqe_core.scorers.emscore.score_types import BOTH, REFERENCE, VIDEO, left_out, score_keys
 from vqe_core.scorers.report import RowOutcome
 from vqe_core.types import RowWarning, TextEmbedding, TimedEmbeddings
-
-if TYPE_CHECKING:
-    from vqe_core.scorers.emscore.scorer import EMScore
-
-
-class EMScoring(CaptionScoring):
-    """One call of EMScore, its encoder loaded and the weights of its tokens known."""
-
-    def __init__(self, scorer: EMScore, call: Call, encoder: ImageTextEncoder) -> None:
-        super().__init__(scorer, call, encoder)
-        score_types = available_score_types(scorer.score_types, call.given)
-        idf = resolve_idf(
-            scorer.idf, encoder, call.rows, scorer.long_text, scorer.on_error, scorer.idf_eos, scorer.prompt
-        )
-        self.row_scorer = RowScorer(
-            score_types,
-            scorer.metrics,
-            scorer.multi_reference,
-            scorer.frame_aggregation,
-            idf,
-            scorer.return_all_frames,
-            scorer.cogr_weight,
-            scorer.reference_weight,
-        )
-
-    def score_row(self, row: EmbeddedRow) -> RowOutcome:
-        """Score one embedded row."""
-        return self.row_scorer.outcome(row)
-
-    def signature(self) -> dict[str, Any]:
-        """Return everything that can change a score, the weights of tokens by their digest."""
-        idf = self.row_scorer.idf
-        return {**super().signature(), "idf": "none" if idf is None else idf.digest()}
 
 
 @dataclass(frozen=True)
@@ -78,6 +43,7 @@ class RowScorer:
         with_frames: whether each frame is scored as a video of its own too.
         cogr_weight: share of cogr in full_P, full_R and full_F.
         reference_weight: share of the references in the combined score type.
+        baseline: what unrelated captions score, by name; scores are rescaled by it. None: they are as they are.
     """
 
     score_types: tuple[str, ...]
@@ -88,6 +54,7 @@ class RowScorer:
     with_frames: bool = False
     cogr_weight: float = COGR_WEIGHT
     reference_weight: float = REFERENCE_WEIGHT
+    baseline: Mapping[str, float] | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -176,10 +143,39 @@ class RowScorer:
         if VIDEO in by_type and REFERENCE in by_type:
             by_type = {**by_type, BOTH: combine(by_type[VIDEO], by_type[REFERENCE], self.reference_weight)}
         return {
-            score_type: {metric: float(getattr(by_type[score_type], metric)) for metric in self.metrics}
+            score_type: {metric: self._number(by_type[score_type], score_type, metric) for metric in self.metrics}
             for score_type in self.score_types
             if score_type in by_type
         }
+
+    def _number(self, scores: EMScores, score_type: str, metric: str) -> float:
+        value = float(getattr(scores, metric))
+        return value if self.baseline is None else rescale(value, self.baseline[f"{score_type}_{metric}"])
+
+    def against_videos(self, candidate: TextEmbedding, videos: EmbeddedBatch, metric: str) -> Tensor:
+        """Score one caption against each of V videos, padded by ``padded``: float (V,), not rescaled."""
+        caption, count = self._text(candidate), len(videos.whole)
+        captions = EmbeddedBatch(*[None if part is None else part.expand(count, *part.shape[1:]) for part in caption])
+        if self.frame_aggregation == "video":
+            return getattr(emscore(captions, videos, self.cogr_weight), metric)  # type: ignore[no-any-return]
+        assert videos.parts is not None and videos.mask is not None  # padded
+        frames, real = videos.parts.flatten(0, 1), videos.mask
+        repeated = EmbeddedBatch(
+            *[None if part is None else part[:1].expand(len(frames), *part.shape[1:]) for part in captions]
+        )
+        one_each = torch.ones(len(frames), 1, dtype=torch.bool)
+        each: Tensor = getattr(
+            emscore(repeated, EmbeddedBatch(frames[:, None], one_each, frames), self.cogr_weight), metric
+        )
+        return (each.view_as(real) * real).sum(dim=1) / real.sum(dim=1)
+
+    @staticmethod
+    def padded(videos: Sequence[TimedEmbeddings]) -> EmbeddedBatch:
+        """Return videos of any numbers of frames side by side, for ``against_videos``."""
+        parts = pad_sequence([video.values for video in videos], batch_first=True)
+        counts = torch.tensor([len(video.values) for video in videos])
+        mask = torch.arange(parts.shape[1]) < counts[:, None]
+        return EmbeddedBatch(parts, mask, mean_direction(parts, mask))
 
     def _named(self, by_type: dict[str, EMScores]) -> dict[str, float]:
         nested = self._nested(by_type)
