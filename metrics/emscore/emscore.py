@@ -40,7 +40,8 @@ Args:
     resize: "auto", "torchvision", or "pil", as published code shrinks images.
     against_chance: True, or a metric: set each caption against the videos of the other rows. baseline: a file of
         vqe_core.fit_baseline; scores s become (s - b) / (1 - b).
-    frame_aggregation: "video" (the paper's) or "mean_of_frames".
+    frame_aggregation: "video" (the paper's), "mean_of_frames", or "in_order": each clause of "a, then b" with its own
+        part of the frames.
     long_text: "windows", "truncate" or "error". multi_reference: "max_component" (the paper's) or "best_reference".
     batch_size, device, dtype, backend, reader (or decoder), isolate, row_timeout, row_memory: how to run.
     cache_dir: folder of embeddings.

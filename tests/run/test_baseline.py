@@ -49,3 +49,27 @@ def test_where_it_cannot_be_written(rows, tmp_path, capsys):
     for out, words in ((tmp_path / "none" / "b.json", "there is no folder"), (rows, "name another file to write")):
         assert main(["baseline", "build", str(rows), "--out", str(out), *TOY]) == 1
         assert words in capsys.readouterr().err
+
+
+def test_rows_that_are_set_against_each_other_stay_together(rows, tmp_path):
+    """Whatever the size of parts, and where rows that failed are scored later."""
+    from vqe_core.run import score_run
+
+    lines = [json.loads(line) for line in rows.read_text().splitlines()]
+    for line in lines:
+        line["video_path"] = str(rows.parent / line["video_path"])
+    late = tmp_path / "late.mp4"
+    lines.append({"candidate": "two red stars", "video_path": str(late)})
+    table = tmp_path / "rows.jsonl"
+    table.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    options = {"clip_model_path": "toy", "frame_num": 2, "idf": True, "against_chance": True}
+    first = score_run(table, tmp_path / "scores", rows_per_part=2, **options)
+    assert (first.num_failed, first.calibration["num_videos"]) == (1, 3)
+    write_clip(make_clip(9, size=64), late)
+    summary = score_run(table, tmp_path / "scores", rows_per_part=2, retry_failed=True, **options)
+    columns = {"predictions": [line["candidate"] for line in lines], "videos": [line["video_path"] for line in lines]}
+    expected = EMScore(**options).score(**columns)
+    assert summary.calibration.pop("chance") == expected.calibration.pop("chance")
+    assert summary.calibration == pytest.approx(expected.calibration)
+    assert summary.signature["against_chance"] == "full_F among 4 videos"
+    assert summary.scores == pytest.approx(expected.scores)

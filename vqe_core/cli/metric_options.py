@@ -10,7 +10,7 @@ from typing import Any
 NUMBERS = {"int": int, "int | None": int, "float": float, "float | None": float}
 
 
-def add_options(parser: argparse.ArgumentParser, scorer: type[Any], defaults: Mapping[str, Any]) -> None:
+def add_options(parser: argparse.ArgumentParser, scorer: type[Any], defaults: Mapping[str, Any] | None = None) -> None:
     """Add one flag an option of the scorer; what is not given keeps the scorer's default, or that of the command.
 
     Args:
@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser, scorer: type[Any], defaults: Ma
         title = group_of(field.name) or f"options of {scorer.name}"
         if title not in groups:
             groups[title] = parser.add_argument_group(title)
-        default = defaults.get(field.name, field.default)
+        default = (defaults or {}).get(field.name, field.default)
         shown = "" if default in (None, False, "") else f" (default: {default})"
         settings: dict[str, Any] = {
             "default": argparse.SUPPRESS,

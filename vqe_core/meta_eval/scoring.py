@@ -379,9 +379,7 @@ def _embedded(benchmark: Benchmark, release: Release, rows: Sequence[Any], scori
     held: tuple[str, Any] = ("", None)
     for start in range(0, len(order), _TEXTS_IN_HAND):
         part = order[start : start + _TEXTS_IN_HAND]
-        texts = [
-            text for i in part if not isinstance(rows[i], VqeError) for text in (rows[i].candidate, *rows[i].references)
-        ]
+        texts = [text for i in part if not isinstance(rows[i], VqeError) for text in rows[i].texts]
         known = embed_texts(texts, scoring.encoder, settings, long_text=scorer.long_text)
         for i in part:
             item, row = release.items[i], rows[i]
@@ -396,7 +394,7 @@ def _embedded_row(
     """Return a row with its embeddings; without a video where none is left of it and the metric can do without."""
     from vqe_core.scorers.embedded_rows import EmbeddedRow
 
-    texts = [known[text] for text in (row.candidate, *row.references)]
+    texts = [known[text] for text in row.texts]
     failed = next((text for text in texts if isinstance(text, VqeError)), None)
     if failed is not None:
         return failed
@@ -407,7 +405,7 @@ def _embedded_row(
         if video.code != "no_frames" or isinstance(attempt(scorer.read_row, cells, given), VqeError):
             return video
         video = None
-    return EmbeddedRow(texts[0], tuple(texts[1:]), video)
+    return EmbeddedRow.of(row, known, video)
 
 
 def _frame_embeddings(release: Release, video: str) -> Any:

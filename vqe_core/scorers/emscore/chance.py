@@ -47,7 +47,13 @@ def against_chance(
         place = {key: position for position, key in enumerate(distinct)}
         among = torch.tensor([place[id(videos[j])] for j in columns.tolist()])
         several = scorer.padded(list(distinct.values()))
-        scored = [scorer.against_videos(held[numbers[i]].candidate, several, metric) for i in captions.tolist()]
+        chosen = [held[numbers[i]] for i in captions.tolist()]
+        scored = [
+            scorer.in_order_against(row, list(distinct.values()), metric)
+            if row.clauses
+            else scorer.against_videos(row.candidate, several, metric)
+            for row in chosen
+        ]
         return torch.stack(scored)[:, among]
 
     found = against_others(matrix, groups)

@@ -38,7 +38,8 @@ class RowScorer:
         score_types, metrics: what to report.
         multi_reference: see ``over_references``.
         frame_aggregation: ``"video"`` matches the caption with all frames at once, as the paper does;
-            ``"mean_of_frames"`` scores each frame as a video of its own and averages.
+            ``"mean_of_frames"`` scores each frame as a video of its own and averages; ``"in_order"`` scores each clause
+            of a caption that tells events in order against its own part of the frames, and averages.
         idf: token weights, or None for equal ones.
         with_frames: whether each frame is scored as a video of its own too.
         cogr_weight: share of cogr in full_P, full_R and full_F.
@@ -70,10 +71,18 @@ class RowScorer:
         details: dict[str, Any] = {}
         if self.with_frames and row.video is not None:
             details["frame_details"] = self.score_frames(row.candidate, row.references, row.video)
-        return RowOutcome(self.score(row.candidate, row.references, row.video), warnings, details)
+        return RowOutcome(self.score_row(row), warnings, details)
+
+    def score_row(self, row: EmbeddedRow) -> dict[str, float]:
+        """Return scores by ``"<score type>_<metric>"``; NaN where the row lacks the video or the references."""
+        return self.score(row.candidate, row.references, row.video, row.clauses)
 
     def score(
-        self, candidate: TextEmbedding, references: Sequence[TextEmbedding], video: TimedEmbeddings | None
+        self,
+        candidate: TextEmbedding,
+        references: Sequence[TextEmbedding],
+        video: TimedEmbeddings | None,
+        clauses: Sequence[TextEmbedding] = (),
     ) -> dict[str, float]:
         """Return scores by ``"<score type>_<metric>"``; NaN where the row lacks the video or the references."""
         caption = self._text(candidate)
@@ -81,13 +90,20 @@ class RowScorer:
         if references:
             by_type[REFERENCE] = self._against_references(caption, references)
         if video is not None:
-            per_video = (
-                emscore(caption, _video(video), self.cogr_weight)
-                if self.frame_aggregation == "video"
-                else _mean(self._per_frame(caption, video))
-            )
-            by_type[VIDEO] = EMScores(*[value.reshape(()) for value in per_video])
+            by_type[VIDEO] = EMScores(*[value.reshape(()) for value in self._against_video(caption, video, clauses)])
         return self._named(by_type)
+
+    def _against_video(
+        self, caption: EmbeddedBatch, video: TimedEmbeddings, clauses: Sequence[TextEmbedding]
+    ) -> EMScores:
+        if self.frame_aggregation == "mean_of_frames":
+            return _mean(self._per_frame(caption, video))
+        frames = video.values
+        if not clauses or len(frames) < len(clauses):  # one event, or too few frames to part
+            return emscore(caption, _video(frames), self.cogr_weight)
+        parts = zip(clauses, frames.tensor_split(len(clauses)), strict=True)
+        each = [emscore(self._text(clause), _video(part), self.cogr_weight) for clause, part in parts]
+        return _mean(EMScores(*map(torch.cat, zip(*each, strict=True))))
 
     def score_frames(
         self, candidate: TextEmbedding, references: Sequence[TextEmbedding], video: TimedEmbeddings
@@ -153,10 +169,10 @@ class RowScorer:
         return value if self.baseline is None else rescale(value, self.baseline[f"{score_type}_{metric}"])
 
     def against_videos(self, candidate: TextEmbedding, videos: EmbeddedBatch, metric: str) -> Tensor:
-        """Score one caption against each of V videos, padded by ``padded``: float (V,), not rescaled."""
+        """Score one caption, as a whole, against each of V videos, padded by ``padded``: float (V,), not rescaled."""
         caption, count = self._text(candidate), len(videos.whole)
         captions = EmbeddedBatch(*[None if part is None else part.expand(count, *part.shape[1:]) for part in caption])
-        if self.frame_aggregation == "video":
+        if self.frame_aggregation != "mean_of_frames":
             return getattr(emscore(captions, videos, self.cogr_weight), metric)  # type: ignore[no-any-return]
         assert videos.parts is not None and videos.mask is not None  # padded
         frames, real = videos.parts.flatten(0, 1), videos.mask
@@ -168,6 +184,13 @@ class RowScorer:
             emscore(repeated, EmbeddedBatch(frames[:, None], one_each, frames), self.cogr_weight), metric
         )
         return (each.view_as(real) * real).sum(dim=1) / real.sum(dim=1)
+
+    def in_order_against(self, row: EmbeddedRow, videos: Sequence[TimedEmbeddings], metric: str) -> Tensor:
+        """Score a caption of several clauses against each of V videos: float (V,), not rescaled."""
+        caption = self._text(row.candidate)
+        return torch.stack(
+            [getattr(self._against_video(caption, each, row.clauses), metric).reshape(()) for each in videos]
+        )
 
     @staticmethod
     def padded(videos: Sequence[TimedEmbeddings]) -> EmbeddedBatch:
@@ -186,8 +209,8 @@ class RowScorer:
         }
 
 
-def _video(video: TimedEmbeddings) -> EmbeddedBatch:
-    frames = video.values[None]
+def _video(frames: Tensor) -> EmbeddedBatch:
+    frames = frames[None]
     mask = torch.ones(frames.shape[:2], dtype=torch.bool)
     return EmbeddedBatch(frames, mask, mean_direction(frames, mask))
 

@@ -13,6 +13,7 @@ from vqe_core.options import FrameAggregation, IdfEos, MultiReference, option
 from vqe_core.runtime import own_precision
 from vqe_core.scorers.base import Call
 from vqe_core.scorers.caption_scorer import CaptionScorer, CaptionScoring
+from vqe_core.scorers.emscore.clauses import clauses
 from vqe_core.scorers.emscore.score_types import (
     CHANCE_COLUMNS,
     FINE_GRAINED_METRICS,
@@ -78,7 +79,9 @@ class EMScore(CaptionScorer):
     cogr_weight: float = option(0.5, "share of cogr in full_P, full_R and full_F (FactVC: 0.25)", rule="share")
     reference_weight: float = option(0.5, "share of EMScore(X,X*) in EMScore(X,V,X*)", rule="share")
     frame_aggregation: FrameAggregation = option(
-        "video", "video (the paper's: all frames at once) or mean_of_frames (each frame a video, averaged)"
+        "video",
+        "video (the paper's: all frames at once), mean_of_frames (each frame a video, averaged), or in_order (English "
+        "captions of several events, as in 'a, then b': each clause with its own part of the frames, averaged)",
     )
     multi_reference: MultiReference = option(
         "max_component", "several references: max_component (the paper's) or best_reference (one for all metrics)"
@@ -209,6 +212,10 @@ class EMScore(CaptionScorer):
         lacking = nothing_to_score(row, score_types)
         if lacking is not None:
             raise lacking
+        if self.frame_aggregation == "in_order" and row.video is not None:
+            told = clauses(row.candidate.removeprefix(self.prompt))
+            if len(told) > 1:
+                return replace(row, clauses=tuple(map(self.prompted, told)))
         return row
 
     def load_encoder(self) -> ImageTextEncoder:

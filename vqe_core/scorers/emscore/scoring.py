@@ -103,7 +103,7 @@ def measure_baseline(scorer: EMScore, call: Call, path: str | os.PathLike[str] |
         raise InputError(
             f"a baseline needs captions of at least 2 clips, got {len(set(groups))} with scores; give other clips too"
         )
-    scores = [scoring.row_scorer.score(held[i].candidate, held[j].references, held[j].video)
+    scores = [scoring.row_scorer.score_row(replace(held[i], references=held[j].references, video=held[j].video))
               for i, j in mismatches(numbers, groups)]  # fmt: skip
     means = {name: mean_known([row[name] for row in scores]) for name in scoring.row_scorer.keys}
     signature = scoring.signature()
