@@ -14,6 +14,12 @@ PACKAGES = (
     *("openvino", "torchcodec", "decord"),
 )
 
+# What products of float32, of half precision and of integers are fast by.
+INSTRUCTIONS = (
+    *("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8"),
+    *("asimd", "asimdhp", "bf16", "i8mm", "sve"),
+)
+
 
 def cores() -> int:
     """Return the number of cores that this process may use."""
@@ -34,6 +40,7 @@ def describe() -> dict[str, Any]:
 
     return {
         "cpu": _cpu_name(),
+        "instructions": instructions(),
         "cores": cores(),
         "torch_threads": torch.get_num_threads(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
@@ -54,8 +61,17 @@ def _cpu_name() -> str:
     fields = dict(line.partition(":")[::2] for line in lines[:30])
     named = {key.strip(): value.strip() for key, value in fields.items()}
     numbers = ", ".join(f"{key} {named[key]}" for key in ("cpu family", "model") if key in named)
-    useful = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in named.get("flags", "").split()]
-    return f"{named.get('model name', platform.machine())} ({numbers}; {' '.join(useful) or 'no wide vectors'})"
+    return f"{named.get('model name', platform.machine())} ({numbers}; {' '.join(instructions()) or 'no wide vectors'})"
+
+
+def instructions() -> list[str]:
+    """Return the instruction sets of ``INSTRUCTIONS`` that this CPU has; none where the system does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    has = next((line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features"))), [])
+    return [name for name in INSTRUCTIONS if name in has]
 
 
 def _version(package: str) -> str | None:

@@ -54,6 +54,11 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto((folder / "demo" / "report.html").as_uri())
         save(Visit(page, "file:"), "report.png", 1100)
+        made = [str(folder / "demo" / "emscore.parquet"), "--out", str(folder / "table.html"), "--title", "My captions"]
+        subprocess.run([sys.executable, "-m", "vqe_core.cli", "report", *made], cwd=ROOT, check=True)
+        page.goto((folder / "table.html").as_uri())
+        page.click(".worth .row >> nth=0")
+        save(Visit(page, "file:"), "table_report.png", 1250)
 
 
 if __name__ == "__main__":

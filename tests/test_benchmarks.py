@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks import explanations
 from benchmarks.record import Group, Target, summary
 from benchmarks.tables import markdown
 from tests.required import required_package
@@ -125,3 +126,13 @@ def test_the_line_of_the_documentation_prints_the_tables(tmp_path):
     command = f"{shlex.quote(sys.executable)} {line}"
     ran = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert ran.stdout.count(markdown(content_of_a_run()).strip()) == 2, ran.stderr
+
+
+def test_explanations_are_measured_and_leaving_words_out_beats_cosines():
+    found = explanations.measure(3)
+    assert found["captions"].keys() >= {"colour", "size", "count", "shape", "background"}
+    rates = {way: by["four"] for way, by in found["hit_rates"].items()}
+    assert rates[explanations.SHIPPED] >= 0.8 > rates["its cosine with its best frame (before)"]
+    assert all(0 <= share <= 1 for by in found["hit_rates"].values() for share in by.values())
+    table = explanations.markdown(found)
+    assert all(f"| {way} |" in table for way in rates) and "words of right captions marked" in table

@@ -62,6 +62,10 @@ ELSEWHERE = {
     ("CONTRIBUTING.md", 'row {"predictions": "a'): PICTURE,
     ("docs/how-it-works.md", 'row {"predictions": "a'): PICTURE,
     ("docs/install.md", "make demo"): CI,
+    (
+        "docs/models.md",
+        "vqe score emscore rows.jsonl --out scores.jsonl --clip-model-path microsoft/xclip-base-patch32 --metrics cogr",
+    ): ("tests/encoders/test_video_encoder.py::test_the_command_scores_with_an_encoder_of_clips"),
     ("docs/guides/spaces.md", "pip install -e '.[app]'"): EXTRAS,
     ("docs/guides/spaces.md", "python metrics/emscore/app.py"): PAGES,
     ("docs/guides/dataflow.md", "pip install --no-deps open-dataflow==1.0.13 && pip install colorlog rich pandas"): (
@@ -88,6 +92,7 @@ ELSEWHERE = {
     ("docs/speed.md", "python -m benchmarks.tables build/benchmarks/*.json"): (
         "tests/test_benchmarks.py::test_the_line_of_the_documentation_prints_the_tables"
     ),
+    ("metrics/caption_judge/README.md", "@article{dipta2025vcinspector, title ="): PICTURE,
     ("metrics/clip_score/README.md", "@inproceedings{hessel2021clipscore, title ="): PICTURE,
     ("metrics/emscore/README.md", "@inproceedings{shi2022emscore, title ="): PICTURE,
 }

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "vqe_core"
 # From the ground up; a module may import its own layer's rooms and lower layers only.
 LAYERS: list[set[str]] = [
     {"version", "errors", "__init__"},
-    {"options", "registry", "runtime", "deadline"},
+    {"options", "registry", "runtime", "deadline", "timings"},
     {"types"},
     {"functional"},
     {"samplers", "media", "toy"},

@@ -11,6 +11,7 @@ SMALL = 1200  # bytes; an __init__ of so few only gathers names
 
 # Modules whose tests have another name, most because they are tested through what users call.
 METRIC = "tests/metrics/test_video_audio_similarity.py"
+CLIP_FAMILIES = ("pe_video", "videoprism", "x_clip")
 JUDGED = "tests/metrics/test_judged.py"
 OPERATORS = "tests/integrations/dataflow/inside_operators.py"
 CLI = "tests/cli/test_cli.py"
@@ -23,9 +24,12 @@ TESTED_BY = {
         f"vqe_core/cli/{name}.py": CLI for name in ("__init__", "__main__", "demo", "listing", "logs", "metric_options")
     },
     **{f"vqe_core/cli/{name}.py": CLI for name in ("progress", "run")},
+    "vqe_core/cli/filter.py": "tests/run/test_filtering.py",
+    "vqe_core/cli/plan.py": "tests/run/test_estimate.py",
     **{f"vqe_core/run/{name}.py": JOB for name in ("folder", "parts", "staging", "merging", "summary", "status")},
     **{f"vqe_core/run/{name}.py": JOB for name in ("worker", "engines/__init__", "engines/local", "engines/ray")},
     "vqe_core/cli/cache.py": "tests/cache/test_eviction.py",
+    "vqe_core/cli/compare.py": "tests/report/test_compare.py",
     "vqe_core/cli/score.py": CLI,
     "vqe_core/__main__.py": CLI,
     "vqe_core/app/emscore.py": "tests/app/test_page.py",
@@ -36,6 +40,7 @@ TESTED_BY = {
     "vqe_core/embed/settings.py": "tests/embed/test_videos.py",
     "vqe_core/embed/texts.py": "tests/encoders/test_dual_encoder.py",
     "vqe_core/encoders/__init__.py": "tests/encoders/test_dual_encoder.py",
+    **{f"vqe_core/encoders/{name}.py": "tests/encoders/test_video_encoder.py" for name in CLIP_FAMILIES},
     "vqe_core/encoders/weights.py": "tests/encoders/test_checkpoints.py",
     "vqe_core/encoders/backends/towers.py": "tests/encoders/backends/test_vit.py",
     "vqe_core/functional/shapes.py": "tests/functional/test_matching.py",
@@ -55,11 +60,12 @@ TESTED_BY = {
     "vqe_core/media/audio/soundfile_reader.py": "tests/media/audio/test_reader.py",
     "vqe_core/media/audio/torchcodec_reader.py": "tests/media/audio/test_source.py",
     "vqe_core/tables/formats.py": "tests/tables/test_reading.py",
-    "vqe_core/report/word_alignment.py": "tests/report/test_explain.py",
+    "vqe_core/report/word_alignment.py": "tests/report/test_word_support.py",
     "vqe_core/samplers/content_based.py": "tests/samplers/test_index_based.py",
     "vqe_core/scorers/caption_scorer.py": "tests/contracts/test_scorers.py",
     "vqe_core/scorers/clip_score.py": "tests/contracts/test_scorers.py",
     "vqe_core/functional/clip_score.py": "tests/contracts/test_scorers.py",
+    "vqe_core/scorers/llm_calls.py": JUDGED,
     "vqe_core/scorers/embedded_rows.py": "tests/scorers/emscore/test_scorer.py",
     "vqe_core/scorers/emscore/row_scorer.py": "tests/metrics/test_emscore.py",
     "vqe_core/scorers/emscore/scoring.py": "tests/scorers/emscore/test_baseline.py",
@@ -71,7 +77,6 @@ TESTED_BY = {
     "vqe_core/scorers/video_audio/frame_comparison.py": METRIC,
     "vqe_core/scorers/video_audio/joint.py": METRIC,
     "vqe_core/scorers/video_audio/judge.py": JUDGED,
-    "vqe_core/scorers/video_audio/llm_calls.py": JUDGED,
     "vqe_core/scorers/video_audio/methods.py": METRIC,
     "vqe_core/scorers/video_audio/options.py": METRIC,
     "vqe_core/scorers/video_audio/pairs.py": METRIC,
@@ -82,7 +87,7 @@ TESTED_BY = {
     "vqe_core/scorers/video_audio/tags.py": METRIC,
     "vqe_core/scorers/video_audio/windows.py": METRIC,
     "vqe_core/toy/foils.py": "tests/toy/test_captions.py",
-    "vqe_core/toy/judge.py": "tests/metrics/test_judged.py",
+    "vqe_core/toy/judge.py": "tests/metrics/test_caption_judge.py",
     "vqe_core/toy/drawing.py": "tests/toy/test_clips.py",
     "vqe_core/toy/synthesis.py": "tests/toy/test_clips.py",
     "vqe_core/toy/wordings.py": "tests/toy/test_demo.py",

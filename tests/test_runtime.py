@@ -76,3 +76,41 @@ def test_a_lock_that_another_thread_holds_is_free_in_a_forked_process():
     finally:
         release.set()
         thread.join()
+
+
+def test_one_thread_is_that_of_the_caller_alone():
+    from concurrent.futures import ThreadPoolExecutor
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with ThreadPoolExecutor(1) as others:
+            assert others.submit(torch.get_num_threads).result() == 3
+            with processes.one_thread():
+                assert torch.get_num_threads() == 1
+                assert others.submit(torch.get_num_threads).result() == 3
+                with ThreadPoolExecutor(1) as later:
+                    assert later.submit(torch.get_num_threads).result() == 3
+            assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_one_thread_holds_for_matrix_products_also_after_a_number_of_threads_was_set():
+    """No timing, but time: one thread cannot take more of the CPU than passes."""
+    import time
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        square = torch.ones(700, 700)
+        torch.mm(square, square)
+        with processes.one_thread():
+            wall, cpu = time.perf_counter(), time.process_time()
+            for _ in range(5):
+                torch.mm(square, square)
+            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        assert cpu <= 1.2 * wall + 0.01
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)

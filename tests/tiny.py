@@ -58,6 +58,11 @@ def tiny_clip(folder: str | Path, *, image_size: int = 32, seed: int = 0, **proc
     return _clip(folder, SMALL, {**VISION, "image_size": image_size}, 16, seed, processor)
 
 
+def tiny_long_clip(folder: str | Path) -> Path:
+    """A CLIP whose table has 248 positions, as Long-CLIP has, beside the usual tokenizer, which says 77."""
+    return _clip(folder, SMALL, VISION, 16, 0, {}, positions=248)
+
+
 def wide_clip(folder: str | Path) -> Path:
     """A CLIP of one layer with the widths of ViT-B/32: kernels choose their order of sums by the size of a product."""
     text = {"hidden_size": 512, "intermediate_size": 2048, "num_hidden_layers": 1, "num_attention_heads": 8}
@@ -65,11 +70,13 @@ def wide_clip(folder: str | Path) -> Path:
     return _clip(folder, text, {**vision, "image_size": 224, "patch_size": 32}, 512, 0, {})
 
 
-def _clip(folder: str | Path, text: Any, vision: Any, space: int, seed: int, processor: dict[str, Any]) -> Path:
+def _clip(
+    folder: str | Path, text: Any, vision: Any, space: int, seed: int, processor: dict[str, Any], positions: int = 77
+) -> Path:
     tokenizer = clip_tokenizer()
     ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
     config = CLIPConfig(
-        text_config={**text, **ids, "vocab_size": len(tokenizer), "max_position_embeddings": 77},
+        text_config={**text, **ids, "vocab_size": len(tokenizer), "max_position_embeddings": positions},
         vision_config=vision,
         projection_dim=space,
     )

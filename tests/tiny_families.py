@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests import tiny, tiny_audio, tiny_joint
+from tests import tiny, tiny_audio, tiny_joint, tiny_video
 
 
 def tiny_clip_with_clap(folder: Path) -> Path:
@@ -18,11 +18,18 @@ def tiny_clip_with_clap(folder: Path) -> Path:
 
 # Of a kind and a name, the checkpoints by a word that tells them apart.
 TINY: dict[tuple[str, str], dict[str, Callable[[Path], Path]]] = {
-    ("encoder", "clip"): {"": tiny.tiny_clip},
+    ("encoder", "clip"): {"": tiny.tiny_clip, "long": tiny.tiny_long_clip},
     ("encoder", "metaclip_2"): {"": tiny.tiny_metaclip_2},
     ("encoder", "chinese_clip"): {"": tiny.tiny_chinese_clip},
     ("encoder", "altclip"): {"": tiny.tiny_altclip},
     ("encoder", "siglip"): {"": tiny.tiny_siglip},
+    ("encoder", "xclip"): {"": tiny_video.tiny_xclip},
+    ("encoder", "videoprism"): {"": tiny_video.tiny_videoprism},
+    ("encoder", "pe_video"): {
+        "": tiny_video.tiny_pe_video,
+        "fixed frames": partial(tiny_video.tiny_pe_video, num_frames=4),
+    },
+    ("encoder", "pe_audio_video"): {"": tiny_joint.tiny_pe_av},
     ("audio_encoder", "clap"): {"": tiny_audio.tiny_clap, "fused": partial(tiny_audio.tiny_clap, fused=True)},
     ("tagger", "clap"): {"": tiny_audio.tiny_clap, "fused": partial(tiny_audio.tiny_clap, fused=True)},
     ("tagger", "audio-spectrogram-transformer"): {"": tiny_audio.tiny_ast},

@@ -12,49 +12,50 @@ from tests.required import absent, required_package
 from tests.tiny_audio import byte_tokenizer, randomise
 from vqe_core.encoders.pe_av import OLDEST_TRANSFORMERS
 
+PE_TOWER = {
+    "hidden_size": 32,
+    "intermediate_size": 37,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+}
+PE_VISION = {
+    "model_type": "timm_wrapper",
+    "architecture": "vit_pe_core_large_patch14_336",
+    "model_args": {
+        "embed_dim": 32,
+        "depth": 1,
+        "num_heads": 2,
+        "img_size": (28, 28),
+        "global_pool": "map",
+        "ref_feat_shape": (2, 2),
+    },
+    "do_pooling": True,
+    "num_labels": 16,
+    "global_pool": "map",
+    "initializer_range": 0.02,
+}
+PE_TEXT = {
+    "model_type": "modernbert",
+    "hidden_size": 24,
+    "intermediate_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "vocab_size": 300,  # what byte_tokenizer makes, and some
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "cls_token_id": 1,
+    "sep_token_id": 2,
+}
+
 
 def tiny_pe_av(folder: Path, *, num_frames: int | None = None, seed: int = 0) -> Path:
     """A PE-AV checkpoint of 28 pixel frames; ``num_frames`` as in the ``-16-frame`` ones. Needs timm."""
     required_package("timm")
     if tuple(map(int, transformers.__version__.split(".")[:2])) < OLDEST_TRANSFORMERS:
         absent(f"transformers {transformers.__version__} is too old for PE-AV")
-    shared = {
-        "hidden_size": 32,
-        "intermediate_size": 37,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 2,
-        "head_dim": 16,
-    }
-    vision = {
-        "model_type": "timm_wrapper",
-        "architecture": "vit_pe_core_large_patch14_336",
-        "model_args": {
-            "embed_dim": 32,
-            "depth": 1,
-            "num_heads": 2,
-            "img_size": (28, 28),
-            "global_pool": "map",
-            "ref_feat_shape": (2, 2),
-        },
-        "do_pooling": True,
-        "num_labels": 16,
-        "global_pool": "map",
-        "initializer_range": 0.02,
-    }
-    text = {
-        "model_type": "modernbert",
-        "hidden_size": 24,
-        "intermediate_size": 32,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "vocab_size": 99,
-        "pad_token_id": 0,
-        "bos_token_id": 1,
-        "eos_token_id": 2,
-        "cls_token_id": 1,
-        "sep_token_id": 2,
-    }
     dac = {
         "model_type": "dac",
         "encoder_hidden_size": 4,
@@ -65,17 +66,17 @@ def tiny_pe_av(folder: Path, *, num_frames: int | None = None, seed: int = 0) ->
         "codebook_dim": 8,
     }
     both = {
-        **shared,
-        "audio_config": {**shared, "dac_config": dac},
-        "video_config": {**shared, "vision_config": vision},
+        **PE_TOWER,
+        "audio_config": {**PE_TOWER, "dac_config": dac},
+        "video_config": {**PE_TOWER, "vision_config": PE_VISION},
     }
-    config = transformers.PeAudioVideoConfig(text_config=text, audio_video_config=both)
+    config = transformers.PeAudioVideoConfig(text_config=PE_TEXT, audio_video_config=both)
     model = randomise(transformers.PeAudioVideoModel(config), seed)
     with torch.no_grad():
         model.audio_video_logit_scale.fill_(2.0)
         model.audio_video_logit_bias.fill_(-1.5)
     model.save_pretrained(folder)
-    _name_classes(folder, vision["num_labels"])
+    name_classes(folder, "audio_video_config", "video_config")
     video = transformers.PeVideoVideoProcessor(
         size={"height": 28, "width": 28},
         do_resize=True,
@@ -151,9 +152,12 @@ def tiny_embedding_gemma2(folder: Path, *, dither: float = 0.0, seed: int = 0) -
     return folder
 
 
-def _name_classes(folder: Path, count: int) -> None:
-    """Write the image tower's number of classes, which saving loses."""
-    path = folder / "config.json"
-    config = json.loads(path.read_text())
-    config["audio_video_config"]["video_config"]["vision_config"]["num_labels"] = count
-    path.write_text(json.dumps(config))
+def name_classes(folder: Path, *path: str) -> None:
+    """Write the image tower's number of classes, which saving loses, into the part of the configuration at ``path``."""
+    file = folder / "config.json"
+    config = json.loads(file.read_text())
+    part = config
+    for name in path:
+        part = part[name]
+    part["vision_config"]["num_labels"] = PE_VISION["num_labels"]
+    file.write_text(json.dumps(config))

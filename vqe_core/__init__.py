@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from vqe_core.integrations.datasets import summarise as summarise
     from vqe_core.integrations.sql import score_sql as score_sql
     from vqe_core.integrations.trainer import make_compute_metrics as make_compute_metrics
+    from vqe_core.report.compare import compare as compare
     from vqe_core.report.explain import explain_emscore as explain_emscore
+    from vqe_core.scorers.caption_judge import CaptionJudgeScore as CaptionJudgeScore
     from vqe_core.scorers.clip_score import CLIPScore as CLIPScore
     from vqe_core.scorers.emscore.scorer import EMScore as EMScore
     from vqe_core.scorers.emscore.scorer import fit_baseline as fit_baseline
@@ -24,11 +26,13 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "EMScore": "vqe_core.scorers.emscore.scorer",
     "CLIPScore": "vqe_core.scorers.clip_score",
+    "CaptionJudgeScore": "vqe_core.scorers.caption_judge",
     "Scorer": "vqe_core.scorers.base",
     "VideoAudioSimilarity": "vqe_core.scorers.video_audio.scorer",
     "score_dataset": "vqe_core.integrations.datasets",
     "summarise": "vqe_core.integrations.datasets",
     "score_sql": "vqe_core.integrations.sql",
+    "compare": "vqe_core.report.compare",
     "explain_emscore": "vqe_core.report.explain",
     "fit_baseline": "vqe_core.scorers.emscore.scorer",
     "make_compute_metrics": "vqe_core.integrations.trainer",
@@ -40,6 +44,7 @@ _PUBLIC = {
     "ModelNotFoundError": "vqe_core.errors",
     "InternalError": "vqe_core.errors",
     "NothingScoredWarning": "vqe_core.errors",
+    "EnvironmentWarning": "vqe_core.errors",
 }
 __all__ = ["__version__", "evaluate_inputs", *_PUBLIC]
 

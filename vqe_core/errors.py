@@ -170,6 +170,10 @@ class TableWarning(UserWarning):
     """A table could not hold every value as it was given; the message names row and column."""
 
 
+class EnvironmentWarning(UserWarning):
+    """Scores that are compared were computed by other versions of libraries, or on another kind of device."""
+
+
 def row_error(error: Exception) -> VqeError:
     """Give the error that a row's exception becomes: itself where it was raised on purpose, else an ``InternalError``.
 

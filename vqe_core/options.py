@@ -93,7 +93,7 @@ def option(default: Any, help_text: str, **command_line: Any) -> Any:
         command_line: ``rule`` is ``"count"``, ``"seconds"``, ``"number"`` or ``"share"``; ``kind`` names the components
             that it chooses; ``many=True`` takes several values, ``python_only=True`` makes no flag, ``bare`` is what
             the flag alone means, ``metavar``; ``written=True`` names a column that is written, not read; and
-            ``changes_scores=False`` leaves the option out of fingerprints, ``names="model"`` or ``names="file"`` puts
-            the content of what is named into them.
+            ``changes_scores=False`` leaves the option out of fingerprints of `datasets`, ``names="model"`` or
+            ``names="file"`` puts the content of what is named into them.
     """
     return dataclasses.field(default=default, metadata={"help": help_text, **command_line})

@@ -268,6 +268,11 @@ register("encoder", "chinese_clip", "vqe_core.encoders.clip:ChineseClipEncoder")
 register("encoder", "altclip", "vqe_core.encoders.clip:AltClipEncoder")
 register("encoder", "siglip", "vqe_core.encoders.clip:SiglipEncoder")
 register("encoder", "siglip2", "vqe_core.encoders.clip:SiglipEncoder")
+# These embed whole clips, not single images.
+register("encoder", "xclip", "vqe_core.encoders.x_clip:XClipEncoder")
+register("encoder", "videoprism", "vqe_core.encoders.videoprism:VideoPrismEncoder")
+register("encoder", "pe_video", "vqe_core.encoders.pe_video:PeVideoEncoder")
+register("encoder", "pe_audio_video", "vqe_core.encoders.pe_video:PeAvVideoEncoder")
 
 register("audio_encoder", "clap", "vqe_core.encoders.clap:ClapEncoder")
 register("tagger", "clap", "vqe_core.encoders.clap:ClapEncoder")
@@ -282,8 +287,13 @@ register("describer", "endpoint", "vqe_core.llm.describer:EndpointDescriber")
 register("judge", "function", "vqe_core.llm.judge:FunctionJudge")
 register("judge", "endpoint", "vqe_core.llm.judge:EndpointJudge")
 
+register("caption_judge", "function", "vqe_core.llm.caption_judge:FunctionCaptionJudge")
+register("caption_judge", "endpoint", "vqe_core.llm.caption_judge:EndpointCaptionJudge")
+register("caption_judge", "toy", "vqe_core.toy.judge:ToyCaptionJudge")
+
 register("scorer", "emscore", "vqe_core.scorers.emscore.scorer:EMScore")
 register("scorer", "clip_score", "vqe_core.scorers.clip_score:CLIPScore")
+register("scorer", "caption_judge", "vqe_core.scorers.caption_judge:CaptionJudgeScore")
 register("scorer", "video_audio_similarity", "vqe_core.scorers.video_audio.scorer:VideoAudioSimilarity")
 
 register("engine", "local", "vqe_core.run.engines.local:LocalEngine")

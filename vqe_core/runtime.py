@@ -1,4 +1,6 @@
-"""Safe use of torch and numpy in a process that was forked, for example by ``datasets.map(num_proc=...)``.
+"""Threads of torch and numpy: safe in a process that was forked, and few where there is little to compute.
+
+A process is forked for example by ``datasets.map(num_proc=...)``.
 
 A fork copies memory but no threads. A pool of threads that the parent used is dead in the child, and the next parallel
 operation of torch, or of the BLAS of numpy, waits for it for ever; a lock that another thread of the parent held stays
@@ -11,6 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any
 
 from vqe_core.errors import InputError
@@ -78,6 +81,49 @@ class ProcessLock:
 
     def __exit__(self, *error: object) -> None:
         self._lock.release()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute on one thread of the CPU inside, in the calling thread alone; also a decorator.
+
+    For work that is little: threads that wait for each other's share of it spin, which takes more time than the work,
+    and many times more where the cores are busy. Unlike ``torch.set_num_threads`` it changes nothing for others.
+
+    Example:
+        >>> import torch
+        >>> with one_thread():
+        ...     torch.get_num_threads()
+        1
+    """
+    import torch
+
+    if torch.get_num_threads() == 1:
+        yield
+        return
+    openmp, limit_mkl = _thread_limits()
+    with openmp.limit(limits=1):
+        before = limit_mkl(1)
+        try:
+            yield
+        finally:
+            limit_mkl(before)
+
+
+@cache  # looking for the libraries takes 25 ms
+def _thread_limits() -> tuple[Any, Callable[[int], int]]:
+    """Return what limits OpenMP in the calling thread, and MKL, which ``torch.set_num_threads`` tells apart.
+
+    Both are settings of a thread. MKL's takes a number, 0 for that of OpenMP, and returns the one before; where torch
+    has no MKL it does nothing.
+    """
+    import ctypes
+
+    import torch
+    from threadpoolctl import ThreadpoolController
+
+    limit_mkl = getattr(ctypes.CDLL(torch._C.__file__), "MKL_Set_Num_Threads_Local", lambda number: 0)
+    return ThreadpoolController().select(user_api="openmp"), limit_mkl
 
 
 _DEVICES = ("cpu", "cuda", "mps")

@@ -19,9 +19,9 @@ from tests.tiny_families import REFUSED, TINY
 from vqe_core import registry
 from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder, load_text_side
 from vqe_core.encoders.audio_loading import load_audio_encoder, load_joint_encoder, load_tagger
-from vqe_core.encoders.base import AudioTextEncoder, JointEncoder, Tagger
+from vqe_core.encoders.base import AudioTextEncoder, JointEncoder, Tagger, VideoTextEncoder, embeds_clips
 from vqe_core.encoders.checkpoints import find_checkpoint
-from vqe_core.errors import ModelError
+from vqe_core.errors import InputError, ModelError
 
 KINDS = {
     "encoder": (load_image_text_encoder, ImageTextEncoder),
@@ -154,6 +154,53 @@ def test_images_are_unit_rows_alone_and_in_a_batch(image_encoder):
         return torch.cat([image_encoder.embed_images(torch.stack(part)) for part in parts])
 
     check_rows(check_alone(embed, images), 5)
+
+
+def of_clips():
+    """Parameters of every family that embeds clips."""
+    return [param for param in variants("encoder") if embeds_clips(registry.load("encoder", param.values[0][1]))]
+
+
+@pytest.fixture(scope="module", params=of_clips())
+def video_encoder(request, folder_of):
+    encoder = loaded(request.param, folder_of)
+    assert isinstance(encoder, VideoTextEncoder)
+    return encoder
+
+
+def clips_for(encoder, count, frames=None):
+    pixels = np.random.default_rng(1).integers(0, 256, (count, frames or encoder.clip_frames, 40, 50, 3), np.uint8)
+    return [torch.stack([encoder.prepare_image(frame) for frame in clip]) for clip in pixels]
+
+
+def test_clips_are_unit_rows_alone_and_in_a_batch(video_encoder):
+    def embed(chosen, *, batch_size):
+        parts = [chosen[start : start + batch_size] for start in range(0, len(chosen), batch_size)]
+        return torch.cat([video_encoder.embed_videos(torch.stack(part)) for part in parts])
+
+    check_rows(check_alone(embed, clips_for(video_encoder, 5)), 5)
+
+
+def test_a_clip_is_seen_in_its_order_and_a_still_is_a_clip_without_motion(video_encoder):
+    (clip,) = clips_for(video_encoder, 1)
+    there, back = video_encoder.embed_videos(torch.stack([clip, clip.flip(0)]))
+    assert float((there - back).norm()) > 1e-3
+    still = clip[:1].expand(video_encoder.clip_frames, -1, -1, -1)
+    (image,), (as_clip,) = video_encoder.embed_images(clip[:1]), video_encoder.embed_videos(still[None])
+    torch.testing.assert_close(image, as_clip, atol=TOLERANCE, rtol=0)
+
+
+def test_another_number_of_frames_is_refused_or_taken(video_encoder):
+    (longer,) = clips_for(video_encoder, 1, video_encoder.clip_frames + 1)
+    if video_encoder.any_length:
+        check_rows(video_encoder.embed_videos(longer[None]), 1)
+    else:
+        with pytest.raises(InputError, match=rf"clips must be \(B, {video_encoder.clip_frames}, 3, h, w\)"):
+            video_encoder.embed_videos(longer[None])
+    assert video_encoder.signature()["clip_frames"] == (
+        "any" if video_encoder.any_length else str(video_encoder.clip_frames)
+    )
+    assert not video_encoder.has_token_embeddings
 
 
 def test_texts_are_unit_rows_alone_and_in_a_batch(image_encoder):

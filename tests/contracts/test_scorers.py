@@ -23,11 +23,13 @@ from vqe_core.toy.clips import make_clip, write_clip
 
 NAMES = registry.names("scorer")
 TOY = {"clip_model_path": "toy", "hf_clip": "toy"}
+TOY_OF = {"caption_judge": {"judge": "toy"}}  # options of other metrics have the name too
 
 
 def options_of(name, **options):
     known = {field.name for field in dataclasses.fields(registry.load("scorer", name))}
-    return {**{option: value for option, value in TOY.items() if option in known}, "progress": False, **options}
+    toy = {option: value for option, value in TOY.items() if option in known}
+    return {**toy, **TOY_OF.get(name, {}), "progress": False, **options}
 
 
 @pytest.fixture(params=NAMES)
@@ -141,7 +143,7 @@ def test_the_command_scores_a_table_and_signs_it(make, cells, name, tmp_path, ca
     flags = [
         word
         for option, value in options_of(name).items()
-        if option in TOY
+        if option in {**TOY, **TOY_OF.get(name, {})}
         for word in (f"--{option.replace('_', '-')}", value)
     ]
     assert main(["score", name, str(table), "--out", str(out), "--on-error", "skip", *flags]) == 0

@@ -16,6 +16,7 @@ from tests.clips import noise_frames, write_clip
 from tests.media.test_file_checks import damaged_clip
 from vqe_core.cache import EmbeddingCache
 from vqe_core.embed import EmbedSettings, FrameViews, embed_texts, embed_videos
+from vqe_core.embed.batching import ImageBatcher
 from vqe_core.encoders import load_image_text_encoder
 from vqe_core.errors import MediaError, ModelError, VqeError
 from vqe_core.media import open_video
@@ -301,6 +302,45 @@ def test_batches_hold_one_video_on_a_cpu_and_are_filled_across_videos_on_a_gpu(
     found = embed_videos(sources, UniformSampler(4), Sizes(encoder), EmbedSettings(batch_size=asked))
     assert sizes == expected
     assert [len(frames) for frames in found.values()] == [4] * 6
+
+
+@pytest.mark.parametrize("where", ["cpu", "cuda"])
+def test_equal_frames_of_a_video_are_embedded_once(encoder, where):
+    embedded = []
+
+    class Noting(CountingEncoder):
+        device = where  # what is asked of the encoder; it computes where it is
+
+        def embed_images(self, images):
+            embedded.extend(images)
+            return self._inner.embed_images(images)
+
+    slides = noise_frames(3, seed=1)
+    order = [0, 0, 0, 1, 1, 0, 2, 2, 2, 2]
+    sources = {"slides": MediaSource(frames=slides[order]), "distinct": MediaSource(frames=slides)}
+    found = embed_videos(sources, EveryNFramesSampler(1), Noting(encoder), EmbedSettings(batch_size=4))
+    assert len(embedded) == {"cpu": 3 + 3, "cuda": 8}[where]  # on a GPU the last batch is filled up
+    values, distinct = found["slides"].values, found["distinct"].values
+    assert found["slides"].indices.tolist() == list(range(10))
+    assert torch.allclose(values, distinct[order], atol=1e-6)
+    assert all(torch.equal(values[i], values[order.index(place)]) for i, place in enumerate(order))
+
+
+def test_equal_frames_count_again_after_a_restart_and_beside_flipped_copies(encoder):
+    even = np.full((4, 16, 16, 3), 80, np.uint8)  # equal to its flipped copies too
+    settings = EmbedSettings(views=FrameViews(horizontal_flip=True))
+    found = embed_videos({"even": MediaSource(frames=even)}, EveryNFramesSampler(1), encoder, settings)["even"]
+    assert found.values.shape[0] == 8
+    assert torch.equal(found.values, found.values[:1].expand(8, -1))
+    with ImageBatcher(encoder, 4) as batcher:
+        image = encoder.prepare_image(even[0])
+        batcher.add("v", image)
+        batcher.discard("v")
+        for _ in range(3):
+            batcher.add("v", image)
+        batcher.flush()
+        assert batcher.count("v") == 3
+        assert batcher.take("v").shape[0] == 3
 
 
 def test_worker_processes_give_the_same_bits(encoder, sources):

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vqe_core.encoders.audio_inputs import check_waveforms, check_windows, embed_in_groups
+from vqe_core.encoders.audio_inputs import check_waveforms, check_windows, embed_in_groups, embed_side_by_side
 from vqe_core.errors import InputError, InputTypeError
 from vqe_core.types import AudioSamples
 
@@ -113,3 +113,32 @@ def test_an_empty_list_and_a_batch_size_of_0_are_refused():
         embed_in_groups([], len, torch.stack, 4)
     with pytest.raises(InputError, match=re.escape("batch_size (0) must be at least 1")):
         embed_in_groups([[1]], len, torch.stack, 0)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_on_a_cpu_each_is_embedded_alone_on_one_thread_in_the_order_given(threads):
+    before, seen = torch.get_num_threads(), []
+
+    def embed(some):
+        seen.append((len(some), torch.get_num_threads()))
+        return torch.tensor([[item, item**2] for item in some], dtype=torch.float64)
+
+    torch.set_num_threads(threads)
+    try:
+        rows = embed_side_by_side([3, 1, 2, 5], embed, 16, "cpu")
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert rows.tolist() == [[3, 9], [1, 1], [2, 4], [5, 25]]
+    assert rows.dtype == torch.float32
+    assert seen == [(1, 1)] * 4
+
+
+def test_what_fails_side_by_side_is_raised_and_nothing_to_embed_is_refused():
+    def fails(some):
+        raise InputError("no")
+
+    with pytest.raises(InputError, match=r"^no$"):
+        embed_side_by_side([1, 2], fails, 16, "cpu")
+    with pytest.raises(InputError, match="nothing to embed"):
+        embed_side_by_side([], fails, 16, "cpu")

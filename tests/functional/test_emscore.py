@@ -13,10 +13,12 @@ import torch
 from vqe_core.errors import InputError
 from vqe_core.functional.emscore import (
     METRICS,
+    Embedded,
     EmbeddedBatch,
     EMScores,
     combine,
     emscore,
+    emscore_of_pairs,
     mean_direction,
     over_references,
 )
@@ -126,3 +128,63 @@ def test_weights_of_half_are_the_means_to_the_bit():
         assert torch.equal(value, mean)
     half, whole = combine(one, other, 0.25), (one.cogr * 3 + other.cogr) / 4
     assert torch.allclose(half.cogr, whole)
+
+
+def one_side(parts: int, size: int, weighted: bool, generator: torch.Generator) -> Embedded:
+    tensor = torch.nn.functional.normalize(torch.randn(parts, size, generator=generator), dim=-1)
+    return Embedded(tensor, tensor[-1], torch.rand(parts, generator=generator) if weighted else None)
+
+
+def many_pairs(count: int, size: int = 24) -> list[tuple[Embedded, Embedded]]:
+    """Pairs of 1 to 90 parts, some with weights: shapes of which some fill a batch, and some hold one pair."""
+    generator = torch.Generator().manual_seed(count)
+    lengths = torch.tensor([1, 2, 15, 16, 17, 30, 90])[torch.randint(0, 7, (count, 2), generator=generator)].tolist()
+    return [
+        (one_side(length, size, i % 3 == 0, generator), one_side(other, size, i % 5 == 0, generator))
+        for i, (length, other) in enumerate(lengths)
+    ]
+
+
+def alone(pair: tuple[Embedded, Embedded]) -> EMScores:
+    """The kernel on one pair, without padding."""
+
+    def batch(side: Embedded) -> EmbeddedBatch:
+        mask = torch.ones(1, len(side.parts), dtype=torch.bool)
+        return EmbeddedBatch(
+            side.parts[None], mask, side.whole[None], None if side.weights is None else side.weights[None]
+        )
+
+    return emscore(batch(pair[0]), batch(pair[1]))
+
+
+def test_pairs_score_as_each_does_alone():
+    pairs = many_pairs(200)
+    together = torch.stack(emscore_of_pairs(pairs))
+    expected = torch.cat([torch.stack(alone(pair)) for pair in pairs], dim=1)
+    assert torch.allclose(together, expected, atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("size", [24, 512])
+def test_a_pair_has_the_same_bits_whatever_the_others(size):
+    pairs = many_pairs(120, size)
+    together = torch.stack(emscore_of_pairs(pairs))
+    order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(0))[:50]
+    assert torch.equal(torch.stack(emscore_of_pairs([pairs[i] for i in order])), together[:, order])
+    for i in (0, 7, 119):
+        assert torch.equal(torch.stack(emscore_of_pairs([pairs[i]])), together[:, [i]])
+
+
+def test_pairs_of_long_texts_and_many_frames_are_split_by_memory():
+    generator = torch.Generator().manual_seed(0)
+    pairs = [tuple(one_side(n, 512, False, generator) for n in (500, 2000)) for _ in range(3)]
+    together = torch.stack(emscore_of_pairs(pairs))
+    assert torch.equal(torch.stack(emscore_of_pairs(pairs[1:2])), together[:, [1]])
+
+
+def test_pairs_without_token_embeddings_have_a_global_score_and_no_pairs_none():
+    whole = torch.nn.functional.normalize(torch.randn(2, 8), dim=-1)
+    one, other = Embedded(None, whole[0]), Embedded(whole, whole[1])
+    scores = emscore_of_pairs([(one, other), (other, other)])
+    assert scores.cogr.tolist() == pytest.approx([float(whole[0] @ whole[1]), 1.0])
+    assert [math.isnan(value) for value in scores.figr_F.tolist()] == [True, False]
+    assert all(value.shape == (0,) for value in emscore_of_pairs([]))

@@ -109,6 +109,22 @@ def test_another_model_than_that_of_the_embeddings_is_told(tmp_path, checkpoint)
         run_benchmark("vatex-eval", folder, options={"clip_model_path": checkpoint})
 
 
+@pytest.mark.parametrize("model", ["ViT-B/16", "openai/clip-vit-large-patch14"])
+def test_a_model_that_is_known_to_be_another_is_refused(tmp_path, model):
+    """Its space may have as many dimensions, and scores would look like scores."""
+    folder = write_vatex_eval(tmp_path)
+    with pytest.raises(InputError, match=r"are of ViT-B/32, and clip_model_path is .*--videos"):
+        run_benchmark("vatex-eval", folder, options={"clip_model_path": model, "idf": False})
+
+
+def test_a_model_that_nobody_knows_is_noted(tmp_path, checkpoint):
+    folder = write_vatex_eval(tmp_path)
+    report = run_benchmark("vatex-eval", folder, options={"clip_model_path": checkpoint}, num_resamples=0)
+    assert report.notes == (
+        f"the stored embeddings are of ViT-B/32; that {checkpoint!r} is that model is for you to know",
+    )
+
+
 def test_a_video_without_embeddings_costs_its_captions(tmp_path, checkpoint):
     folder = write_vatex_eval(tmp_path)
     next((folder / "VATEX-EVAL_video_feats").glob("video2*.pt")).unlink()
@@ -125,7 +141,7 @@ def test_words_weigh_the_same_without_the_corpus_only_where_that_is_asked_for(tm
     with pytest.raises(InputError, match=r"has no vatex_train_en_annotations\.json"):
         run_benchmark("vatex-eval", folder, **how)
     report = run_benchmark("vatex-eval", folder, partial=True, **how)
-    assert report.notes == ("no vatex_train_en_annotations.json: all words weigh the same",)
+    assert report.notes[0] == "no vatex_train_en_annotations.json: all words weigh the same"
     assert report.signature["idf"] == "none"
     assert run_benchmark("vatex-eval:num_references=1", folder, text_metric="rouge-l", num_resamples=0).notes == ()
 

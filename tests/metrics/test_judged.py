@@ -89,7 +89,7 @@ def test_what_has_no_meaning_for_a_judge_is_absent(metric):
     assert result["signature"]["method"] == "judge"
     assert set(result) == {
         *("similarity", "avg_similarity", "max_similarity", "min_similarity", "passed_filter"),
-        *("num_rows", "num_failed", "warnings", "signature", "samples"),
+        *("num_rows", "num_failed", "warnings", "signature", "environment", "samples"),
     }
     assert "percentile" not in result["samples"]
 

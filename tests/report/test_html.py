@@ -100,7 +100,9 @@ def test_the_page_needs_no_script_and_no_request():
     assert addresses == ["data:image/jpeg;base64"]
 
 
-@pytest.mark.parametrize("place", ["text", "title", "note", "signature", "notice", "intro", "wrong", "word"])
+@pytest.mark.parametrize(
+    "place", ["text", "title", "note", "signature", "environment", "notice", "intro", "wrong", "word"]
+)
 def test_a_hostile_text_stays_text(place):
     if place == "text":
         report = small_report(text=HOSTILE)
@@ -110,6 +112,8 @@ def test_a_hostile_text_stays_text(place):
         report = small_report(note=HOSTILE)
     elif place == "signature":
         report = replace(small_report(), signature={HOSTILE: HOSTILE})
+    elif place == "environment":
+        report = replace(small_report(), environment={HOSTILE: HOSTILE, "readers": [HOSTILE]})
     elif place in ("notice", "intro"):
         report = replace(small_report(), **{place: HOSTILE})
     else:
@@ -127,7 +131,8 @@ def test_a_hostile_text_stays_text(place):
 def test_frames_and_tables_have_names_for_those_who_do_not_see_them():
     tags = Page(render_report(small_report())).tags
     images = [attributes for _, attributes in tags if attributes.get("role") == "img"]
-    assert len(images) == 1 + 3 + 2 * 3  # the chart, the frames, and the frames above each of two tables
+    # the chart, a frame beside the fold, the frames, and the frames above each of two tables
+    assert len(images) == 1 + 1 + 3 + 2 * 3
     assert all(attributes.get("aria-label") for attributes in images)
     assert any(attributes.get("aria-label") == "Frame 2 of 3, 0.50 s" for attributes in images)
     assert all(attributes.get("scope") in ("row", "col") for tag, attributes in tags if tag == "th")

@@ -17,7 +17,7 @@ from vqe_core import registry
 from vqe_core.errors import InputError, RowsFailedError
 from vqe_core.run import finish_run, run_status, score_run
 from vqe_core.run.folder import RunFolder
-from vqe_core.tables import read_signatures, read_table, write_table
+from vqe_core.tables import read_environments, read_signatures, read_table, write_table
 from vqe_core.toy.clips import make_clip, write_clip
 
 TOY = {"clip_model_path": "toy"}
@@ -66,6 +66,21 @@ def test_parts_of_any_size_give_the_scores_of_one_call(clips, tmp_path, rows_per
     assert (summary.num_rows, summary.num_failed, summary.status) == (12, 2, {"ok": 10, "not_found": 2})
     assert summary.examples["not_found"][0] == 5
     assert not (tmp_path / f"s{suffix}.run").exists()
+
+
+def test_a_table_carries_the_signature_of_one_call_and_what_computed_it(clips, tmp_path):
+    once, twice = tmp_path / "once.parquet", tmp_path / "twice.parquet"
+    score_run(clips / "rows.jsonl", once, rows_per_part=2, **TOY)
+    scorer = registry.load("scorer", "emscore")(on_error="skip", **TOY)
+    report = scorer.score_batch(read_table(clips / "rows.jsonl"), str(clips), whole=True)
+    assert read_signatures(once) == [report.signature]
+    assert read_environments(once) == {"emscore": report.environment}
+    assert report.environment["readers"] and report.environment["torch"]
+    keys = {"status_key": "state", "message_key": "said"}
+    with pytest.warns(UserWarning, match="no row was scored"):  # the clips lie elsewhere
+        score_run(once, twice, "clip_score", **keys, **TOY)
+    assert set(read_environments(twice)) == {"emscore", "clip_score"}
+    assert read_environments(twice)["emscore"] == report.environment
 
 
 def test_numbers_of_all_rows_together_are_those_of_one_call(clips, tmp_path):

@@ -96,7 +96,8 @@ def test_a_metric_without_embeddings_scores_row_by_row_and_signs_what_decoded(tm
     report = scorer.score(videos=[str(clip), str(tmp_path / "none.mp4"), noise_frames(3, seed=1)])
     assert report.rows["num_frames"][::2] == [5.0, 3.0]
     assert report.status == ["ok", "not_found", "ok"]
-    assert report.signature["reader"] == f"frames 1, {read_by(PyAVReader())}"
+    assert report.signature["reader"] == "pyav"  # which is asked for; what read the rows stands beside it
+    assert report.environment["readers"] == ["frames 1", read_by(PyAVReader())]
     words = CaptionLength().score(predictions=["one two three"])
     assert "reader" not in words.signature and words.rows["num_words"] == [3.0]
 

@@ -6,6 +6,7 @@ import dataclasses
 import pickle
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import dill
@@ -15,9 +16,8 @@ from datasets.fingerprint import Hasher
 import vqe_core
 from vqe_core import EMScore, VideoAudioSimilarity
 from vqe_core.functional.idf import idf_from_mapping, idf_to_json
-from vqe_core.samplers import SceneSampler
 from vqe_core.scorers import fingerprint
-from vqe_core.scorers.fingerprint import describe_identity
+from vqe_core.scorers.fingerprint import environment, merged_environments
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +44,7 @@ def hashes_elsewhere(before: str, expression: str) -> str:
     ],
 )
 def test_equal_options_hash_the_same_in_another_process(before, expression):
-    assert hashes_elsewhere(before, expression) == Hasher.hash(eval(expression))
+    assert hashes_elsewhere(before, expression) == Hasher.hash(eval(expression, {"vqe_core": vqe_core}))
 
 
 @pytest.mark.parametrize("harmless", [{"device": "cpu"}, {"batch_size": 3}, {"progress": False}])
@@ -141,23 +141,15 @@ def test_without_the_pickler_of_datasets_all_options_are_hashed(monkeypatch):
     assert Hasher.hash(EMScore(clip_model_path="toy", batch_size=3)) != Hasher.hash(plain)
 
 
-def test_an_identity_is_described_in_plain_words():
-    described = describe_identity(EMScore(clip_model_path="toy", every_n_frames=2, idf=idf_from_mapping({1: 2.0})))
-    assert described["metric"] == "emscore"
-    assert described["version"] == vqe_core.__version__
-    assert described["clip_model_path"].startswith("toy (local-")
-    assert (described["every_n_frames"], len(described["idf"])) == (2, 12)
-    assert "batch_size" not in described
-    assert "dtype" not in described  # at its default
-    long = describe_identity(EMScore(clip_model_path="toy", idf=["a red cat"] * 99))
-    assert long["idf"].startswith("sha256 ")
+def test_what_computes_stands_in_the_environment():
+    found = environment({"model": "toy", "device": "cuda", "audio_device": "cpu"}, {"pyav 1", "frames 1", ""})
+    assert (found["device"], found["audio_device"], found["readers"]) == ("cuda", "cpu", ["frames 1", "pyav 1"])
+    assert "model" not in found
+    assert found["torch"] == version("torch") and found["av"] == version("av") and found["python"]
+    assert "readers" not in environment()
 
 
-def test_components_are_told_apart_by_their_options():
-    """What `score_sql` and signatures of data sets go by: two thresholds are two ways to score."""
-    described = [describe_identity(EMScore(sampler=f"scene:threshold={t}"))["sampler"] for t in (10, 20)]
-    assert described == ["scene:threshold=10.0", "scene:threshold=20.0"]
-    assert describe_identity(EMScore(sampler="scene:threshold=10")) == describe_identity(
-        EMScore(sampler=SceneSampler(threshold=10))
-    )
-    assert describe_identity(EMScore(reader="pyav:scan=decode"))["reader"] == "pyav:scan=decode"
+def test_environments_of_batches_are_told_together():
+    merged = merged_environments([{"av": "1"}, {"av": "2", "readers": ["b"]}, {"readers": ["a"]}, {}])
+    assert merged == {"av": ["1", "2"], "readers": ["a", "b"]}
+    assert merged_environments([]) == {}

@@ -115,6 +115,19 @@ def planted_once(real: Callable[..., Any], kind: str, number: int = HIT + 1) -> 
     return call
 
 
+def planted_together(real: Callable[..., Any], kind: str) -> Callable[..., Any]:
+    """For what takes all rows together, and then each for itself: raises for all, and for the row that is hit."""
+    calls: list[int] = []
+
+    def call(rows: Any) -> Any:
+        calls.append(len(rows))
+        if len(rows) > 1 or len(calls) == HIT + 2:
+            raise raised(kind)
+        return real(rows)
+
+    return call
+
+
 planted_at_making = partial(planted_once, number=2 * HIT + 2)
 
 Place = tuple[Any, str, Callable[..., Any]]
@@ -147,11 +160,13 @@ STAGES: dict[str, dict[str, list[Place]]] = {
         **{way: [(FrameComparison, "result", planted_once)] for way in ("description", "tags")},
         "joint": [(WindowedEmbeddings, "similarity", planted_once)],
     },
+    "match": {"emscore": [("vqe_core.scorers.emscore.row_scorer", "emscore_of_pairs", planted_together)]},
     "reduce": {way: [(sound_report, "row_scores", planted_once)] for way in ("description", "tags", "joint", "judge")},
-    # An outcome is made once for all rows to begin with, and twice for each: with its scores, and with its warnings.
+    # An outcome is made once for all rows to begin with, and for each: with its scores, and in clip_score once more,
+    # with its warnings.
     "report": {
-        way: [("vqe_core.scorers.report", "summed_warnings", partial(planted_once, number=2 * HIT + 2))]
-        for way in CAPTIONED
+        way: [("vqe_core.scorers.report", "summed_warnings", partial(planted_once, number=times * HIT + 2))]
+        for way, times in {"emscore": 1, "clip_score": 2}.items()
     },
 }
 CASES = [(stage, way) for stage, ways in STAGES.items() for way in ways]

@@ -9,7 +9,15 @@ import re
 import pytest
 
 from vqe_core.errors import InputError
-from vqe_core.tables import FORMATS, read_batches, read_table, reading, write_table
+from vqe_core.tables import (
+    FORMATS,
+    read_batches,
+    read_environments,
+    read_signatures,
+    read_table,
+    reading,
+    write_table,
+)
 
 
 def test_rows_may_lack_keys(tmp_path):
@@ -150,3 +158,15 @@ def test_what_is_asked_of_batches_is_checked_at_once(tmp_path):
     (tmp_path / "t.jsonl").write_text('{"a": 1}\n')
     with pytest.raises(InputError, match=re.escape("batch_size (0) must be at least 1")):
         read_batches(tmp_path / "t.jsonl", 0)
+
+
+def test_parquet_carries_what_computed_its_scores_by_metric(tmp_path):
+    environments = {"a": {"torch": "2.10", "readers": ["pyav 17"]}, "b": {"torch": "2.11"}}
+    path = tmp_path / "scores.parquet"
+    write_table(path, {"id": [1]}, {"metric": "b"}, [{"metric": "a"}], environments)
+    assert read_environments(path) == environments
+    assert [signature["metric"] for signature in read_signatures(path)] == ["a", "b"]
+    write_table(tmp_path / "scores.jsonl", {"id": [1]}, {"metric": "b"}, (), environments)
+    assert read_environments(tmp_path / "scores.jsonl") == {}
+    write_table(path, {"id": [1]})
+    assert read_environments(path) == {}

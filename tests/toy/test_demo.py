@@ -60,7 +60,7 @@ def test_the_summary_agrees_with_the_table(result):
             assert entry["mean"][metric] == pytest.approx(mean)
     assert {entry["attribute"] for entry in summary["attributes"]} == set(VISIBLE)
     assert "teaching model" in summary["note"] and summary["num_failed"] == 0
-    assert summary["signature"]["metric"] == "emscore" and "torch" in summary["versions"]
+    assert summary["signature"]["metric"] == "emscore" and "torch" in summary["environment"]
 
 
 def test_the_page_and_the_printed_table_call_the_model_a_teaching_model(result):

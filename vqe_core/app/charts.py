@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vqe_core.report.distribution import nice_step, nice_ticks, tick_labels
 from vqe_core.report.html import HEAT_STEPS, html_environment
 
 NUM_COLOURS = 8  # of the stylesheet; further lines begin again
@@ -120,43 +121,18 @@ def time_chart(
             Line(one.name, i % NUM_COLOURS, pieces(one), None if one.whole is None else down(one.whole))
             for i, one in enumerate(series)
         ),
-        values=tuple(zip(map(down, ticks), _labels(ticks), strict=True)),
-        times=tuple(zip(map(across, moments), _labels(moments), strict=True)),
+        values=tuple(zip(map(down, ticks), tick_labels(ticks), strict=True)),
+        times=tuple(zip(map(across, moments), tick_labels(moments), strict=True)),
         unit=unit,
         span=None if span is None else (across(span[0]), across(span[1]) - across(span[0])),
     )
 
 
-def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
-    """Return round values that enclose a range, at a step of 1, 2 or 5 times a power of ten.
-
-    Example:
-        >>> nice_ticks(0.213, 0.287)
-        [0.2, 0.22, 0.24, 0.26, 0.28, 0.3]
-    """
-    step = _nice_step(max(high - low, 1e-3), count)
-    start, stop = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    stop = max(stop, start + 1)
-    return [round(i * step, 10) for i in range(start, stop + 1)]
-
-
 def _inner_ticks(first: float, last: float, *, whole: bool) -> list[float]:
-    step = _nice_step(last - first, 6)
+    step = nice_step(last - first, 6)
     step = max(1.0, step) if whole else step
     start = math.ceil(first / step - 1e-9)
     return [round(i * step, 10) for i in range(start, math.floor(last / step + 1e-9) + 1)]
-
-
-def _nice_step(span: float, count: int) -> float:
-    raw = span / count
-    power = 10.0 ** math.floor(math.log10(raw))
-    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * (1 - 1e-9))
-
-
-def _labels(ticks: Sequence[float]) -> list[str]:
-    """Format ticks with as many digits as the longest needs, and a true minus sign."""
-    digits = max((len(f"{tick:.10f}".rstrip("0").partition(".")[2]) for tick in ticks), default=0)
-    return [f"{tick:.{digits}f}".replace("-", "−") for tick in ticks]
 
 
 def render(template: str, **values: Any) -> str:

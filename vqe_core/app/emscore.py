@@ -9,7 +9,8 @@ from vqe_core.app.captions import CaptionRequest, caption_page
 from vqe_core.app.charts import NUM_COLOURS, Series, TimeChart, render, time_chart
 from vqe_core.functional.emscore import METRICS
 from vqe_core.report.explain import Explanation, explain_captions
-from vqe_core.report.html import bar_scale, frame_strip, heat_scale
+from vqe_core.report.html import bar_scale, frame_strip, gain_scale, heat_scale
+from vqe_core.report.word_support import HIT_RATE, REASONS
 from vqe_core.scorers.emscore.scorer import EMScore
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ def render_explanations(explanations: list[Explanation]) -> str:
         metrics=METRICS,
         bars=bar_scale(values),
         best=best if len(explanations) > 1 else None,
+        gains=gain_scale([word.support for e in explanations for word in e.support if word.support is not None]),
+        reasons=REASONS,
+        hit_rate=HIT_RATE,
         heat=heat_scale([e.evidence.similarity for e in explanations]),
         chart=_chart(explanations),
         colours=NUM_COLOURS,

@@ -13,12 +13,13 @@ import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 
-from vqe_core.cli import baseline, cache, demo, listing, meta_eval, run, score
+from vqe_core.cli import baseline, cache, compare, demo, explain, filter, listing, meta_eval, plan, report, run, score
 from vqe_core.cli.logs import shown_log
 from vqe_core.errors import InternalError, VqeError
 from vqe_core.version import __version__
 
-COMMANDS = (demo, score, baseline, run, meta_eval, cache, listing)  # in the order of the help
+# In the order of the help.
+COMMANDS = (demo, score, baseline, run, filter, compare, explain, report, meta_eval, plan, cache, listing)
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130  # 130: what a shell reports for Ctrl-C
 
 

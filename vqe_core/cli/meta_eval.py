@@ -11,6 +11,7 @@ from typing import Any
 from vqe_core import registry
 from vqe_core.cli.logs import quiet_libraries
 from vqe_core.cli.metric_options import add_options
+from vqe_core.cli.score import default_cache
 from vqe_core.errors import InputError
 
 FORMATS = ("table", "json", "markdown")
@@ -49,10 +50,11 @@ def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[s
         "--resamples", type=int, default=1000, metavar="N", help="draws for the intervals (default: 1000)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the draws (default: 0)")
+    parser.add_argument("--no-cache", action="store_true", help="neither look up nor store embeddings")
     parser.add_argument("--format", choices=FORMATS, default="table", help="table, json or markdown (default: table)")
     metric = _named(arguments)
     if metric is not None:
-        add_options(parser, registry.load("scorer", metric))
+        add_options(parser, registry.load("scorer", metric), defaults={"on_error": "skip"})
     parser.set_defaults(command=_meta_eval)
 
 
@@ -69,12 +71,15 @@ def _named(arguments: Sequence[str]) -> str | None:
 
 def _meta_eval(options: dict[str, Any]) -> int:
     own = {name: options.pop(name) for name in OWN}
-    out, shown = options.pop("write_rows"), options.pop("format")
+    out, shown, no_cache = (options.pop(name) for name in ("write_rows", "format", "no_cache"))
     if options.get("idf") in ("true", "false"):
         options["idf"] = options["idf"] == "true"
     quiet_libraries()
     if out is not None:
         return _write_rows(own, out)
+    by_metric = own["scores"] is None and own["text_metric"] is None
+    if by_metric and not no_cache and "cache_dir" not in options:
+        options["cache_dir"] = default_cache()  # as vqe score does
     from vqe_core.meta_eval import run_benchmark
 
     report = run_benchmark(

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 NUMBERS = {"int": int, "int | None": int, "float": float, "float | None": float}
 
 
-def add_options(parser: argparse.ArgumentParser, scorer: type[Any], defaults: Mapping[str, Any] | None = None) -> None:
+def add_options(
+    parser: argparse.ArgumentParser,
+    scorer: type[Any],
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    without: Collection[str] = (),
+) -> None:
     """Add one flag an option of the scorer; what is not given keeps the scorer's default, or that of the command.
 
     Args:
         parser: to add to.
         scorer: class of the metric.
         defaults: of the command, where they differ from the scorer's; shown in the help.
+        without: options to leave out.
     """
     from vqe_core.scorers.options import group_of, help_of
 
     groups: dict[str, Any] = {}
     fields = [field for field in dataclasses.fields(scorer) if not field.metadata.get("python_only")]
+    fields = [field for field in fields if field.name not in without]
     for field in sorted(fields, key=lambda field: group_of(field.name) is not None):  # its own come first
         title = group_of(field.name) or f"options of {scorer.name}"
         if title not in groups:
             groups[title] = parser.add_argument_group(title)
-        default = (defaults or {}).get(field.name, field.default)
+        default = defaults.get(field.name, field.default)
         shown = "" if default in (None, False, "") else f" (default: {default})"
         settings: dict[str, Any] = {
             "default": argparse.SUPPRESS,

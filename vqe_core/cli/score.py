@@ -8,8 +8,10 @@ import json
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from vqe_core import registry
@@ -71,6 +73,13 @@ def _add_metric(metrics: Any, name: str, common: argparse.ArgumentParser, argume
         help="table to write, the format by its ending, or a folder that keeps the parts of a long run",
     )
     _add_run_options(metric)
+    if hasattr(scorer, "estimate"):
+        metric.add_argument(
+            "--estimate",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="say what the model would be asked for; ask nobody, and write nothing",
+        )
     add_options(metric, scorer, defaults={"on_error": "skip"})
     metric.set_defaults(command=_score, metric=name)
 
@@ -108,6 +117,8 @@ def _score(options: dict[str, Any]) -> int:
     style = {name: options.pop(name) for name in ("format", "quiet", "verbose", "fail_on_errors")}
     choose_cache(metric, options)
     quiet_libraries()
+    if options.pop("estimate", False):
+        return _estimate(metric, rows, options)
     from vqe_core.run import score_run
 
     progress = Progress(shown=_progress_shown(options.get("progress"), style))
@@ -143,7 +154,25 @@ def choose_cache(metric: str, options: dict[str, Any]) -> None:
         if "keep_answers" in {field.name for field in dataclasses.fields(registry.load("scorer", metric))}:
             options.setdefault("keep_answers", False)
     elif "cache_dir" not in options:
-        options["cache_dir"] = _default_cache()
+        options["cache_dir"] = default_cache()
+
+
+def _estimate(metric: str, rows: str, options: dict[str, Any]) -> int:
+    """Say what scoring these rows would ask for; rows that cannot be scored are told by the run itself."""
+    from vqe_core.run.sources import open_source
+
+    kind = registry.load("scorer", metric)
+    known = {field.name for field in dataclasses.fields(kind)}
+    scorer = kind(**{**{name: value for name, value in options.items() if name in known}, "on_error": "skip"})
+    columns: dict[str, list[Any]] = {}
+    with TemporaryDirectory(prefix="vqe-estimate-") as held_in:
+        keys = {"video_key": scorer.video_key, "candidate_key": getattr(scorer, "candidate_key", None)}
+        source = open_source(rows, **keys, candidate=options.get("candidate"), held_in=Path(held_in))
+        for batch in source.batches():
+            for name, values in batch.items():
+                columns.setdefault(name, []).extend(values)
+        print(scorer.estimate(**scorer.inputs_from(columns, base_dir=source.base_dir)))
+    return 0
 
 
 def _progress_shown(asked: bool | None, style: dict[str, Any]) -> bool:
@@ -155,20 +184,39 @@ def _progress_shown(asked: bool | None, style: dict[str, Any]) -> bool:
 
 def print_summary(summary: Any) -> None:
     """Print what came of a run."""
-    numbers = {name: value for name, value in summary.calibration.items() if isinstance(value, float)}
+    numbers = {name: value for name, value in summary.calibration.items() if isinstance(value, float | int)}
     for name, value in {**summary.scores, **numbers}.items():
-        print(f"{name:28s} {value:8.4f}")
+        print(f"{name:28s} {value:8d}" if isinstance(value, int) else f"{name:28s} {value:8.4f}")
     print(f"signature: {json.dumps(summary.signature)}")
+    print(f"environment: {json.dumps(summary.environment)}")
     before = f", {summary.resumed_rows} of them before" if summary.resumed_rows else ""
     rate = summary.num_rows - summary.resumed_rows
     speed = f" ({rate / summary.seconds:.1f} rows/s)" if rate and summary.seconds else ""
     print(f"{summary.num_rows} rows{before}, {summary.num_failed} failed; written to {summary.out}{speed}")
+    if summary.time:
+        print(time_line(summary.time))
     for line in summary.failure_lines():
         print(f"  {line}")
     if summary.warnings:
         print("warnings:")
     for line in summary.warning_lines():
         print(f"  {line}")
+
+
+_STAGES = ("decode", "encode", "texts", "sounds", "score", "wait")
+_COUNTED = {"images": "images", "videos_read": "videos decoded", "videos_from_cache": "from the cache"}
+
+
+def time_line(time: Mapping[str, float]) -> str:
+    """Return where the time of a run went, in one line.
+
+    Example:
+        >>> time_line({"decode": 2.0, "encode": 1.5, "images": 20, "videos_read": 2})
+        'time: decode 2.0 s, encode 1.5 s; 20 images, 2 videos decoded'
+    """
+    seconds = ", ".join(f"{stage} {time[stage]:.1f} s" for stage in _STAGES if stage in time)
+    counts = ", ".join(f"{time[name]:.0f} {words}" for name, words in _COUNTED.items() if name in time)
+    return f"time: {seconds}{'; ' if seconds and counts else ''}{counts}"
 
 
 def _nothing_scored(summary: Any, held: Sequence[str]) -> int:
@@ -199,7 +247,8 @@ def _ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _default_cache() -> str | None:
+def default_cache() -> str | None:
+    """Return the folder of the system's cache, or say why there is none."""
     from vqe_core.cache.eviction import default_cache_dir
 
     try:

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from vqe_core.cache import EmbeddingCache, open_cache
 from vqe_core.encoders.backends.batch_size import USUAL
+from vqe_core.encoders.base import embeds_clips
 from vqe_core.media import MediaLimits, VideoReader
 
 
@@ -88,8 +89,9 @@ class EmbedSettings:
         )
 
     def image_batch(self, encoder: object) -> int:
-        """Return images a forward pass of ``encoder``, which may know what suits it."""
-        return self.batch_size or int(getattr(encoder, "image_batch", USUAL))
+        """Return images a forward pass of ``encoder``, which may know what suits it; of one of clips, clips."""
+        images = self.batch_size or int(getattr(encoder, "image_batch", USUAL))
+        return max(1, images // encoder.clip_frames) if embeds_clips(encoder) else images
 
     @property
     def text_batch(self) -> int:

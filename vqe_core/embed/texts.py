@@ -15,6 +15,7 @@ from vqe_core.embed.settings import EmbedSettings
 from vqe_core.encoders import text_signature
 from vqe_core.encoders.checkpoints import content_parts
 from vqe_core.errors import VqeError, attempt
+from vqe_core.timings import count, timed
 from vqe_core.types import TextEmbedding, restored_warnings, stored_warnings
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def _embedded(
     """
 
     def embed(some: Sequence[str]) -> list[TextEmbedding]:
-        return list(encoder.embed_texts(some, long_text=long_text, batch_size=settings.text_batch))
+        count("texts", len(some))
+        with timed("texts"):
+            return list(encoder.embed_texts(some, long_text=long_text, batch_size=settings.text_batch))
 
     try:
         return dict(zip(texts, embed(texts), strict=True))

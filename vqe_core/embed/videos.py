@@ -17,6 +17,7 @@ from vqe_core.embed.batching import EncoderFailedError, ImageBatcher
 from vqe_core.embed.prefetch import OrderedPrefetch
 from vqe_core.embed.settings import EmbedSettings
 from vqe_core.encoders.backends.batch_size import ran_out_of_memory
+from vqe_core.encoders.base import VideoTextEncoder, embeds_clips
 from vqe_core.encoders.checkpoints import content_parts
 from vqe_core.errors import InternalError, MediaError, VqeError, attempt, row_error
 from vqe_core.media import (
@@ -28,6 +29,8 @@ from vqe_core.media import (
 )
 from vqe_core.samplers import sampler_spec
 from vqe_core.samplers.base import cap_positions
+from vqe_core.samplers.clips import clip_positions
+from vqe_core.timings import count, timed_items
 from vqe_core.types import FrameTable, MediaSource, TimedEmbeddings, restored_warnings, stored_warnings
 from vqe_core.workers import DecodeWorker, RowClock, WorkerPool, one_row, open_video_in
 
@@ -51,7 +54,7 @@ class FrameRecipe:
     settings: EmbedSettings
 
     def read(self, video: Video) -> Iterator[Tensor | SampledVideo | Restart]:
-        """Model inputs of the distinct sampled frames, one at a time, then what joins their embeddings.
+        """Model inputs of the distinct sampled frames, or clips, one at a time, then what joins their embeddings.
 
         A damaged file, whose packets promise what is not there, gives a ``Restart`` and then its frames again, from
         what really decodes.
@@ -75,6 +78,9 @@ class FrameRecipe:
         if self.sampler.needs_differences:
             video = video.with_differences()
         positions, note = cap_positions(self.sampler.select(video.table), self.settings.max_frames)
+        if embeds_clips(self.encoder):
+            yield from self._read_clips(self.encoder, video, positions, note)
+            return
         distinct, where = np.unique(positions, return_inverse=True)
         for frame in video.frames(distinct):
             for pixels in views.of(frame.pixels):
@@ -82,6 +88,25 @@ class FrameRecipe:
         images = (where[:, None] * views.count + np.arange(views.count)).ravel().astype(np.int32)
         notes = (*video.table.warnings, note) if note else video.table.warnings
         yield SampledVideo(video.table, np.repeat(distinct, views.count), images, notes, video.read_by)
+
+    def _read_clips(
+        self, encoder: VideoTextEncoder, video: Video, positions: np.ndarray, note: str | None
+    ) -> Iterator[Tensor | SampledVideo]:
+        """Yield each clip of the sampled frames, (T, 3, h, w), and of each its copies; frames are held until used.
+
+        A clip stands at the time of its middle frame.
+        """
+        clips = positions[clip_positions(len(positions), encoder.clip_frames, any_length=encoder.any_length)]
+        views, held, waiting = self.settings.views, dict[int, list[Tensor]](), list(clips)
+        for frame in video.frames(np.unique(clips)):
+            held[frame.position] = [encoder.prepare_image(pixels) for pixels in views.of(frame.pixels)]
+            while waiting and waiting[0][-1] == frame.position:
+                clip = waiting.pop(0)
+                yield from (torch.stack([held[i][view] for i in clip.tolist()]) for view in range(views.count))
+                held = {i: images for i, images in held.items() if waiting and i >= waiting[0][0]}
+        middles = np.repeat(clips[:, clips.shape[1] // 2], views.count)
+        notes = (*video.table.warnings, note) if note else video.table.warnings
+        yield SampledVideo(video.table, middles, np.arange(len(middles), dtype=np.int32), notes, video.read_by)
 
 
 class Restart:
@@ -279,7 +304,9 @@ class _Job(Generic[Key]):
 
 def _look_up(key: Key, source: MediaSource, store: FrameStore) -> TimedEmbeddings | _Job[Key]:
     job = _Job(key, source, source_identity(source), store.key(source, read=False))
-    return store.find(job.stored_under) or job
+    found = store.find(job.stored_under)
+    count("videos_from_cache" if found is not None else "videos_read")
+    return found or job
 
 
 def _embed(
@@ -291,7 +318,7 @@ def _embed(
     with (
         OrderedPrefetch(
             len(jobs),
-            lambda i, worker: _read(jobs[i], worker, pool.clock(jobs[i].key), recipe, store),
+            lambda i, worker: timed_items("decode", _read(jobs[i], worker, pool.clock(jobs[i].key), recipe, store)),
             threads=min(MOST_THREADS, torch.get_num_threads()),
             worker=pool.worker,
             waiting=batch_size,
@@ -333,7 +360,7 @@ def _read(
 
 
 def _collect(i: int, reading: OrderedPrefetch[Any], batcher: ImageBatcher) -> SampledVideo | TimedEmbeddings:
-    for item in reading.items(i):
+    for item in timed_items("wait", reading.items(i)):
         check_deadline("reading the video")
         if isinstance(item, Restart):
             batcher.discard(i)

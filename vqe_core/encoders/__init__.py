@@ -29,6 +29,7 @@ def load_image_text_encoder(
         dtype: ``"auto"`` (float32), ``"float32"``, ``"bfloat16"`` or ``"float16"``.
         backend: of the vision tower: ``"auto"`` and ``"torch"`` are torch, ``"compile"`` is torch with the tower
             compiled, ``"openvino"`` is OpenVINO on the CPU.
+
         resize: what shrinks images: ``"auto"`` (torchvision where it loads and has the filter), ``"torchvision"``, or
             ``"pil"``, bit by bit as published code does.
 
@@ -44,6 +45,7 @@ def load_image_text_encoder(
     ready = _without_checkpoint(model)
     if ready is not None:
         return _resizing(ready, resize)
+    from vqe_core.encoders.backends.linear import warn_of_slow_dtype
     from vqe_core.encoders.checkpoints import find_checkpoint
     from vqe_core.encoders.weights import resolve_device, resolve_dtype
 
@@ -57,6 +59,8 @@ def load_image_text_encoder(
         )
     checkpoint = find_checkpoint(model)
     family = _family(checkpoint)
+    if resolved_backend != "openvino":  # which refuses what this CPU cannot
+        warn_of_slow_dtype(resolved_dtype, resolved_device)
     with _LOADING:  # two threads must not load one model twice
         encoder = _load(family, checkpoint, resolved_device, resolved_dtype, resolved_backend)
     return _resizing(encoder, resize)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vqe_core.encoders.audio_inputs import check_waveforms, embed_in_groups
 from vqe_core.encoders.audio_labels import PHOTO_PROMPT
+from vqe_core.encoders.backends.batch_size import suited_threads
 from vqe_core.encoders.base import Waveform
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.clap import check_labels
@@ -121,4 +122,5 @@ class AstTagger:
     def _classify(self, waveforms: list[np.ndarray]) -> Tensor:
         found = self.extractor(waveforms, sampling_rate=self.sampling_rate, return_tensors="pt")
         values = found["input_values"].to(self.device, self.dtype)
-        return self.model(input_values=values).logits.float().sigmoid()
+        with suited_threads(self.model.config):
+            return self.model(input_values=values).logits.float().sigmoid()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from vqe_core.encoders.base import Waveform
 from vqe_core.errors import InputError, InputTypeError
+from vqe_core.runtime import one_thread
 from vqe_core.types import AudioSamples, Frames, are_frames
 
 
@@ -100,6 +102,36 @@ def check_windows(windows: Sequence[Frames]) -> list[Frames]:
         if 0 in shape:
             raise InputError(f"window {i} has no frame, shape {tuple(shape)}; leave it out", code="no_frames")
     return list(windows)
+
+
+def embed_side_by_side(
+    items: Sequence[Any], embed: Callable[[list[Any]], Tensor], batch_size: int, device: str
+) -> Tensor:
+    """Embed items of one shape, on a CPU each on one thread and as many at once as torch has threads.
+
+    For towers of many small products, as spectrogram transformers with windows are: there threads that share one
+    product wait for each other longer than they work, and batches save nothing. So no item's embedding depends on
+    others, nor on the number of threads. A GPU takes batches.
+
+    Args:
+        items, embed, batch_size: see ``embed_in_groups``.
+        device: of the model.
+
+    Returns:
+        float32 (len(items), D) on the CPU.
+    """
+    if torch.device(device).type != "cpu":
+        return embed_in_groups(items, lambda _: None, embed, batch_size)
+
+    @one_thread()
+    def alone(item: Any) -> Tensor:
+        return embed([item]).float()
+
+    threads = min(torch.get_num_threads(), len(items))
+    if threads <= 1:
+        return embed_in_groups(items, lambda _: None, lambda some: alone(some[0]), 1)
+    with ThreadPoolExecutor(threads, thread_name_prefix="vqe-sound") as pool:
+        return torch.cat(list(pool.map(alone, items)))
 
 
 def embed_in_groups(

@@ -96,6 +96,7 @@ def _find(model: Any, argument: str) -> Checkpoint:
 
 def _load(kind: str, checkpoint: Checkpoint, device: str, dtype: str, argument: str) -> Any:
     from vqe_core import registry
+    from vqe_core.encoders.backends.linear import warn_of_slow_dtype
     from vqe_core.encoders.weights import resolve_device, resolve_dtype
 
     resolved_device, resolved_dtype = resolve_device(device), resolve_dtype(dtype)
@@ -107,6 +108,7 @@ def _load(kind: str, checkpoint: Checkpoint, device: str, dtype: str, argument: 
             f"{argument} ({checkpoint.name!r}) is of type {checkpoint.model_type!r}, which is no "
             f"{kind.replace('_', ' ')}; types that are: {known}. {_WAY_OUT[kind]}"
         ) from error
+    warn_of_slow_dtype(resolved_dtype, resolved_device)
     with _LOADING:  # two threads must not load one model twice
         return _load_once(family, checkpoint, resolved_device, resolved_dtype)
 

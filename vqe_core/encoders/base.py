@@ -7,7 +7,7 @@ Waveforms are mono float32 (T,) in [-1, 1] at the model's ``sampling_rate``, at 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard, runtime_checkable
 
 from vqe_core.errors import ModelError
 
@@ -37,6 +37,24 @@ class ImageTextEncoder(Protocol):
     def prepare_image(self, pixels: np.ndarray) -> Tensor: ...
     def embed_images(self, images: Tensor) -> Tensor: ...
     def embed_texts(self, texts: Sequence[str], *, long_text: Any, batch_size: int) -> list[TextEmbedding]: ...
+
+
+@runtime_checkable
+class VideoTextEncoder(ImageTextEncoder, Protocol):
+    """Clips, frames that are embedded together, and texts to unit embeddings of one space.
+
+    Frames are prepared one by one (``prepare_image``) and stacked. ``encoders/x_clip.py`` is the shortest example.
+
+    Attributes:
+        clip_frames: frames of a clip; a video is sampled at that many where the options do not say.
+        any_length: whether a clip may have any number of frames, as many as are sampled.
+    """
+
+    @property
+    def clip_frames(self) -> int: ...
+    @property
+    def any_length(self) -> bool: ...
+    def embed_videos(self, clips: Tensor) -> Tensor: ...
 
 
 @runtime_checkable
@@ -124,6 +142,11 @@ class JointEncoder(Protocol):
     def embed_video(self, windows: Sequence[Frames], *, batch_size: int = 4) -> Tensor: ...
     def embed_audio(self, waveforms: Sequence[Waveform], *, batch_size: int = 16) -> Tensor: ...
     def logits(self, video: Tensor, audio: Tensor) -> Tensor: ...
+
+
+def embeds_clips(encoder: object) -> TypeGuard[VideoTextEncoder]:
+    """Tell whether an encoder embeds clips of several frames, not single images."""
+    return hasattr(encoder, "embed_videos")
 
 
 def text_signature(encoder: ImageTextEncoder) -> dict[str, str]:

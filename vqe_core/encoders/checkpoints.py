@@ -120,6 +120,23 @@ def find_checkpoint(name: str) -> Checkpoint:
     return _from_cache(name, repository, revision) or _from_hub(name, repository, revision)
 
 
+def is_at_hand(name: str) -> bool:
+    """Tell whether a model's files are on this disk, so that it loads without asking a hub.
+
+    Example:
+        >>> is_at_hand("toy"), is_at_hand("nobody/has-this")
+        (True, False)
+    """
+    try:
+        if name == "toy" or Path(name).expanduser().is_dir():
+            return bool(name)
+        repository, revision = _split_name(name)
+        _check_id(name, repository)
+        return _from_cache(name, repository, revision, offline=True) is not None
+    except (InputError, ModelNotFoundError, OSError):
+        return False
+
+
 def _split_name(name: str) -> tuple[str, str | None]:
     if name in OPENAI_NAMES:
         return OPENAI_NAMES[name], PINNED_REVISIONS.get(OPENAI_NAMES[name])

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from vqe_core.encoders.audio_inputs import check_waveforms, embed_in_groups
+from vqe_core.encoders.audio_inputs import check_waveforms, embed_in_groups, embed_side_by_side
 from vqe_core.encoders.audio_labels import PHOTO_PROMPT, SOUND_LABELS, SOUND_PROMPT
+from vqe_core.encoders.backends.batch_size import suited_threads
 from vqe_core.encoders.base import Waveform
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.tokenization import Tokenizer, load_tokenizer
@@ -113,7 +114,7 @@ class ClapEncoder:
 
         Args:
             waveforms: mono float (T,) in [-1, 1] at ``sampling_rate``, at most ``window`` seconds each.
-            batch_size: waveforms a forward pass; changes speed, not embeddings.
+            batch_size: waveforms a forward pass of a GPU; changes speed, not embeddings.
 
         Returns:
             float32 (S, D) unit rows on the CPU.
@@ -122,7 +123,7 @@ class ClapEncoder:
             InputError: see ``check_waveforms``.
         """
         checked = check_waveforms(waveforms, sampling_rate=self.sampling_rate, longest=self.longest)
-        return embed_in_groups(checked, lambda _: None, self._embed_waveforms, batch_size)
+        return embed_side_by_side(checked, self._embed_waveforms, batch_size, self.device)
 
     @torch.inference_mode()
     @own_precision()
@@ -166,7 +167,8 @@ class ClapEncoder:
     @own_precision()
     def _embed_ids(self, ids: list[tuple[int, ...]]) -> Tensor:
         tokens = torch.tensor(ids, device=self.device)
-        output = self.model.get_text_features(input_ids=tokens, attention_mask=torch.ones_like(tokens))
+        with suited_threads(self.model.config.text_config):
+            output = self.model.get_text_features(input_ids=tokens, attention_mask=torch.ones_like(tokens))
         return normalize(output.pooler_output.float(), dim=-1)
 
     def tag(
@@ -177,7 +179,7 @@ class ClapEncoder:
         Args:
             waveforms: as for ``embed_audio``.
             labels: K plain words, "a barking dog"; default ``self.labels``.
-            batch_size: waveforms a forward pass.
+            batch_size: waveforms a forward pass of a GPU.
 
         Returns:
             float32 (S, K), a softmax over the labels, so that each row sums to 1: labels compete, and some label

@@ -10,22 +10,31 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from vqe_core.encoders.backends.batch_size import suited_threads
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.dual_encoder import DualEncoder
 from vqe_core.errors import ModelError
 from vqe_core.options import Backend
 from vqe_core.runtime import own_precision
 
+CONTEXT = 77  # ids, of the original CLIP; its tokenizer is saved with this limit beside longer tables too
+
 
 @dataclass(frozen=True)
 class ClipEncoder(DualEncoder):
-    """CLIP (Radford et al., 2021) and MetaCLIP 2 checkpoints.
+    """CLIP (Radford et al., 2021) and MetaCLIP 2 checkpoints, those with long position tables (Long-CLIP) among them.
 
     Token embeddings are the text projection of the last hidden state, as in the published EMScore; the whole text is
     the embedding of the end token, found by its place, as old checkpoints misname its id.
     """
 
     length_step: ClassVar[int] = 4  # the text tower is causal
+    stock_limit: ClassVar[int | None] = CONTEXT
+
+    def signature(self) -> dict[str, str]:
+        """Return everything about the encoder that can change an embedding; a context that is not CLIP's is named."""
+        context = self.tokenizer.context
+        return {**super().signature(), **({"context": str(context)} if context > CONTEXT else {})}
 
 
 @dataclass(frozen=True)
@@ -76,5 +85,6 @@ class SiglipEncoder(DualEncoder):
         rows = [[*f, *w] if left else [*w, *f] for w, f in zip(windows, fill, strict=True)]
         ids = torch.tensor(rows, device=self.device)
         # No attention mask: padding was attended in training.
-        pooled = self.model.get_text_features(input_ids=ids).pooler_output
-        return [(None, whole) for whole in normalize(pooled.float(), dim=-1).cpu()]
+        with suited_threads(self.model.config.text_config):
+            pooled = self.model.get_text_features(input_ids=ids).pooler_output
+            return [(None, whole) for whole in normalize(pooled.float(), dim=-1).cpu()]

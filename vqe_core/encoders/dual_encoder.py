@@ -13,7 +13,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from vqe_core.encoders.backends.batch_size import ON_CPU, STEP, TOKENS, BackOff, best_batch_size, steady_rows
+from vqe_core.encoders.backends.batch_size import (
+    ON_CPU,
+    STEP,
+    TOKENS,
+    WIDTH,
+    BackOff,
+    best_batch_size,
+    steady_rows,
+    suited_threads,
+    width_of,
+)
 from vqe_core.encoders.backends.towers import build_towers
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.image_processing import Preprocessing, load_preprocessing
@@ -37,6 +47,8 @@ class DualEncoder:
     has_token_embeddings: ClassVar[bool] = True
     # Texts are padded to a multiple of so many tokens; more than 1 only where no token sees those after it.
     length_step: ClassVar[int] = 1
+    # A limit of ids that the family's tokenizers are saved with whatever the model.
+    stock_limit: ClassVar[int | None] = None
 
     checkpoint: Checkpoint
     device: str
@@ -59,7 +71,7 @@ class DualEncoder:
             return load_model(checkpoint, torch.float32, "cpu")
 
         model = load()
-        tokenizer = load_tokenizer(checkpoint.folder, cls.text_positions(model.config.text_config))
+        tokenizer = cls.load_tokenizer(checkpoint, model.config.text_config)
         preprocessing = load_preprocessing(checkpoint.folder, int(model.config.vision_config.image_size))
         towers = build_towers(model, load, preprocessing, device, dtype, backend)
         return cls(
@@ -72,8 +84,13 @@ class DualEncoder:
         from transformers import AutoConfig
 
         config = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True, trust_remote_code=False)
-        tokenizer = load_tokenizer(checkpoint.folder, cls.text_positions(config.text_config))
+        tokenizer = cls.load_tokenizer(checkpoint, config.text_config)
         return TextSide(tokenizer, cls._end_id(tokenizer), cls.has_token_embeddings)
+
+    @classmethod
+    def load_tokenizer(cls, checkpoint: Checkpoint, text_config: Any) -> Tokenizer:
+        """Load the tokenizer with the context that the text tower has."""
+        return load_tokenizer(checkpoint.folder, cls.text_positions(text_config), stock_limit=cls.stock_limit)
 
     @classmethod
     def text_positions(cls, text_config: Any) -> int:
@@ -149,8 +166,9 @@ class DualEncoder:
     def _embed_images(self, images: Tensor) -> Tensor:
         if torch.device(self.device).type == "cuda":  # from pinned memory the copy does not hold up the CPU
             images = images.pin_memory()
-        pooled = self.vision_tower(images.to(self.device, non_blocking=True))
-        return normalize(pooled.float(), dim=-1).cpu()
+        with suited_threads(self.model.config.vision_config):
+            pooled = self.vision_tower(images.to(self.device, non_blocking=True))
+            return normalize(pooled.float(), dim=-1).cpu()
 
     def embed_texts(
         self, texts: Sequence[str], *, long_text: LongText = "windows", batch_size: int = 64
@@ -198,8 +216,13 @@ class DualEncoder:
         return max(length, min(-(-length // step) * step, self.tokenizer.context))
 
     def _text_rows(self, length: int, most: int) -> int:
-        fast = most if torch.device(self.device).type == "cuda" else max(STEP, TOKENS // length)
+        fast = most if torch.device(self.device).type == "cuda" else max(STEP, self._tokens // length)
         return steady_rows(min(most, fast))
+
+    @property
+    def _tokens(self) -> int:
+        """Tokens of a batch of texts on a CPU: a thin tower takes more in the time that a call of it takes anyway."""
+        return TOKENS * max(1, WIDTH // width_of(self.model.config.text_config))
 
     @torch.inference_mode()
     @own_precision()
@@ -209,7 +232,8 @@ class DualEncoder:
         padding = self.tokenizer.inner.pad_token_id or 0  # any id serves: no token sees those after it
         ids = torch.tensor([[*w, *[padding] * (length - len(w))] for w in windows], device=self.device)
         # Without a hole in the mask: where there is one, another kernel may compute the batch.
-        tokens = normalize(self.project_tokens(ids, torch.ones_like(ids)).float(), dim=-1).cpu()
+        with suited_threads(self.model.config.text_config):
+            tokens = normalize(self.project_tokens(ids, torch.ones_like(ids)).float(), dim=-1).cpu()
         at = [0 if self.whole_position == "first" else len(w) - 1 for w in windows]
         # clone: a view would keep the padded batch alive
         return [(tokens[i, : len(w)].clone(), tokens[i, at[i]].clone()) for i, w in enumerate(windows)]

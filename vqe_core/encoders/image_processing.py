@@ -160,7 +160,14 @@ def load_preprocessing(folder: Path, image_size: int) -> Preprocessing:
     # From its own module: the name in the package asks for torchvision in older releases.
     from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
-    saved = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True, trust_remote_code=False)
+    return preprocessing_of(
+        AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True, trust_remote_code=False)
+    )
+
+
+def preprocessing_of(saved: Any) -> Preprocessing:
+    """Return the settings of a loaded processor of images, or of the frames of videos."""
+    backend = "torchvision" if torchvision_works() else "pil"
     resample = int(getattr(saved, "resample", BICUBIC) or BICUBIC)
     normalise = getattr(saved, "do_normalize", True)
     return Preprocessing(

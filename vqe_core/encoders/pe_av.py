@@ -48,10 +48,10 @@ class PeAvEncoder:
         Raises:
             MissingPackageError: timm or torchvision is missing.
         """
-        _check_packages(checkpoint.name)
+        check_packages(checkpoint.name)
         from transformers import AutoFeatureExtractor, AutoVideoProcessor
 
-        model = load_model(checkpoint, dtype, device, model_class=_loadable_class())
+        model = load_model(checkpoint, dtype, device, model_class=loadable_class())
         extractor = AutoFeatureExtractor.from_pretrained(checkpoint.folder, local_files_only=True)
         processor = AutoVideoProcessor.from_pretrained(checkpoint.folder, local_files_only=True)
         return cls(checkpoint, device, dtype, model, extractor, processor)
@@ -157,7 +157,12 @@ def _spread(window: np.ndarray, count: int | None) -> np.ndarray:
 OLDEST_TRANSFORMERS = (5, 20)  # older ones were seen to refuse the configuration
 
 
-def _check_packages(name: str) -> None:
+def check_packages(name: str) -> None:
+    """Check that what PE models are made of is installed.
+
+    Raises:
+        MissingPackageError: timm, torchvision, or a transformers that knows them.
+    """
     import transformers
 
     if tuple(map(int, transformers.__version__.split(".")[:2])) < OLDEST_TRANSFORMERS:
@@ -173,7 +178,7 @@ def _check_packages(name: str) -> None:
         raise MissingPackageError(f"model {name!r} needs timm: pip install vqe-core[pe-av]") from error
 
 
-def _loadable_class() -> Any:
+def loadable_class() -> Any:
     """Return the model's class, able to load beside timm 1.0.31 and later.
 
     transformers ties the weights of its two video towers by patterns of names, and takes timm's new position

@@ -114,8 +114,15 @@ def window_starts(length: int, size: int) -> list[int]:
     return starts
 
 
-def load_tokenizer(folder: Path, positions: int) -> Tokenizer:
-    """Load a checkpoint's tokenizer; the context is the smaller of its own limit and the model's ``positions``."""
+def load_tokenizer(folder: Path, positions: int, *, stock_limit: int | None = None) -> Tokenizer:
+    """Load a checkpoint's tokenizer; the context is the smaller of its own limit and the model's ``positions``.
+
+    Args:
+        folder: of the checkpoint.
+        positions: ids that the text tower has positions for.
+        stock_limit: a limit that tokenizers of the family are saved with whatever the model; where the model has more
+            positions, it says nothing.
+    """
     from transformers import AutoTokenizer
 
     if not any((folder / name).is_file() for name in VOCABULARIES):
@@ -124,7 +131,7 @@ def load_tokenizer(folder: Path, positions: int) -> Tokenizer:
             "save the tokenizer beside the model, or fetch the checkpoint again"
         )
     inner = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    limit = inner.model_max_length
+    limit = None if inner.model_max_length == stock_limit else inner.model_max_length
     context = min(int(limit), positions) if limit else positions
     prefix, suffix = _special_ids(inner)
     return Tokenizer(inner, context, prefix, suffix)

@@ -20,9 +20,7 @@ from torch import Tensor
 
 from vqe_core.errors import InputError
 from vqe_core.functional.shapes import check_shapes
-
-# Sums of the same numbers in another order differ by less, relative to the largest.
-ROUNDING = 1e-9
+from vqe_core.functional.statistics import ROUNDING, p_value_of_shuffles
 
 
 class ChanceLevels(NamedTuple):
@@ -249,9 +247,7 @@ def _permutation_p(sums: Tensor, num_rows: int, seed: int, num_permutations: int
     shuffled = [
         sums[rows, torch.randperm(len(sums), generator=generator)].sum() / num_rows for _ in range(num_permutations)
     ]
-    tolerance = ROUNDING * sums.abs().max()
-    as_high = int((torch.stack(shuffled) >= sums.diagonal().sum() / num_rows - tolerance).sum())
-    return (1 + as_high) / (1 + num_permutations)
+    return p_value_of_shuffles(torch.stack(shuffled), sums.diagonal().sum() / num_rows, sums.abs().max())
 
 
 def _chance_levels(mismatch: Tensor, num_sounds: int) -> ChanceLevels:

@@ -12,6 +12,8 @@ Matching", CVPR 2022, section 3.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import torch
@@ -37,6 +39,12 @@ class EMScores(NamedTuple):
 
 METRICS: tuple[str, ...] = EMScores._fields
 FINE_GRAINED_METRICS = tuple(name for name in METRICS if name != "cogr")
+
+# Of a batch of ``emscore_of_pairs``: a call of a kernel costs as much for 32 pairs as for one, and several threads
+# that wait for so little work cost more than the work.
+MOST_PAIRS = 32
+MOST_NUMBERS = 2**22  # of a batch in memory: 16 MiB
+LENGTH_STEP = 16  # numbers of parts are padded to multiples of it: few shapes, and full batches of each
 
 
 class EmbeddedBatch(NamedTuple):
@@ -100,6 +108,94 @@ def emscore(candidate: EmbeddedBatch, reference: EmbeddedBatch, cogr_weight: flo
 def _with_full(precision: Tensor, recall: Tensor, f1: Tensor, coarse: Tensor, cogr_weight: float) -> EMScores:
     full = [(1 - cogr_weight) * fine + cogr_weight * coarse for fine in (precision, recall, f1)]
     return EMScores(precision, recall, f1, coarse, *full)
+
+
+class Embedded(NamedTuple):
+    """One caption or one video.
+
+    Attributes:
+        parts: float (L, D) unit vectors: tokens of the caption, or frames of the video. None where the model has no
+            token-level space.
+        whole: float (D,) unit vector: the pooled caption, or ``mean_direction`` of the frames.
+        weights: float (L,), for example IDF, or None for equal weights.
+    """
+
+    parts: Tensor | None
+    whole: Tensor
+    weights: Tensor | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, bool]:
+        """Padded number of parts (-1: none defined), size of an embedding, and whether there are weights."""
+        count = -1 if self.parts is None else len(self.parts)
+        padded = count if count <= 1 else -(-count // LENGTH_STEP) * LENGTH_STEP
+        return padded, len(self.whole), self.weights is not None
+
+
+def emscore_of_pairs(pairs: Sequence[tuple[Embedded, Embedded]], cogr_weight: float = COGR_WEIGHT) -> EMScores:
+    """EMScore of any number of pairs of any lengths, a caption and its video or reference caption each.
+
+    Pairs of one shape are scored together. A product of matrices rounds by its shape, so a batch has a number of
+    pairs, and each pair a padded length, that depend on that pair alone.
+
+    Args:
+        pairs: candidate and reference; see ``Embedded``.
+        cogr_weight: as for ``emscore``.
+
+    Returns:
+        Seven float (P,) tensors in [-1, 1]: row i is that of pair i, as ``emscore`` scores it but for rounding.
+
+    Raises:
+        InputError: embeddings of two sizes.
+
+    A pair's scores are the same bits whatever the other pairs.
+
+    Source:
+        See ``emscore``.
+
+    Example:
+        >>> caption = Embedded(torch.eye(2), torch.tensor([0.0, 1.0]))
+        >>> other = Embedded(torch.tensor([[0.6, 0.8]]), torch.tensor([0.6, 0.8]))
+        >>> emscore_of_pairs([(caption, caption), (caption, other)]).cogr
+        tensor([1.0000, 0.8000])
+    """
+    found = torch.empty(len(METRICS), len(pairs), dtype=pairs[0][0].whole.dtype if pairs else None)
+
+    def shape(i: int) -> tuple[tuple[int, int, bool], tuple[int, int, bool]]:
+        return pairs[i][0].shape, pairs[i][1].shape
+
+    for shapes, group in groupby(sorted(range(len(pairs)), key=shape), shape):
+        numbers, rows = list(group), _pairs_a_batch(*shapes)
+        for start in range(0, len(numbers), rows):
+            chosen = numbers[start : start + rows]
+            candidate, reference = (_stacked([pairs[i][side] for i in chosen], rows) for side in (0, 1))
+            found[:, chosen] = torch.stack(emscore(candidate, reference, cogr_weight))[:, : len(chosen)]
+    return EMScores(*found)
+
+
+def _pairs_a_batch(candidate: tuple[int, int, bool], reference: tuple[int, int, bool]) -> int:
+    """Return a power of two that fits ``MOST_NUMBERS``."""
+    (length, size, _), (other, _, _) = candidate, reference
+    most = min(MOST_PAIRS, MOST_NUMBERS // max(1, length * other + (length + other) * size))
+    return 1 << (max(1, most).bit_length() - 1)
+
+
+def _stacked(sides: Sequence[Embedded], rows: int) -> EmbeddedBatch:
+    """Return a batch of ``rows`` of one shape; what ``sides`` lack are zeros, each with a part that is real."""
+    (length, size, weighted), whole = sides[0].shape, torch.stack([side.whole for side in sides])
+    wholes = torch.nn.functional.pad(whole, (0, 0, 0, rows - len(sides)))
+    if sides[0].parts is None:
+        return EmbeddedBatch(None, None, wholes)
+    parts = wholes.new_zeros(rows, length, size)
+    weights = wholes.new_zeros(rows, length) if weighted else None
+    counts = torch.ones(rows, dtype=torch.int64)
+    for i, side in enumerate(sides):
+        assert side.parts is not None  # of one shape
+        counts[i] = len(side.parts)
+        parts[i, : len(side.parts)] = side.parts
+        if weights is not None and side.weights is not None:
+            weights[i, : len(side.parts)] = side.weights
+    return EmbeddedBatch(parts, torch.arange(length) < counts[:, None], wholes, weights)
 
 
 def mean_direction(parts: Tensor, mask: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,13 +20,19 @@ from evaluate.evaluator.utils import DatasetColumn
 from transformers import PreTrainedModel
 
 from vqe_core.errors import InputError, attempt
+from vqe_core.functional.statistics import (
+    NUM_RESAMPLES,
+    bca_interval,
+    bootstrap_means,
+    jackknife_means,
+    sums_by_video,
+)
 from vqe_core.media import Video, as_media_source, source_identity
 from vqe_core.options import check_count
 from vqe_core.scorers.emscore.scorer import EMScore
 from vqe_core.workers import WorkerPool, open_video_in
 
 TASK = "video-captioning"
-MOST_RESAMPLED = 10_000_000  # numbers in memory at a time
 
 
 class VideoCaptioningEvaluator(Evaluator):
@@ -150,7 +157,11 @@ class VideoCaptioningEvaluator(Evaluator):
             result = metric.compute(**metric_inputs, **options)
         if strategy == "simple":
             return result
-        settings = {"confidence_level": confidence_level, "n_resamples": n_resamples, "random_state": random_state}
+        settings: dict[str, Any] = {
+            "confidence_level": confidence_level,
+            "n_resamples": n_resamples,
+            "random_state": random_state,
+        }
         samples = result["samples"] if self.metric_options.get("per_sample") else result.pop("samples")
         videos = video_numbers(metric_inputs["videos"])
         intervals = {
@@ -182,41 +193,38 @@ def _identity(video: Any) -> str:
     return source_identity(dataclasses.replace(as_media_source(video), start=None, end=None))
 
 
-def interval_of_mean(column: Sequence[float], videos: np.ndarray, **settings: Any) -> dict[str, Any]:
-    """Return the confidence interval of the mean of a column, in the words of ``evaluate``.
+def interval_of_mean(
+    column: Sequence[float],
+    videos: np.ndarray,
+    confidence_level: float = 0.95,
+    n_resamples: int = NUM_RESAMPLES,
+    random_state: int | None = None,
+) -> dict[str, Any]:
+    """Return the confidence interval (BCa) of the mean of a column, in the words of ``evaluate``.
 
     Args:
         column: float (N,), an entry a row; NaN where there is none, which takes no part.
         videos: int (N,), equal for rows that show one video.
-        settings: ``confidence_level``, ``n_resamples`` and ``random_state`` of `scipy.stats.bootstrap`.
+        confidence_level, n_resamples, random_state: as in ``evaluate``; without the last every call draws anew.
 
     Returns:
         ``confidence_interval`` (low, high) and ``standard_error``, of resampled videos, each with all its rows; NaN
         with fewer than two videos.
 
     Example:
-        >>> made = interval_of_mean([0.1, 0.1, 0.5, 0.5], np.array([0, 0, 1, 1]), n_resamples=99, random_state=0)
+        >>> made = interval_of_mean([0.25, 0.25, 0.5, 0.5], np.array([0, 0, 1, 1]), n_resamples=99, random_state=0)
         >>> made["confidence_interval"]
-        (0.1, 0.5)
+        (0.25, 0.5)
     """
-    from scipy.stats import bootstrap
-
     values = np.asarray(column, dtype=np.float64)
     known = ~np.isnan(values)
-    values, videos = values[known], videos[known]
-    distinct, place = np.unique(videos, return_inverse=True)
-    if len(distinct) < 2 or np.ptp(values) == 0:  # nothing to resample; of equal rows nothing varies
-        value = float(values[0]) if len(distinct) > 1 else math.nan
-        return {"confidence_interval": (value, value), "standard_error": value - value}
-    sums, counts = np.bincount(place, weights=values), np.bincount(place).astype(np.float64)
-
-    def mean(sums: np.ndarray, counts: np.ndarray, axis: int = -1) -> Any:
-        return sums.sum(axis=axis) / counts.sum(axis=axis)
-
-    batch = max(1, MOST_RESAMPLED // len(sums))
-    drawn = bootstrap((sums, counts), mean, paired=True, vectorized=True, batch=batch, **settings)
-    low, high = (float(bound) for bound in drawn.confidence_interval)
-    return {"confidence_interval": (low, high), "standard_error": float(drawn.standard_error)}
+    if len(np.unique(videos[known])) < 2:  # nothing to resample
+        return {"confidence_interval": (math.nan, math.nan), "standard_error": math.nan}
+    sums = sums_by_video(torch.from_numpy(values[known])[None], torch.from_numpy(videos[known]))
+    seed = secrets.randbits(32) if random_state is None else random_state
+    drawn = bootstrap_means(sums, seed=seed, num_resamples=n_resamples)
+    low, high = bca_interval(drawn, sums.means, jackknife_means(sums), confidence_level)[0].tolist()
+    return {"confidence_interval": (low, high), "standard_error": float(drawn.std()) if len(drawn) > 1 else math.nan}
 
 
 @dataclass(frozen=True)

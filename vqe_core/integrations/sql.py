@@ -15,9 +15,9 @@ from datasets.exceptions import DatasetsError
 
 from vqe_core.errors import InputError, MissingPackageError
 from vqe_core.integrations.datasets import score_dataset, scorer_for, with_idf
+from vqe_core.integrations.datasets.summary import scorer_before_fork
 from vqe_core.options import check_choice
 from vqe_core.run.rescue import rescued
-from vqe_core.scorers.fingerprint import describe_identity
 
 IfExists = Literal["fail", "replace", "append"]
 SIGNATURE = "signature"
@@ -38,7 +38,8 @@ def score_sql(
 ) -> Any:
     """Score the rows of a query, and write the scores to a table of the same database.
 
-    Every written row carries a ``signature``: all that can change its score and is known before it is seen, as JSON.
+    Every written row carries the ``signature`` that results have, with the columns that were read (``columns``), as
+    JSON. What cannot change a score, such as ``row_timeout`` or ``on_error``, is not in it.
     The table is written in one transaction, so it is there as a whole or as it was.
 
     Args:
@@ -84,7 +85,7 @@ def score_sql(
                 f"the query has a column {SIGNATURE!r}, which is written too; rename it, or name another key"
             )
         scorer = with_idf(scorer_for(metric, options), [rows])
-        signature = json.dumps(describe_identity(scorer))
+        signature = _signature(scorer, rows, num_proc)
         if out_table is not None:
             _check_writable(url, out_table, if_exists)
             done = _keys_done(url, out_table, (key, SIGNATURE, scorer.status_key), signature, if_exists)
@@ -98,6 +99,15 @@ def score_sql(
         except InputError as error:
             raise rescued(Path(out_table), {}, results.to_dict(), error) from None
     return scored
+
+
+def _signature(scorer: Any, rows: Any, num_proc: int | None) -> str:
+    """Return what a row's scores depend on, as JSON: the signature, and the columns that were read."""
+    names = rows.column_names
+    keys = {entry.key for entry in scorer.inputs} | {"start_key", "end_key"}
+    read = {key: name for key in sorted(keys) if (name := getattr(scorer, key)) in names}
+    signature = scorer_before_fork(scorer, num_proc).signature_for(names)
+    return json.dumps({**signature, "columns": read})
 
 
 def _read(query: str, url: str) -> Any:

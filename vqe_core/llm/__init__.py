@@ -1,8 +1,14 @@
-"""Models behind an endpoint, a serving object of DataFlow or a function: describers of audio, and judges of clips."""
+"""Models behind an endpoint, a serving of DataFlow or a function: describers of audio, judges of clips and captions."""
 
+from vqe_core.llm.caption_judge import (
+    CaptionJudge,
+    EndpointCaptionJudge,
+    FunctionCaptionJudge,
+    as_caption_judge,
+)
 from vqe_core.llm.describer import Describer, EndpointDescriber, FunctionDescriber, as_describer
 from vqe_core.llm.judge import EndpointJudge, FunctionJudge, Judge, as_judge
-from vqe_core.llm.judge_prompt import JudgedClip, Judgement
+from vqe_core.llm.judge_prompt import JudgedCaption, JudgedClip, Judgement
 
 __all__ = [
     "Describer",
@@ -13,6 +19,11 @@ __all__ = [
     "EndpointJudge",
     "FunctionJudge",
     "as_judge",
+    "CaptionJudge",
+    "EndpointCaptionJudge",
+    "FunctionCaptionJudge",
+    "as_caption_judge",
+    "JudgedCaption",
     "JudgedClip",
     "Judgement",
 ]

@@ -59,6 +59,7 @@ class Role:
 
 DESCRIBER = Role("describer", "describing", "sound", "bad_description", "input_audio")
 JUDGE = Role("judge", "judging", "clip", "bad_judgement", "image_url and input_audio")
+CAPTION_JUDGE = Role("judge", "judging", "caption", "bad_judgement", "image_url")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,7 +298,12 @@ class _Dialogue(Generic[Result]):
         """
         url, bad_answer = self.endpoint.url, self.endpoint.role.bad_answer
         try:
-            content = json.loads(body)["choices"][0]["message"]["content"]
+            choice = json.loads(body)["choices"][0]
+            refusal = _refusal(choice)
+            if refusal:
+                words = f"the model behind {url} refused: {excerpt(refusal.encode())!r}"
+                return ModelError(words, code=self.endpoint.role.code("refused"))
+            content = choice["message"]["content"]
             if isinstance(content, list):  # some servers answer in parts
                 content = " ".join(part["text"] for part in content if part.get("type") == "text")
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
@@ -324,6 +330,14 @@ class _Dialogue(Generic[Result]):
         if status == 404:
             return " (check api_url, which ends in /v1 on most servers, and model_name)"
         return " (lower max_workers)" if status == 429 else ""
+
+
+def _refusal(choice: Any) -> str:
+    """Return why a model or its server declined to answer, "" where it did not."""
+    refusal = choice["message"].get("refusal")
+    if isinstance(refusal, str) and refusal.strip():
+        return refusal
+    return "content_filter" if choice.get("finish_reason") == "content_filter" else ""
 
 
 def excerpt(body: bytes) -> str:

@@ -11,15 +11,15 @@ from tqdm import tqdm
 
 from vqe_core.errors import InputTypeError, ModelError, VqeError, row_error
 from vqe_core.llm import dataflow_serving as servings
-from vqe_core.llm.client import JUDGE, ChatEndpoint, Role
+from vqe_core.llm.client import CAPTION_JUDGE, JUDGE, ChatEndpoint, Role
 from vqe_core.llm.content import ContentMaker
 from vqe_core.llm.judge_prompt import (
     DEFAULT_PROMPT,
     VERSION,
+    Judged,
     JudgedClip,
     Judgement,
     as_judgement,
-    judge_content,
     read_judgement,
 )
 from vqe_core.registry import qualified_name
@@ -54,11 +54,12 @@ def as_judge(value: Any) -> Judge:
         >>> as_judge(lambda frames, timestamps, waveform, sampling_rate: 0.5).signature()["judge"]
         'function'
     """
-    if isinstance(value, Judge):
+    judges_captions = getattr(value, "role", None) is CAPTION_JUDGE
+    if isinstance(value, Judge) and not judges_captions:
         return value
     if servings.is_serving(value):
         return judge_of_serving(value)
-    if callable(value):
+    if callable(value) and not judges_captions:
         function: Callable[..., Any] = value
         return FunctionJudge(function)
     raise InputTypeError(
@@ -85,6 +86,8 @@ class FunctionJudge:
     """
 
     name: ClassVar[str] = "function"
+    role: ClassVar[Role] = JUDGE
+    called_with: ClassVar[str] = "f(frames, timestamps, waveform, sampling_rate)"
 
     function: Callable[..., Any]
     function_name: str = ""
@@ -93,32 +96,28 @@ class FunctionJudge:
 
     def __post_init__(self) -> None:
         if not callable(self.function):
-            raise InputTypeError(
-                f"function ({self.function!r}) must be callable as f(frames, timestamps, waveform, sampling_rate)"
-            )
+            raise InputTypeError(f"function ({self.function!r}) must be callable as {self.called_with}")
 
     def signature(self) -> dict[str, str]:
         """Return what can change a judgement: which function it is."""
         return {"judge": "function", "judge_name": self.function_name or qualified_name(self.function)}
 
-    def judge(self, clips: Sequence[JudgedClip]) -> list[Judgement | VqeError]:
+    def judge(self, clips: Sequence[Judged]) -> list[Judgement | VqeError]:
         """Return a judgement, or the error, of each clip, in order. An error of the function concerns its clip."""
         disable = None if self.progress is None else not self.progress
-        bar = tqdm(clips, desc="judging", disable=disable, leave=False)
+        bar = tqdm(clips, desc=self.role.doing, disable=disable, leave=False)
         return [self._judge_one(clip, i) for i, clip in enumerate(bar)]
 
-    def _judge_one(self, clip: JudgedClip, number: int) -> Judgement | VqeError:
-        from vqe_core.media.video.sizes import of_one_size
-
+    def _judge_one(self, clip: Judged, number: int) -> Judgement | VqeError:
         try:
-            frames = of_one_size(clip.frames)
-            return as_judgement(self.function(frames, clip.timestamps, clip.waveform, clip.sampling_rate))
+            return as_judgement(self.function(*clip.arguments()))
         except VqeError as error:
             return row_error(error)
         except Exception as error:  # a user's function may raise anything; other clips go on
             return ModelError(
-                f"judge {self.signature()['judge_name']} failed on clip {number}: {type(error).__name__}: {error}",
-                code="judge_failed",
+                f"judge {self.signature()['judge_name']} failed on {self.role.item} {number}: "
+                f"{type(error).__name__}: {error}",
+                code=self.role.code("failed"),
             )
 
 
@@ -143,15 +142,16 @@ class EndpointJudge(ChatEndpoint):
 
     name: ClassVar[str] = "endpoint"
     role: ClassVar[Role] = JUDGE
+    version: ClassVar[str] = VERSION
 
     prompt: str = DEFAULT_PROMPT
     max_tokens: int = 300
 
     def signature(self) -> dict[str, str]:
         """Return what can change a judgement: server, model, words, and how things are shown. The key is not here."""
-        return {**super().signature(), "judge_temperature": "0", "judge_version": VERSION}
+        return {**super().signature(), "judge_temperature": "0", "judge_version": self.version}
 
-    def judge(self, clips: Sequence[JudgedClip]) -> list[Judgement | VqeError]:
+    def judge(self, clips: Sequence[Judged]) -> list[Judgement | VqeError]:
         """Return a judgement, or the error, of each clip, in order.
 
         Returns:
@@ -163,7 +163,7 @@ class EndpointJudge(ChatEndpoint):
             InputError: the key holds characters that no header may have.
             MissingPackageError: openai is not installed.
         """
-        return self.ask([partial(judge_content, clip, self.prompt) for clip in clips], read_judgement)
+        return self.ask([partial(clip.content, self.prompt) for clip in clips], read_judgement)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -183,6 +183,9 @@ class ServingJudge(servings.KeptByServing):
     """
 
     name: ClassVar[str] = "serving"
+    role: ClassVar[Role] = JUDGE
+    version: ClassVar[str] = VERSION
+    way_out: ClassVar[tuple[str, str]] = ("takes no conversation with pictures and sound", "vqe_core.llm.EndpointJudge")
 
     serving: Any = field(repr=False)
     prompt: str = DEFAULT_PROMPT
@@ -190,24 +193,22 @@ class ServingJudge(servings.KeptByServing):
 
     def __post_init__(self) -> None:
         if not servings.converses(self.serving):
-            raise servings.refusal(
-                self.serving, JUDGE, "takes no conversation with pictures and sound", "vqe_core.llm.EndpointJudge"
-            )
+            raise servings.refusal(self.serving, self.role, *self.way_out)
 
     def signature(self) -> dict[str, str]:
         """Return what can change a judgement: kind of serving, server, model and words. No key."""
-        return {**servings.serving_signature(self.serving, JUDGE, self.prompt), "judge_version": VERSION}
+        return {**servings.serving_signature(self.serving, self.role, self.prompt), "judge_version": self.version}
 
-    def judge(self, clips: Sequence[JudgedClip]) -> list[Judgement | VqeError]:
+    def judge(self, clips: Sequence[Judged]) -> list[Judgement | VqeError]:
         """Return a judgement, or the error, of each clip, in order; code ``judge_failed`` where there is none."""
         ask = partial(servings.converse, self.serving)
-        kept = self.kept(servings.asked_of(self.serving, JUDGE, self.prompt))
+        kept = self.kept(servings.asked_of(self.serving, self.role, self.prompt))
         return servings.read_answers(
-            self.serving, JUDGE, clips, self._prepare, ask, read_judgement, lambda make: make(), kept
+            self.serving, self.role, clips, self._prepare, ask, read_judgement, lambda make: make(), kept
         )
 
-    def _prepare(self, clip: JudgedClip, name: str) -> ContentMaker:
-        return partial(judge_content, clip, self.prompt)
+    def _prepare(self, clip: Judged, name: str) -> ContentMaker:
+        return partial(clip.content, self.prompt)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -216,7 +217,7 @@ class LocalServerJudge(servings.LocalServer):
 
     endpoint_class: ClassVar[type[ChatEndpoint]] = EndpointJudge
 
-    def judge(self, clips: Sequence[JudgedClip]) -> list[Judgement | VqeError]:
+    def judge(self, clips: Sequence[Judged]) -> list[Judgement | VqeError]:
         """Judge as ``EndpointJudge`` does, once the server is up."""
         answers: list[Judgement | VqeError] = self.started().judge(clips)
         return answers

@@ -1,4 +1,4 @@
-"""Prompt of a judge, and the meaning of its answer: a number from 0 to 1 with a reason.
+"""Prompts of judges, what they are shown, and the meaning of an answer: a number from 0 to 1 with a reason.
 
 Models are told to answer in JSON, and many do not: words before it, a fence around it, a bare number, ``Score: 8/10``.
 Where the number is not certain there is none: a wrong number is worse than none. Neither ``response_format`` nor
@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -30,6 +30,30 @@ DEFAULT_PROMPT = (
     "it is music or speech that suits the picture. 0: it cannot belong to this video. "
     'Answer with one line of JSON and nothing else: {"reason": "<at most 20 words>", "score": <number from 0 to 10>}'
 )
+# The same of captions: how images and caption are shown, and the words around them.
+CAPTION_VERSION = "1"
+_ANSWER = (
+    'Answer with one line of JSON and nothing else: {"reason": "<at most 30 words>", "score": <number from 0 to 10>}'
+)
+# By name. What a template says is in the signature word for word, so that it may be improved.
+CAPTION_PROMPTS = {
+    "zero-shot": (
+        "You have seen pictures of a video, in order, and read a caption of it. How well does the caption describe the "
+        "video? 10: everything it says is seen, and it says what matters most. 5: it is right about the scene, and "
+        "wrong or silent about something that matters. 0: it describes another video. References, where there are "
+        "any, are captions that people wrote of this video: they may leave out what the caption rightly says. Judge "
+        f"what the caption says, not its style or length. {_ANSWER}"
+    ),
+    "vc-inspector": (
+        "You have seen pictures of a video, in order, and read a caption of it. Check the facts of the caption. First "
+        "go through the objects it names (people, animals, things, places, what it says of their number and looks): "
+        "is each one seen? Then go through its actions (who does what, to whom, in which order): does each one happen? "
+        "References, where there are any, are captions that people wrote of this video. 10: every object and every "
+        "action is right. Take off for each that is wrong, more for one that the sentence turns on; 0: neither the "
+        "objects nor the actions are those of this video. What the caption leaves out is no error. In the reason, name "
+        f"the wrong objects and actions and what is there instead, or say that all is right. {_ANSWER}"
+    ),
+}
 # Models shrink images themselves; larger ones only cost more.
 LONGEST_SIDE = 512
 MAX_REASON = 300  # letters; a reason is a line beside the number
@@ -47,6 +71,26 @@ _LABELLED = re.compile(rf"\bscore\b{_MARKS}(?:[:=]|\bis\b|\bof\b){_MARKS}{_AMOUN
 _SHARE = re.compile(rf"(?<![\w.,/+\u2013\u2014-])({_NUMBER}){_OF_TEN}", re.IGNORECASE)
 _ALONE = re.compile(rf"[\"'*_`\s]*{_AMOUNT}[\"'*_`\s.]*", re.IGNORECASE)
 _THOUGHT = "</think>"
+
+
+class Judged(Protocol):
+    """Subject of a question to a judge."""
+
+    def content(self, prompt: str) -> Content:
+        """Return the parts of a message to a model."""
+        ...
+
+    def arguments(self) -> tuple[Any, ...]:
+        """Return the arguments of a user's function."""
+        ...
+
+
+def _check_frames(frames: Frames, timestamps: np.ndarray | None) -> None:
+    if not are_frames(frames) or not len(frames):
+        kind = getattr(frames, "dtype", "images")
+        raise InputError(f"frames must be uint8 (N, H, W, 3) RGB, N at least 1, got {kind} {shape_of(frames)}")
+    if timestamps is not None and timestamps.shape != (len(frames),):
+        raise InputError(f"timestamps must be one a frame, got shape {timestamps.shape} for {len(frames)}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +111,7 @@ class JudgedClip:
     sampling_rate: int
 
     def __post_init__(self) -> None:
-        frames = self.frames
-        if not are_frames(frames) or not len(frames):
-            kind = getattr(frames, "dtype", "images")
-            raise InputError(f"frames must be uint8 (N, H, W, 3) RGB, N at least 1, got {kind} {shape_of(frames)}")
-        if self.timestamps.shape != (len(frames),):
-            raise InputError(f"timestamps must be one a frame, got shape {self.timestamps.shape} for {len(frames)}")
+        _check_frames(self.frames, self.timestamps)
         if self.waveform.dtype != np.float32 or self.waveform.ndim != 1:
             raise InputError(f"waveform must be float32 (T,), got {self.waveform.dtype} {self.waveform.shape}")
 
@@ -81,22 +120,97 @@ class JudgedClip:
         """Seconds of audio."""
         return len(self.waveform) / self.sampling_rate
 
+    def content(self, prompt: str) -> Content:
+        """Return the parts of a message: each image after its time, the audio, the prompt.
 
-def judge_content(clip: JudgedClip, prompt: str) -> Content:
-    """Return the parts of a message: each image after its time, the audio, the prompt.
+        The words in them are a part of what ``VERSION`` stands for.
+        """
+        parts = _pictures(self.frames, self.timestamps)
+        parts += [text_part(f"Sound from 0.00 s to {self.duration:.2f} s:")]
+        parts += [audio_part((self.waveform, self.sampling_rate), "sound"), text_part(prompt)]
+        return parts
 
-    The words in them are a part of what ``VERSION`` stands for.
+    def arguments(self) -> tuple[Any, ...]:
+        """Return what a function gets: frames of one size, timestamps, waveform, sampling rate."""
+        return _of_one_size(self.frames), self.timestamps, self.waveform, self.sampling_rate
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedCaption:
+    """Images of a video and a caption of it, for a judge. The clock starts with the video, or its segment.
+
+    Attributes:
+        frames: as of ``JudgedClip``.
+        timestamps: float64 (N,) seconds, increasing; None where the frames have no clock.
+        caption: what is judged.
+        references: captions of the same video that are right; none: ().
     """
+
+    frames: Frames = field(repr=False)
+    timestamps: np.ndarray | None
+    caption: str
+    references: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_frames(self.frames, self.timestamps)
+
+    def content(self, prompt: str) -> Content:
+        """Return the parts of a message: each image after its time, caption and references as JSON, the prompt.
+
+        In JSON a caption that reads like an instruction stays a quotation. The words in the parts are a part of what
+        ``CAPTION_VERSION`` stands for.
+        """
+        parts = _pictures(self.frames, self.timestamps)
+        parts += [text_part(f"Caption: {json.dumps(self.caption, ensure_ascii=False)}")]
+        if self.references:
+            parts += [text_part(f"References: {json.dumps(list(self.references), ensure_ascii=False)}")]
+        return [*parts, text_part(prompt)]
+
+    def arguments(self) -> tuple[Any, ...]:
+        """Return what a function gets: frames of one size, timestamps, caption, references."""
+        return _of_one_size(self.frames), self.timestamps, self.caption, self.references
+
+
+def _pictures(frames: Frames, timestamps: np.ndarray | None) -> Content:
+    """Return each image after its time, or after its number where there is no clock."""
     parts: Content = []
-    for time, pixels in zip(clip.timestamps, clip.frames, strict=True):
-        parts += [text_part(f"Picture at {time:.2f} s:"), image_part(pixels)]
-    parts += [text_part(f"Sound from 0.00 s to {clip.duration:.2f} s:")]
-    parts += [audio_part((clip.waveform, clip.sampling_rate), "sound"), text_part(prompt)]
+    for i, pixels in enumerate(frames):
+        where = f"{i + 1} of {len(frames)}" if timestamps is None else f"at {timestamps[i]:.2f} s"
+        parts += [text_part(f"Picture {where}:"), image_part(pixels)]
     return parts
 
 
+def _of_one_size(frames: Frames) -> np.ndarray:
+    from vqe_core.media.video.sizes import of_one_size
+
+    return of_one_size(frames)
+
+
+def caption_prompt(chosen: str) -> str:
+    """Return the prompt of a judge of captions: a template by its name, or a user's own words.
+
+    Args:
+        chosen: a name of ``CAPTION_PROMPTS``, or a text that asks for JSON with a ``score`` from 0 to 10.
+
+    Raises:
+        InputError: neither: a single word that is no name, or nothing.
+
+    Example:
+        >>> caption_prompt("zero-shot").startswith("You have seen pictures")
+        True
+    """
+    if isinstance(chosen, str) and chosen in CAPTION_PROMPTS:
+        return CAPTION_PROMPTS[chosen]
+    if not isinstance(chosen, str) or len(chosen.split()) < 2:  # a misspelt name would be sent as the whole prompt
+        raise InputError(
+            f"judge_prompt ({chosen!r}) must be {' or '.join(CAPTION_PROMPTS)}, or words of your own that ask for JSON "
+            "with a score from 0 to 10 and a reason"
+        )
+    return chosen
+
+
 class Judgement(NamedTuple):
-    """``score`` in [0, 1], 1 where the audio fits the images as well as can be; ``reason`` on one line, or ""."""
+    """``score`` in [0, 1], 1 where what is judged fits the images as well as can be; ``reason`` on one line, or ""."""
 
     score: float
     reason: str = ""

@@ -7,7 +7,7 @@ waveforms are float32 ``(C, T)``, full scale 1.
 from __future__ import annotations
 
 from vqe_core.media.audio.errors import NoSoundThereError
-from vqe_core.media.audio.reader import audio_versions, read_audio
+from vqe_core.media.audio.reader import audio_versions, ffmpeg_version, read_audio
 from vqe_core.media.audio.signal import audio_status, check_finite, is_silent, resample, slice_seconds, to_mono
 from vqe_core.media.audio.source import as_audio_source
 from vqe_core.media.content_hash import content_digest, source_identity
@@ -37,6 +37,7 @@ __all__ = [
     "as_media_source",
     "audio_status",
     "audio_versions",
+    "ffmpeg_version",
     "check_file",
     "choose_reader",
     "check_finite",

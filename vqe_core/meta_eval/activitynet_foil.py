@@ -74,6 +74,7 @@ class ActivityNetFoil(Benchmark):
         Published("CIDEr", "T", {"accuracy": 0.779}, _FACTVC),
         Published("BERTScore", "T", {"accuracy": 0.867}, _FACTVC),
     )
+    embeddings_of: ClassVar[str] = "ViT-B/32"
     idf_file: ClassVar[str] = "train.json"
     headlines: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "emscore": ("EMScore(X,V)_full_F", "EMScore(X,X*)_full_F", "EMScore(X,V,X*)_full_F"),

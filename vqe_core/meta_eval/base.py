@@ -150,6 +150,7 @@ class Benchmark:
         published: figures of others.
         scorer: the metric that is scored with unless another is named.
         idf_file: captions that token weights are fitted on, read where a metric weighs tokens; "" where there are none.
+        embeddings_of: the model that made the stored embeddings, by its OpenAI name.
         headlines: the scores that papers report, by metric; all scores of other metrics.
     """
 
@@ -162,6 +163,7 @@ class Benchmark:
     published: ClassVar[tuple[Published, ...]] = ()
     scorer: ClassVar[str] = "emscore"
     idf_file: ClassVar[str] = ""
+    embeddings_of: ClassVar[str] = ""
     headlines: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     def load(self, folder: Path, *, partial: bool = False) -> Release:

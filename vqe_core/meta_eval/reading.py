@@ -118,7 +118,7 @@ def read_pickle(path: Path) -> Any:
         raise InputError(
             f"{str(path)!r} {error}; only numbers, texts, lists and numpy arrays are read, as in the release"
         ) from error
-    except (Exception, RecursionError) as error:  # a file may break any step
+    except Exception as error:  # a file may break any step
         raise InputError(f"{str(path)!r} is no whole pickle of data: {type(error).__name__}: {error}") from error
 
 

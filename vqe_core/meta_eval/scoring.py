@@ -22,6 +22,7 @@ from vqe_core.tables import read_table
 from vqe_core.types import MediaSource, TextEmbedding, TimedEmbeddings
 
 if TYPE_CHECKING:
+    from vqe_core.encoders import ImageTextEncoder
     from vqe_core.encoders.tokenization import TextSide
     from vqe_core.functional.idf import IdfTable
     from vqe_core.scorers.base import Scorer
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 VIDEO_ENDINGS = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v", ".mpg", ".mpeg", ".flv", ".gif")
 SAMPLING = ("sampler", "frame_sampling_method", "every_n_seconds", "every_n_frames", "frame_num")
 _IMAGES_IN_HAND = 512  # decoded images that are in memory at a time: half a GB of photos
-_TEXTS_IN_HAND = 2048  # captions whose embeddings are
+_ROWS_IN_HAND = 256  # captions whose embeddings are, and that are scored together
 
 
 @dataclass(frozen=True)
@@ -137,20 +138,25 @@ def make_scorer(benchmark: Benchmark, metric: str, kind: SourceKind, options: Ma
     if "prompt" not in names and "prefix" in names and "prompt" in protocol:
         protocol["prefix"] = protocol["prompt"]  # as CLIPScore calls it
     protocol = {name: value for name, value in protocol.items() if name in names}
+    if options.get("preset") is not None:  # which says all but which of the frames here are looked at
+        protocol = {name: value for name, value in protocol.items() if name in (*SAMPLING, "max_frames")}
     for group in (SAMPLING, ("clip_model_path", "encoder")):  # of which the user gives one or none
         if any(name in options for name in group):
             protocol = {name: value for name, value in protocol.items() if name not in group}
-    return scorer(**{"on_error": "skip", **protocol, **options})  # type: ignore[no-any-return]
+    return scorer(**{"on_error": "skip", **protocol, **options})
 
 
 def with_idf(scorer: Scorer, corpus: IdfCorpus) -> Scorer:
-    """Return the metric with token weights of a protocol's corpus."""
+    """Return the metric with token weights of a protocol's corpus; as it is where its model embeds no tokens."""
     from vqe_core.encoders import load_text_side
 
-    return replace(scorer, idf=fit_corpus(corpus, load_text_side(scorer.model)))  # type: ignore[attr-defined,call-arg]
+    captioner: Any = scorer  # only metrics of captions have a corpus
+    reader: Any = load_text_side(captioner.model)
+    fitted: Scorer = replace(captioner, idf=fit_corpus(corpus, reader)) if reader.has_token_embeddings else scorer
+    return fitted
 
 
-def fit_corpus(corpus: IdfCorpus, reader: TextSide) -> IdfTable:
+def fit_corpus(corpus: IdfCorpus, reader: ImageTextEncoder | TextSide) -> IdfTable:
     """Count words by the rules of a protocol.
 
     Args:
@@ -206,7 +212,8 @@ def scores_by_metric(
     """
     kind = kind_of(release, videos)
     if kind == "embeddings":
-        report, notes = _by_embeddings(benchmark, release, scorer), []
+        notes = _of_one_model(benchmark, scorer)
+        report = _by_embeddings(benchmark, release, scorer)
     else:
         sources, notes = _sources(release, videos, kind)
         report = _by_sources(release, scorer, sources, kind)
@@ -362,30 +369,57 @@ def _by_embeddings(benchmark: Benchmark, release: Release, scorer: Any) -> Score
     columns: dict[str, Any] = {name: [cell[name] for cell in cells] for name in ("predictions", "references", "videos")}
     scoring = scorer.prepare(Call(columns, given, rows, whole=True))
     outcomes = [RowOutcome()] * len(rows)
-    for i, row in _embedded(benchmark, release, rows, scoring):
-        outcomes[i] = as_outcome(row if isinstance(row, VqeError) else attempt(scoring.score_row, row))
+    for some in _embedded(benchmark, release, rows, scoring):
+        good = {i: row for i, row in some.items() if not isinstance(row, VqeError)}
+        scored = dict(zip(good, scoring.score_rows(list(good.values())), strict=True))
+        for i, row in some.items():
+            outcomes[i] = as_outcome(scored.get(i, row))
     report: ScoreReport = scoring.report(outcomes)
     # Not the scorer's own sampler and reader: the frames are those that the benchmark takes of what is stored.
     signature = {name: value for name, value in report.signature.items() if name not in ("sampler", "max_frames")}
     return replace(report, signature={**signature, "reader": f"embeddings stored by {benchmark.name}"})
 
 
-def _embedded(benchmark: Benchmark, release: Release, rows: Sequence[Any], scoring: Any) -> Iterator[tuple[int, Any]]:
-    """Return each row's number with its embeddings, or with its error; a file is read once for rows in a row."""
+def _of_one_model(benchmark: Benchmark, scorer: Any) -> list[str]:
+    """Return a note where nobody knows whether captions and stored embeddings are of one model.
+
+    Spaces of two models may have one size, so that nothing else would tell.
+
+    Raises:
+        InputError: they are known to be of two.
+    """
+    from vqe_core.encoders.checkpoints import OPENAI_NAMES
+
+    model, stored = getattr(scorer, "model", None), benchmark.embeddings_of
+    if not stored or model in (stored, OPENAI_NAMES.get(stored)):
+        return []
+    if model in (*OPENAI_NAMES, *OPENAI_NAMES.values()):
+        raise InputError(
+            f"the stored embeddings of {benchmark.name} are of {stored}, and clip_model_path is {model!r}, another "
+            "space; give the videos (--videos), or that model"
+        )
+    return [f"the stored embeddings are of {stored}; that {model!r} is that model is for you to know"]
+
+
+def _embedded(benchmark: Benchmark, release: Release, rows: Sequence[Any], scoring: Any) -> Iterator[dict[int, Any]]:
+    """Return the embeddings of some rows, or their errors, by number; a file is read once for rows in a row."""
     from vqe_core.embed import EmbedSettings, embed_texts
 
     scorer, settings = scoring.scorer, EmbedSettings.of(scoring.scorer)
     order = sorted(range(len(rows)), key=lambda i: release.items[i].video)
     held: tuple[str, Any] = ("", None)
-    for start in range(0, len(order), _TEXTS_IN_HAND):
-        part = order[start : start + _TEXTS_IN_HAND]
+    for start in range(0, len(order), _ROWS_IN_HAND):
+        part = order[start : start + _ROWS_IN_HAND]
         texts = [text for i in part if not isinstance(rows[i], VqeError) for text in rows[i].texts]
         known = embed_texts(texts, scoring.encoder, settings, long_text=scorer.long_text)
+        some: dict[int, Any] = {}
         for i in part:
             item, row = release.items[i], rows[i]
             if held[0] != item.video:
                 held = item.video, attempt(_frame_embeddings, release, item.video)
-            yield i, row if isinstance(row, VqeError) else _embedded_row(benchmark, item, row, known, held[1], scorer)
+            good = not isinstance(row, VqeError)
+            some[i] = _embedded_row(benchmark, item, row, known, held[1], scorer) if good else row
+        yield some
 
 
 def _embedded_row(
@@ -399,13 +433,13 @@ def _embedded_row(
     if failed is not None:
         return failed
     video = stored if isinstance(stored, VqeError) else attempt(_chosen, benchmark, item, stored, texts[0])
-    if isinstance(video, VqeError):
-        cells = {"predictions": item.candidate, "references": list(item.references) or None, "videos": None}
-        given = frozenset({"predictions", "references", "videos"})
-        if video.code != "no_frames" or isinstance(attempt(scorer.read_row, cells, given), VqeError):
-            return video
-        video = None
-    return EmbeddedRow.of(row, known, video)
+    if not isinstance(video, VqeError):
+        return EmbeddedRow.of(row, known, video)
+    cells = {"predictions": item.candidate, "references": list(item.references) or None, "videos": None}
+    given = frozenset({"predictions", "references", "videos"})
+    if video.code != "no_frames" or isinstance(attempt(scorer.read_row, cells, given), VqeError):
+        return video
+    return EmbeddedRow.of(row, known, None)
 
 
 def _frame_embeddings(release: Release, video: str) -> Any:

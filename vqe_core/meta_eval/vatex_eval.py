@@ -82,6 +82,7 @@ class VatexEval(Benchmark):
         _published("G-VEval (GPT-4o)", 39.4, None, _VC_INSPECTOR),
         _published("VC-Inspector-7B", 42.6, 46.0, _VC_INSPECTOR),
     )
+    embeddings_of: ClassVar[str] = "ViT-B/32"
     idf_file: ClassVar[str] = "vatex_train_en_annotations.json"
     headlines: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "emscore": ("EMScore(X,V)_full_F", "EMScore(X,X*)_full_F", "EMScore(X,V,X*)_full_F"),

@@ -13,22 +13,31 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import torch
 
 from vqe_core.deadline import deadline_stopped
 from vqe_core.embed import EmbedSettings, embed_texts, embed_videos
 from vqe_core.encoders import ImageTextEncoder
 from vqe_core.errors import InputError, ModelError, VqeError
-from vqe_core.functional.emscore import METRICS
+from vqe_core.functional.emscore import METRICS, mean_direction
 from vqe_core.functional.idf import IdfTable
 from vqe_core.media import TableMismatchError, Video, as_media_source, gathered, of_one_size, shrunk
 from vqe_core.report.word_alignment import Word, WordEvidence, frame_names, read_words, word_evidence
+from vqe_core.report.word_support import (
+    WordSupport,
+    least_supported,
+    marked_parts,
+    speaks_against,
+    word_spans,
+    word_supports,
+)
 from vqe_core.runtime import own_precision
 from vqe_core.scorers.caption_scorer import CaptionScorer
 from vqe_core.scorers.emscore.idf import resolve_idf
 from vqe_core.scorers.emscore.scorer import EMScore
 from vqe_core.scorers.report import ScoreReport
 from vqe_core.scorers.rows import check_references, read_row
-from vqe_core.types import TimedEmbeddings
+from vqe_core.types import TextEmbedding, TimedEmbeddings
 from vqe_core.workers import WorkerPool, open_video_in
 
 THUMBNAIL = 320  # pixels of the longer side: enough to see what a frame shows, and 256 of them stay small
@@ -43,6 +52,8 @@ class Explanation:
         tokens: L texts, the pieces the model read; the first and last are its start and end tokens.
         token_weights: float32 (L,), how much each token counts in figr_P; they sum to 1.
         evidence: words (W) against frames, see ``WordEvidence``.
+        support: what the score gains by each word of the caption, in their order, see ``WordSupport``. Empty where the
+            model's tokenizer does not tell where its tokens stand.
         timestamps: float64 (N,) seconds, or None for frames without a clock.
         frame_numbers: int64 (N,), in the video.
         frames: uint8 (N, H, W, 3) RGB, the sampled frames, shrunk to 320 pixels; where the size changes midway, fitted
@@ -57,6 +68,7 @@ class Explanation:
     tokens: tuple[str, ...]
     token_weights: np.ndarray = field(repr=False)
     evidence: WordEvidence = field(repr=False)
+    support: tuple[WordSupport, ...] = field(repr=False)
     timestamps: np.ndarray | None = field(repr=False)
     frame_numbers: np.ndarray = field(repr=False)
     frames: np.ndarray = field(repr=False)
@@ -81,9 +93,52 @@ class Explanation:
         return self.evidence.best_frame
 
     @property
+    def least_supported(self) -> list[WordSupport]:
+        """The two words that the score gains least by, the least first; motion and order are not ranked."""
+        return least_supported(self.support)
+
+    @property
+    def speaks_against(self) -> list[WordSupport]:
+        """Those of the two without which the caption would clearly fit better."""
+        return speaks_against(self.support)
+
+    @property
     def frame_names(self) -> list[str]:
         """Short name of each frame: its time, ``"0.75 s"``, or its number, ``"#3"``, where there is no clock."""
         return frame_names(self.timestamps, len(self.frames))
+
+    @property
+    def marked_caption(self) -> list[tuple[str, WordSupport | None]]:
+        """The caption in pieces, each with the word that speaks against it, or None."""
+        return marked_parts(self.caption, self.speaks_against)
+
+    @property
+    def headline(self) -> str:
+        """Name of the first number to look at: full_F of the score type that uses most of what was given."""
+        return [name for name in self.scores if name.endswith("_full_F")][-1]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all but the pixels as plain Python values, for JSON."""
+        rows = zip(self.words, self.evidence.similarity.tolist(), self.best_frame, strict=True)
+        words = [
+            {"text": word.text, "special": word.special, "similarity": row, "best_frame": best}
+            for word, row, best in rows
+        ]
+        least, against = ({word.span for word in some} for some in (self.least_supported, self.speaks_against))
+        support = [
+            {
+                "text": word.text,
+                "start": word.span[0],
+                "end": word.span[1],
+                "support": word.support,
+                "unranked": word.unranked or None,
+                "least_supported": word.span in least,
+                "speaks_against": word.span in against,
+            }
+            for word in self.support
+        ]
+        about = {"caption": self.caption, "scores": self.scores, "notes": str(self.notes), "support": support}
+        return {**about, "words": words, "frames": self.frame_scores}
 
     def over_time(self, score: str = "EMScore(X,V)_full_F") -> tuple[np.ndarray, np.ndarray]:
         """Return the score of each sampled frame as a video of its own: times (s, or numbers from 1) and values, (N,).
@@ -174,6 +229,34 @@ def _explain(scorer: EMScore, captions: Sequence[str], video: Any, references: A
     return [_explanation(i, row.candidate, report, seen, encoder, idf, scorer) for i, row in enumerate(rows)]
 
 
+def support_in(
+    video: TimedEmbeddings, caption: str, words: Sequence[Word], encoder: ImageTextEncoder, scorer: CaptionScorer
+) -> tuple[WordSupport, ...]:
+    """Leave each word of a caption out, and compare the whole caption with the mean of the frames (cogr).
+
+    Args:
+        video: the frames as the encoder embedded them.
+        caption: one text.
+        words: of it, as ``read_words`` gives them.
+        encoder, scorer: that embedded both, with its options.
+    """
+    spans = word_spans(caption, words, encoder.tokenizer, scorer.long_text)
+    mask = torch.ones(1, len(video.values), dtype=torch.bool)
+    direction = mean_direction(video.values[None], mask)[0]
+
+    def coarse(texts: list[str]) -> list[float]:
+        found = embed_texts(texts, encoder, EmbedSettings.of(scorer), long_text=scorer.long_text)
+        pooled = [embedded.pooled for text in texts if isinstance(embedded := found[text], TextEmbedding)]
+        return (torch.stack(pooled) @ direction).tolist()
+
+    if not spans:
+        return ()
+    numbers: dict[tuple[int, int], int] = {}
+    for number, span in spans.items():
+        numbers.setdefault(span, number)  # of the first window that has the word
+    return tuple(replace(word, number=numbers[word.span]) for word in word_supports(caption, list(numbers), coarse))
+
+
 def _explanation(
     row: int,
     caption: str,
@@ -190,6 +273,7 @@ def _explanation(
         tokens=_token_texts(ids, seen.evidence[caption].words, encoder.tokenizer.inner),
         token_weights=_shares(np.ones(len(ids), np.float32) if idf is None else idf.lookup(ids).numpy()),
         evidence=seen.evidence[caption],
+        support=support_in(seen.embeddings, caption, seen.evidence[caption].words, encoder, scorer),
         timestamps=seen.timestamps,
         frame_numbers=seen.indices,
         frames=seen.frames,
@@ -219,12 +303,14 @@ class SeenVideo:
         frames: uint8 (N, H, W, 3) RGB, the sampled frames in the order sampled.
         timestamps: float64 (N,) seconds, or None without a clock.
         indices: int64 (N,), frame numbers in the stream.
+        embeddings: of the frames.
         evidence: by caption. Empty where the model has no token-level space.
     """
 
     frames: np.ndarray = field(repr=False)
     timestamps: np.ndarray | None
     indices: np.ndarray
+    embeddings: TimedEmbeddings = field(repr=False)
     evidence: dict[str, WordEvidence] = field(repr=False)
 
 
@@ -247,7 +333,7 @@ def look_at_video(
     with deadline_stopped():  # a model is loaded for all requests to come
         encoder = scorer.load_encoder()
     settings = EmbedSettings.of(scorer)
-    seen = embed_videos({0: source}, scorer.frame_sampler, encoder, settings)[0]
+    seen = embed_videos({0: source}, scorer.sampler_for(encoder), encoder, settings)[0]
     if isinstance(seen, VqeError):
         raise seen
     with WorkerPool.of(settings, [source]) as pool, pool.worker() as worker:
@@ -261,7 +347,7 @@ def look_at_video(
         if embedded.tokens is not None:
             words = read_words(embedded.token_ids, encoder.tokenizer.inner)
             evidence[text] = word_evidence(words, embedded.tokens, seen.values)
-    return SeenVideo(frames, seen.timestamps, seen.indices, evidence)
+    return SeenVideo(frames, seen.timestamps, seen.indices, seen, evidence)
 
 
 def _read_frames(video: Video, seen: TimedEmbeddings, longest_side: int | None) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Report of scores with what they were computed from: frames, captions, words.
 
-Task: one HTML file that needs nothing else: no script, no request, light and dark, wide and narrow.
+Task: one HTML file that needs nothing else: no script, no request, light and dark, wide and narrow; a summary, then a
+fold for each video.
 Conventions: times in seconds; scores are cosines; every text is escaped, whoever wrote it.
 """
 
@@ -31,7 +32,6 @@ KIND_NAMES = {
 }
 SOUND_METHODS = ("joint space", "tags")
 _TEMPLATES = Path(__file__).parents[1] / "templates"
-_OPEN_CARDS = 2  # how many videos show their words at once; the others on a click
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +131,7 @@ class Report:
         signature: everything that can change a score.
         notice: warning under the head, for example about a teaching model; empty for none.
         sounds: how well each audio fits; empty for none.
+        environment: what computed the scores, by version; empty for none.
     """
 
     title: str
@@ -139,6 +140,7 @@ class Report:
     signature: Mapping[str, Any]
     notice: str = ""
     sounds: tuple[ReportSound, ...] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
     def scored_captions(self) -> list[ScoredCaption]:
         """Return every caption with its full_F, for the summary."""
@@ -168,7 +170,7 @@ def render_report(report: Report) -> str:
         .get_template("report.html")
         .render(
             report=report,
-            cards=[_card(video, i < _OPEN_CARDS) for i, video in enumerate(report.videos)],
+            cards=[_card(video) for video in report.videos],
             severity=severity,
             attributes=summarise_attributes(captions),
             chart=severity_chart(severity) if severity else None,
@@ -182,7 +184,7 @@ def render_report(report: Report) -> str:
     )
 
 
-def _card(video: ReportVideo, is_open: bool) -> dict[str, Any]:
+def _card(video: ReportVideo) -> dict[str, Any]:
     """Return what the template needs of a video beside its fields."""
     right = video.right
     return {
@@ -195,7 +197,6 @@ def _card(video: ReportVideo, is_open: bool) -> dict[str, Any]:
             for caption in video.captions
             if caption.kind == "foil" and caption.evidence and right is not None and right.evidence
         ],
-        "open": is_open,
     }
 
 
@@ -331,6 +332,12 @@ class Scale:
 def bar_scale(values: Sequence[float]) -> Scale:
     """Make a scale for bars: it holds 0, and ends at a tenth."""
     return Scale(_floor(min([0.0, *values])), max(0.1, _ceil(max([0.0, *values]))))
+
+
+def gain_scale(values: Sequence[float]) -> Scale:
+    """Make a scale for differences, as large below 0 as above where there is anything below."""
+    most = max([0.01, *map(abs, values)])
+    return Scale(-most if min([0.0, *values]) < 0 else 0.0, most)
 
 
 def heat_scale(matrices: Sequence[np.ndarray]) -> Scale:

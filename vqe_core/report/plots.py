@@ -17,6 +17,7 @@ from vqe_core.errors import InputError, MissingPackageError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from vqe_core.report.comparison import Comparison
     from vqe_core.report.explain import Explanation
 
 
@@ -149,6 +150,37 @@ def plot_over_time(
     axes.set_ylabel("cosine")
     axes.set_title(score if title is None else title, fontsize=10)
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.0, -0.2), frameon=False)
+    return figure
+
+
+def plot_comparison(comparison: Comparison, title: str | None = None) -> Figure:
+    """Draw the means of systems and their paired differences with intervals; what differs stands out.
+
+    Args:
+        comparison: from ``compare``.
+        title: above the plot. Default: the name of the score.
+
+    Returns:
+        The figure.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    score = comparison.headline
+    means = [(s.name, s.mean, s.low, s.high, True) for s in score.systems]
+    pairs = [(f"{p.first} − {p.second}", p.difference, p.low, p.high, p.differs) for p in score.pairs]
+    figure = _figure(width=9.0, height=1.6 + 0.32 * max(len(means), len(pairs)))
+    for axes, lines, name in zip(figure.subplots(1, 2), (means, pairs), ("mean", "paired difference"), strict=True):
+        for place, (_, value, low, high, differs) in enumerate(lines):
+            colour = "#1f6286" if differs else "#8a939b"
+            axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
+            axes.plot([value], [place], marker="o", color=colour)
+        axes.set_yticks(range(len(lines)), [label for label, *_ in lines])
+        axes.set_ylim(len(lines) - 0.5, -0.5)  # the best on top
+        axes.set_xlabel(f"{name}, {100 * comparison.settings['confidence']:g} % interval")
+        if lines is pairs:
+            axes.axvline(0.0, color="#8a939b", linewidth=1, linestyle="--")
+    figure.suptitle(score.score if title is None else title, fontsize=11)
     return figure
 
 

@@ -6,7 +6,8 @@ Conventions: embeddings are unit vectors of one space; axes L tokens, W words, N
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
@@ -18,6 +19,14 @@ from vqe_core.errors import InputError
 END_OF_WORD = "</w>"  # CLIP marks the last piece of a word
 WORD_STARTS = ("▁", "Ġ")  # SentencePiece and byte-level BPE mark the first one
 CONTINUES = "##"  # WordPiece marks all but the first
+# Scripts that put no space between words: Thai, Lao, Myanmar, Khmer, kana, bopomofo, Han.
+UNSPACED = (
+    *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3005, 0x3007), (0x3040, 0x312F), (0x31F0, 0x31FF)),
+    *((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0xFF66, 0xFF9F), (0x20000, 0x323AF)),
+)
+BINDS_NEXT = "เแโใไເແໂໃໄ"  # vowels of Thai and Lao that are written before their consonant
+BINDS_LAST = "ーゝゞヽヾ々ぁぃぅぇぉゃゅょっァィゥェォャュョッะาำະາຳຽ"  # they lengthen, repeat or change what is before
+UNFINISHED = "\ufffd"  # what a part of a letter decodes to
 ALIKE = 0.02  # cosines of one word that differ less look alike in the table, so naming a best one would mislead
 
 
@@ -94,20 +103,72 @@ def read_words(token_ids: Sequence[int], tokenizer: Any) -> list[Word]:
     Args:
         token_ids: the ids of ``TextEmbedding.token_ids``.
         tokenizer: a Hugging Face tokenizer, as an encoder's ``tokenizer.inner``.
+
+    Where a script has no spaces between words, each piece of the model's vocabulary is a word: with a vocabulary of
+    SentencePiece mostly real words, with one of single characters or bytes a character. A dictionary would give better
+    words, and would be a dependency for each language.
     """
     special = set(tokenizer.all_special_ids)
     last = len(token_ids) - 1
     pieces = tokenizer.convert_ids_to_tokens(list(token_ids))
     words = []
+
+    def decoded(positions: Sequence[int]) -> str:
+        # decoded, not joined: byte-level pieces are not the characters they stand for
+        return str(tokenizer.decode([token_ids[p] for p in positions])).strip()
+
     for positions in word_positions(pieces, [i in special for i in token_ids]):
         first = positions[0]
         if token_ids[first] in special:
             name = {0: "start", last: "end"}.get(first, pieces[first])
             words.append(Word(name, positions, special=True))
         else:
-            # decoded, not joined: byte-level pieces are not the characters they stand for
-            words.append(Word(tokenizer.decode([token_ids[p] for p in positions]).strip(), positions))
+            words += [Word(decoded(part), part) for part in split_unspaced(positions, decoded)]
     return words
+
+
+def split_unspaced(positions: Sequence[int], decode: Callable[[Sequence[int]], str]) -> list[tuple[int, ...]]:
+    """Split a run of tokens where its script has no spaces; a run of another script stays whole.
+
+    Args:
+        positions: of the tokens of what spaces divide.
+        decode: positions to the text they stand for.
+
+    Example:
+        >>> split_unspaced(range(4), lambda part: "".join(["3", "D", "电影", "院"][i] for i in part))
+        [(0, 1), (2,), (3,)]
+        >>> split_unspaced(range(3), lambda part: "".join("red"[i] for i in part))
+        [(0, 1, 2)]
+    """
+    if len(positions) == 1 or not any(map(is_unspaced, decode(positions))):
+        return [tuple(positions)]
+    groups: list[list[int]] = []
+    held: list[int] = []  # tokens that are no whole letter yet, or a letter that binds the next
+    for position in positions:
+        held.append(position)
+        text = decode(held)
+        if not text or text.endswith(UNFINISHED) or (position != positions[-1] and text[-1] in BINDS_NEXT):
+            continue
+        if groups and _bound(decode(groups[-1]), text):
+            groups[-1] += held
+        else:
+            groups.append(held)
+        held = []
+    if held:  # half a letter at the end of a text that was cut
+        groups.append(held)
+    return [tuple(group) for group in groups]
+
+
+def is_unspaced(letter: str) -> bool:
+    """Tell whether a letter belongs to a script that puts no spaces between words."""
+    return any(first <= ord(letter) <= last for first, last in UNSPACED)
+
+
+def _bound(before: str, after: str) -> bool:
+    """Tell whether no word begins between two texts that stand side by side."""
+    if unicodedata.category(after[0]).startswith("M") or after[0] in BINDS_LAST:
+        return True
+    return not is_unspaced(before[-1:] or " ") and not is_unspaced(after[0])
 
 
 def word_positions(pieces: Sequence[str], special: Sequence[bool]) -> list[tuple[int, ...]]:

@@ -26,6 +26,7 @@ from vqe_core.run.summary import RunSummary, summarise_run, write_summary
 from vqe_core.scorers.row_errors import SHOWN_ROWS, warn_caller
 from vqe_core.tables import FORMATS, Changes, check_writable, rehearse_batches, warn_of
 from vqe_core.tables.parquet import read_arrow
+from vqe_core.timings import added
 
 Watch = Callable[[dict[str, Any]], None]  # told of the plan, of each finished part, and of the end
 _PER_CELL, _PER_ROW = 24, 200  # bytes of a score, and of status and message, as text; a rough estimate
@@ -89,7 +90,7 @@ def score_run(
         (2, 0, ['ok', 'ok'])
     """
     check_count("workers", workers)
-    scorer = _scorer(metric, options)
+    scorer = scorer_of(metric, options)
     call = {"rows": rows, "candidate": candidate, "options": options} if isinstance(metric, str) else None
     job = _Job(Path(out), scorer, watch or (lambda event: None))
     job.open(rows, candidate, restart=restart, threads=threads or threads_for(workers), most_rows=rows_per_part,
@@ -138,7 +139,7 @@ def finish_run(path: str | os.PathLike[str], out: str | os.PathLike[str] | None 
         raise InputError("the run was begun with objects as options; make the same call again to finish it")
     call, name = manifest.call, Path(path).name
     target = Path(path).with_name(name.removesuffix(".run")) if not manifest.keeps_columns else Path(path)
-    job = _Job(target, _scorer(manifest.metric, call["options"]), lambda event: None)
+    job = _Job(target, scorer_of(manifest.metric, call["options"]), lambda event: None)
     job.open(call["rows"], call["candidate"], restart=False, threads=manifest.threads, most_rows=None, call=call)
     with folder.locked():
         folder.clear_temporary()
@@ -174,6 +175,7 @@ class _Job:
         self.source: RowSource
         self.resumed = 0
         self._expected = Changes()
+        self.time: dict[str, float] = {}
         self._began = time.perf_counter()
 
     def open(
@@ -290,6 +292,7 @@ class _Job:
         scorer = replace(self.scorer, on_error="skip")  # what becomes of failures is decided here
         for event in engine.run(self.folder, scorer, largest_first(self.manifest.parts, numbers), retry):
             self.watch(event)
+            self.time = added(self.time, event.get("time", {}))
             if self.scorer.on_error == "raise" and set(event["status"]) - {"ok"}:
                 raise self._failures(event["number"])
 
@@ -324,9 +327,9 @@ class _Job:
         summary.out, summary.resumed_rows = str(other or self.out), self.resumed
         table = self.out if self.is_file else other
         if table is not None:
-            changes = write_merged(table, self.folder, self.manifest, self.source, summary.signature)
+            changes = write_merged(table, self.folder, self.manifest, self.source, summary)
             warn_of(changes.beyond(self._expected), table)
-        summary.seconds = time.perf_counter() - self._began
+        summary.seconds, summary.time = time.perf_counter() - self._began, self.time
         if self.is_file:
             self.folder.remove()
         else:
@@ -345,7 +348,12 @@ def _same_file(rows: str | os.PathLike[str], out: Path) -> bool:
         return False
 
 
-def _scorer(metric: Any, options: Mapping[str, Any]) -> Any:
+def scorer_of(metric: Any, options: Mapping[str, Any]) -> Any:
+    """Return the scorer that a name and options stand for, with ``on_error="skip"``; a scorer as it is.
+
+    Raises:
+        InputError: options beside a scorer.
+    """
     if isinstance(metric, str):
         return registry.load("scorer", metric)(**{"on_error": "skip", "progress": False, **options})
     if options:

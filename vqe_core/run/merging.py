@@ -14,19 +14,18 @@ from vqe_core.errors import OutputError
 from vqe_core.run.folder import Manifest, RunFolder
 from vqe_core.run.parts import inputs_of, read_evidence, read_rows
 from vqe_core.run.sources import RowSource
+from vqe_core.run.summary import RunSummary
 from vqe_core.tables import Changes, Columns, write_noted, write_whole
 from vqe_core.tables.parquet import metadata_of, read_arrow, write_arrow, write_beside
 
 MOST_COMPARED = 100_000  # rows whose evidence is held at one time, some kilobytes each
 
 
-def write_merged(
-    out: Path, folder: RunFolder, manifest: Manifest, source: RowSource, signature: Mapping[str, Any]
-) -> Changes:
+def write_merged(out: Path, folder: RunFolder, manifest: Manifest, source: RowSource, summary: RunSummary) -> Changes:
     """Write the input with the scores of all parts as one table, whole or not at all; return what it cannot hold."""
     earlier = [each for each in source.signatures() if each.get("metric") != manifest.metric]
     try:
-        return _written(out, folder, manifest, source, signature, earlier)
+        return _written(out, folder, manifest, source, summary, earlier)
     except OSError as error:
         raise OutputError(
             f"{str(out)!r} could not be written ({error.strerror or error}); all scores are kept in "
@@ -39,15 +38,16 @@ def _written(
     folder: RunFolder,
     manifest: Manifest,
     source: RowSource,
-    signature: Mapping[str, Any],
+    summary: RunSummary,
     earlier: Sequence[Mapping[str, Any]],
 ) -> Changes:
+    environments = {**source.environments(), manifest.metric: summary.environment}
     if source.is_parquet and out.suffix.lower() == ".parquet":
         parts = (folder.part(number, len(manifest.parts)) for number in range(len(manifest.parts)))
-        metadata = metadata_of(signature, earlier)
+        metadata = metadata_of(summary.signature, earlier, environments)
         write_whole(out, lambda temporary: write_beside(temporary, source.files, parts, metadata))
         return Changes()
-    return write_noted(out, lambda: _merged(folder, manifest, source), signature, earlier)
+    return write_noted(out, lambda: _merged(folder, manifest, source), summary.signature, earlier, environments)
 
 
 def _merged(folder: RunFolder, manifest: Manifest, source: RowSource) -> Iterator[Columns]:

@@ -16,9 +16,11 @@ from vqe_core.errors import InputError
 from vqe_core.run.folder import Manifest, RunFolder
 from vqe_core.run.plan import Part
 from vqe_core.run.rescue import rescued
+from vqe_core.scorers.fingerprint import merged_environments
 from vqe_core.scorers.report import ScoreReport, report_to_columns
 from vqe_core.tables import Columns, read_table, write_table
-from vqe_core.tables.parquet import column_types, read_arrow, read_schema, write_arrow, write_typed
+from vqe_core.tables.parquet import column_types, metadata_of, read_arrow, read_schema, write_arrow, write_typed
+from vqe_core.timings import measured
 
 NOTES = b"vqe_part"  # key of the metadata of a part's file
 
@@ -64,9 +66,11 @@ def score_part(folder: RunFolder, manifest: Manifest, scorer: Any, number: int) 
     began = time.perf_counter()
     part = manifest.parts[number]
     columns = read_rows(folder, number)
-    report = score_columns(scorer, manifest, columns, part)
+    with measured() as timings:
+        report = score_columns(scorer, manifest, columns, part)
     write_part(folder, manifest, number, columns, report, scorer)
-    return {**_counts(report), "number": number, "rows": part.num_rows, "seconds": time.perf_counter() - began}
+    told = {**_counts(report), "number": number, "rows": part.num_rows, "time": timings.sums()}
+    return {**told, "seconds": time.perf_counter() - began}
 
 
 def _counts(report: ScoreReport) -> dict[str, Any]:
@@ -98,8 +102,16 @@ def write_part(
     if report.evidence:
         _write_evidence(folder, number, report.evidence)
     kept = columns if manifest.keeps_columns else {}
-    notes = {"signature": report.signature, "calibration": report.calibration, "written": time.time()}
-    metadata = {NOTES.decode(): json.dumps(notes), "signature": json.dumps(report.signature)}
+    notes = {
+        "signature": report.signature,
+        "environment": report.environment,
+        "calibration": report.calibration,
+        "written": time.time(),
+    }
+    metadata = {
+        **(metadata_of(report.signature, (), {manifest.metric: report.environment}) or {}),
+        NOTES.decode(): json.dumps(notes),
+    }
     types = stored_types(folder) if kept else {}
     path = folder.part(number, len(manifest.parts))
     try:
@@ -187,6 +199,7 @@ def retry_part(folder: RunFolder, manifest: Manifest, scorer: Any, number: int) 
     notes = {**part_notes(path), "written": time.time()}
     if "ok" in report.status:
         notes["signature"] = report.signature
+        notes["environment"] = merged_environments([notes["environment"], report.environment])
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), NOTES: json.dumps(notes)})
     folder.publish(path, lambda temporary: write_arrow(temporary, table))
     return {**_counts(report), "number": number, "rows": len(places), "seconds": time.perf_counter() - began}

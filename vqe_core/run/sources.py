@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vqe_core.errors import InputError, MissingPackageError
-from vqe_core.tables import FORMATS, Columns, read_batches, read_signatures
+from vqe_core.tables import FORMATS, Columns, read_batches, read_environments, read_signatures
 from vqe_core.tables.parquet import count_rows
 
 STANDARD_INPUT = "-"
@@ -85,6 +85,12 @@ class RowSource:
         if self.media is not None or not self.files:
             return []
         return read_signatures(self.files[0])
+
+    def environments(self) -> dict[str, Any]:
+        """Return the environments of metrics that scored these rows before, by metric."""
+        if self.media is not None or not self.files:
+            return {}
+        return read_environments(self.files[0])
 
 
 def open_source(

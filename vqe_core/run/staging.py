@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -10,12 +13,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from vqe_core.errors import InputError
+from vqe_core.errors import InputError, InputTypeError
+from vqe_core.registry import spec_of
 from vqe_core.run.folder import IDF, Manifest, RunFolder, differences
 from vqe_core.run.parts import SCHEMA, keep_rows, read_rows, store_types
 from vqe_core.run.plan import Part, cut, rows_per_part
 from vqe_core.run.sources import RowSource
-from vqe_core.scorers.fingerprint import describe_options
+from vqe_core.scorers.fingerprint import score_identity
 from vqe_core.scorers.rows import is_missing
 from vqe_core.tables import Columns
 
@@ -115,10 +119,10 @@ def _costs(source: RowSource, scorer: Any, held: Columns) -> Iterator[float]:
             held.setdefault(name, []).extend(values)
         videos = batch.get(scorer.video_key)
         count = len(next(iter(batch.values())))
-        yield from [1.0] * count if videos is None else (1.0 + _bytes_of(video, source.base_dir) for video in videos)
+        yield from [1.0] * count if videos is None else (1.0 + bytes_of(video, source.base_dir) for video in videos)
 
 
-def _bytes_of(video: Any, base_dir: str) -> float:
+def bytes_of(video: Any, base_dir: str) -> float:
     """Return the size of a file as far as it can be told without opening it."""
     if isinstance(video, Mapping):
         if isinstance(video.get("bytes"), bytes):
@@ -152,8 +156,28 @@ def as_fitted(scorer: Any, folder: RunFolder) -> Any:
 
 
 def plain_options(scorer: Any) -> dict[str, Any]:
-    """Return all options that can change a score, as plain values."""
-    return describe_options(scorer)
+    """Return all options that can change a column, at their default too, as plain JSON values."""
+    how = {"on_error", "per_sample"}  # what becomes of rows that fail, and in which form
+    return {key: _plain(value) for key, value in score_identity(scorer).items() if key not in how}
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "digest"):
+        return value.digest()
+    text = json.dumps(value, default=_named)
+    return json.loads(text) if len(text) <= 300 else f"sha256 {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _named(item: Any) -> Any:
+    """Return what tells an object from others of its type: its signature, its spec, or at least the type."""
+    if callable(getattr(item, "signature", None)):
+        return item.signature()
+    if dataclasses.is_dataclass(item) and isinstance(getattr(item, "name", None), str):
+        try:
+            return spec_of(item)
+        except InputTypeError:  # an option has no text form
+            return repr(item)
+    return type(item).__name__
 
 
 def check_same(manifest: Manifest, scorer: Any, source: RowSource | None, *, keeps_columns: bool | None = None) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from vqe_core.errors import InputError
 from vqe_core.run.folder import SUMMARY, Manifest, RunFolder
 from vqe_core.run.parts import inputs_of, part_notes
+from vqe_core.scorers.fingerprint import merged_environments
 from vqe_core.scorers.report import counts_from_text
 from vqe_core.tables.parquet import read_arrow
 
@@ -28,11 +29,13 @@ class RunSummary:
         warnings: rows by code of a warning.
         warning_examples: by code, row and message of the first such row.
         signature: everything that can change a score.
+        environment: versions of what computed and decoded.
         calibration: what the scores are worth against mismatches, where the metric says so.
         out: the table or folder that was written.
         seconds: of this call; parts that were done before took theirs before.
         resumed_rows: rows that an earlier call had scored.
-        time: seconds by what they went to, summed over workers.
+        time: seconds of threads by what they went to (decode, encode, texts, sounds, score; wait is for what decodes),
+            and counts (images, texts, videos_read, videos_from_cache), summed over workers.
     """
 
     scores: dict[str, float] = field(default_factory=dict)
@@ -43,6 +46,7 @@ class RunSummary:
     warnings: dict[str, int] = field(default_factory=dict)
     warning_examples: dict[str, tuple[int, str]] = field(default_factory=dict)
     signature: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
     out: str = ""
     seconds: float = 0.0
@@ -88,11 +92,12 @@ def summarise_run(
     names = scorer.result_names(inputs_of(scorer, manifest))
     sums = {name: _Mean() for name in names.scores}
     flags = {name: _Mean() for name in names.flags}
-    readers: set[str] = set()
+    environments = []
     for number in numbers:
         path = folder.part(number, len(manifest.parts))
         notes = part_notes(path)
-        _join_signature(summary, readers, notes["signature"], number)
+        _join_signature(summary, notes["signature"], number)
+        environments.append(notes["environment"])
         summary.calibration = notes.get("calibration") or summary.calibration
         table = read_arrow(path, [*sums, *flags, *_texts_of(scorer)])
         for name, mean in {**sums, **flags}.items():
@@ -102,8 +107,7 @@ def summarise_run(
     summary.num_failed = summary.num_rows - summary.status.get("ok", 0)
     for name in ("status", "warnings"):
         setattr(summary, name, dict(sorted(getattr(summary, name).items(), key=lambda item: -item[1])))
-    if "reader" in summary.signature:
-        summary.signature["reader"] = ", ".join(sorted(readers))
+    summary.environment = merged_environments(environments)
     return summary
 
 
@@ -138,14 +142,10 @@ def _count(summary: RunSummary, texts: list[list[str]], first: int) -> None:
             summary.warning_examples.setdefault(code, (first + place, message))
 
 
-def _join_signature(summary: RunSummary, readers: set[str], signature: Mapping[str, Any], number: int) -> None:
-    readers.update(filter(None, str(signature.get("reader", "")).split(", ")))
-    signature = {**signature}
-    if not summary.signature:
-        summary.signature = signature
-        return
+def _join_signature(summary: RunSummary, signature: Mapping[str, Any], number: int) -> None:
+    summary.signature = summary.signature or dict(signature)
     for name in {**summary.signature, **signature}:
-        if name != "reader" and summary.signature.get(name) != signature.get(name):
+        if summary.signature.get(name) != signature.get(name):
             raise InputError(
                 f"part {number} was scored with {name} {signature.get(name)!r}, parts before it with "
                 f"{summary.signature.get(name)!r}; was the model exchanged during the run? Give --restart"

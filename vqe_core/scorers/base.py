@@ -7,6 +7,7 @@ scores are called, and how a row is scored; see ``clip_score.py`` for the shorte
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Protocol
@@ -15,9 +16,10 @@ import numpy as np
 
 from vqe_core.deadline import deadline_stopped
 from vqe_core.errors import InputError, InputTypeError, InternalError, VqeError, attempt
+from vqe_core.registry import spec_of
 from vqe_core.runtime import own_precision, settle_in_process
 from vqe_core.samplers import sampler_spec
-from vqe_core.scorers.fingerprint import carry
+from vqe_core.scorers.fingerprint import DEVICES, carry, environment
 from vqe_core.scorers.options import SharedOptions, check_options
 from vqe_core.scorers.report import (
     ResultNames,
@@ -117,12 +119,14 @@ class Scorer(SharedOptions):
         inputs: in the order of ``compute``; the first is required.
         asked_for: text columns that an option asks for: they stand beside the means too, not among the samples only.
         words: text columns that hold words as they are; the others hold structures, in tables as JSON.
+        headlines: scores that stand for all, the first that there is; where none is named, the first score.
     """
 
     name: ClassVar[str]
     inputs: ClassVar[tuple[Input, ...]]
     asked_for: ClassVar[tuple[str, ...]] = ()
     words: ClassVar[tuple[str, ...]] = ()
+    headlines: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -287,7 +291,8 @@ class Scorer(SharedOptions):
             scoring = self.prepare(call)
         outcomes = outcomes_of(scoring)
         self.check_failures(outcomes, whole=call.whole)
-        return told(scoring.report, outcomes)
+        report: ScoreReport = told(scoring.report, outcomes)
+        return report if report.environment else replace(report, environment=environment())
 
     def check_failures(self, outcomes: Sequence[Failing], *, whole: bool) -> None:
         """Raise, warn or pass over in silence what is wrong with some rows, by ``on_error``."""
@@ -344,15 +349,45 @@ class Scorer(SharedOptions):
         texts = (*names.texts, self.warnings_column, self.status_key, self.message_key)
         return {**types, **dict.fromkeys(texts, TEXT)}
 
-    def signed(self, models: Mapping[str, Any], readers: Collection[str], **others: Any) -> dict[str, Any]:
-        """Return the signature: metric, version, models, sampling and readers, then what is this metric's own."""
-        sampling = {"sampler": sampler_spec(self.frame_sampler), "max_frames": self.max_frames}
-        named = {name: getattr(self, name) for name in ("video_stream", "audio_stream")}
-        streams = {name: stream for name, stream in named.items() if stream is not None}
-        reading = {**sampling, **streams, "reader": ", ".join(sorted(readers))}
-        looks = any(entry.kind == "video" for entry in self.inputs)
-        about = {"metric": self.name, "version": __version__, **models, **(reading if looks else {})}
+    def signed(self, models: Mapping[str, Any], given: Collection[str] | None = None, **others: Any) -> dict[str, Any]:
+        """Return the signature: metric, version, models, sampling and reader, then what is this metric's own.
+
+        Args:
+            models: signatures of what computes. The kind of device among them stands in the environment instead.
+            given: inputs that are compared; None for all.
+            others: more of this metric's own.
+        """
+        computing = {name: value for name, value in models.items() if name not in DEVICES}
+        about = {"metric": self.name, "version": __version__, **computing, **self._reading(given)}
         return {**about, **self.own_signature(), **others}
+
+    def _reading(self, given: Collection[str] | None) -> dict[str, Any]:
+        """Return how videos and sounds are read, as far as there are some."""
+        kinds = {entry.kind for entry in self.inputs if given is None or entry.name in given}
+        if "video" not in kinds:
+            return {}
+        hears = any(entry.kind == "audio" for entry in self.inputs)  # also the video's own track
+        streams = {"video_stream": self.video_stream, "audio_stream": self.audio_stream if hears else None}
+        return {
+            "sampler": sampler_spec(self.frame_sampler),
+            "max_frames": self.max_frames,
+            **{name: stream for name, stream in streams.items() if stream is not None},
+            "reader": "pyav" if self.video_reader is None else spec_of(self.video_reader),
+        }
+
+    def signature_for(self, columns: Collection[str]) -> dict[str, Any]:
+        """Return the signature that scores of a table with ``columns`` will have. Loads the models, and no video.
+
+        Raises:
+            InputError: a column that is needed is not there, or weights of tokens that are not fitted yet.
+            ModelNotFoundError, ModelError, MissingPackageError: a model cannot be had.
+        """
+        self.check_columns(columns)
+        given = frozenset(entry.name for entry in self.inputs if getattr(self, entry.key) in columns)
+        self.check_batch()
+        settle_in_process()
+        report: ScoreReport = self.prepare(Call({}, given, (), whole=False)).report(())
+        return report.signature
 
     def __call__(
         self,
@@ -360,6 +395,7 @@ class Scorer(SharedOptions):
         rank: int | None = None,
         *others: Any,
         base_dir: str | None = None,
+        signed_in: str | None = None,
     ) -> dict[str, Any]:
         """Score a batch of rows of a data set: columns in, score columns with status, message and warnings out.
 
@@ -369,6 +405,7 @@ class Scorer(SharedOptions):
                 GPUs by it.
             others: nothing; ``map`` gives more where it is told to, which is refused.
             base_dir: folder that relative media paths start from. Default: the working directory.
+            signed_in: name of one more column, whose first row holds signature and environment as JSON. Default: none.
 
         Raises:
             InputTypeError: no batch of rows by column, as ``map`` gives it with some of its settings.
@@ -379,7 +416,11 @@ class Scorer(SharedOptions):
         scorer: Any = on_rank(self, rank)
         report = scorer.score_batch(batch, base_dir)
         self._watch(report)
-        return report_to_columns(report, scorer, np.float32)
+        columns = report_to_columns(report, scorer, np.float32)
+        if signed_in is not None:
+            signature = {"signature": report.signature, "environment": report.environment}
+            columns[signed_in] = [json.dumps(signature), *[""] * (report.num_rows - 1)]
+        return columns
 
     def _watch(self, report: ScoreReport) -> None:
         """End a run in which nothing happens but internal errors, batch after batch: no row will be scored.
@@ -475,8 +516,9 @@ class RowByRow:
 
     def report(self, outcomes: Sequence[RowOutcome]) -> ScoreReport:
         """Make the report of the call."""
+        names, signature = self.scorer.result_names(self.call.given), self.scorer.signed({}, self.call.given)
         readers = {outcome.reader for outcome in outcomes if outcome.reader}
-        return assemble_report(outcomes, self.scorer.result_names(self.call.given), self.scorer.signed({}, readers))
+        return assemble_report(outcomes, names, signature, environment=environment({}, readers))
 
 
 def as_outcome(result: Mapping[str, float] | RowOutcome | VqeError) -> RowOutcome:

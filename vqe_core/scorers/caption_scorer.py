@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
-from vqe_core.errors import InputTypeError, VqeError
+from vqe_core.errors import InputTypeError, VqeError, attempt
+from vqe_core.runtime import one_thread
+from vqe_core.samplers import sampler_spec
 from vqe_core.scorers.base import Call, Input, Scorer, as_outcome
+from vqe_core.scorers.fingerprint import environment
 from vqe_core.scorers.options import CaptionOptions
 from vqe_core.scorers.presets import take_preset
 from vqe_core.scorers.report import RowOutcome, ScoreReport, assemble_report
 from vqe_core.scorers.row_errors import FaultWatch
 from vqe_core.scorers.rows import CaptionRow, check_references, check_text, read_video
+from vqe_core.timings import timed
 
 if TYPE_CHECKING:
     from vqe_core.scorers.embedded_rows import EmbeddedRow
@@ -110,21 +114,27 @@ class CaptionScoring:
         """Score one embedded row."""
         return self.scorer.score_row(row)
 
+    @one_thread()
+    def score_rows(self, rows: Sequence[EmbeddedRow]) -> Sequence[RowOutcome | VqeError]:
+        """Score embedded rows, by default each for itself; what fails costs its row."""
+        with timed("score"):
+            return [attempt(self._scored, row) for row in rows]
+
     def outcomes(self) -> list[RowOutcome]:
-        """Embed the rows, some at a time, and score each; one that fails gives its error."""
+        """Embed and score the rows, some at a time; one that fails gives its error."""
         from vqe_core.scorers.embedded_rows import embed_rows
 
         outcomes, watch = [RowOutcome()] * len(self.call.rows), FaultWatch()
-        for i, row in embed_rows(self.call.rows, self.encoder, self.scorer):
-            if isinstance(row, VqeError):
-                watch.note(row)
-                outcomes[i] = as_outcome(row)
-                continue
-            outcomes[i] = as_outcome(watch.attempt(self._scored, row))
-            if outcomes[i].error is None:
-                self.hold_on(i, row)
-            if row.video is not None:
-                self.readers.add(row.video.reader)
+        for some in embed_rows(self.call.rows, self.encoder, self.scorer):
+            good = {i: row for i, row in some.items() if not isinstance(row, VqeError)}
+            bad = {i: row for i, row in some.items() if isinstance(row, VqeError)}
+            for i, outcome in {**bad, **dict(zip(good, self.score_rows(list(good.values())), strict=True))}.items():
+                watch.note(outcome)
+                outcomes[i] = as_outcome(outcome)
+            for i, row in good.items():
+                if outcomes[i].error is None:
+                    self.hold_on(i, row)
+            self.readers.update(row.video.reader for row in good.values() if row.video is not None)
         return outcomes
 
     def hold_on(self, number: int, row: EmbeddedRow) -> None:
@@ -137,8 +147,12 @@ class CaptionScoring:
     def report(self, outcomes: Sequence[RowOutcome]) -> ScoreReport:
         """Make the report of the call."""
         names = self.scorer.result_names(self.call.given)
-        return assemble_report(outcomes, names, self.signature())
+        surroundings = environment(self.encoder.signature(), self.readers)
+        return assemble_report(outcomes, names, self.signature(), environment=surroundings)
 
     def signature(self) -> dict[str, Any]:
         """Return everything that can change a score, and nothing else."""
-        return self.scorer.signed(self.encoder.signature(), self.readers)
+        signature = self.scorer.signed(self.encoder.signature(), self.call.given)
+        if "sampler" in signature:  # an encoder of clips has its own
+            signature["sampler"] = sampler_spec(self.scorer.sampler_for(self.encoder))
+        return signature

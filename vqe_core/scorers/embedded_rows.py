@@ -17,7 +17,7 @@ from vqe_core.scorers.rows import CaptionRow
 from vqe_core.types import TextEmbedding, TimedEmbeddings
 from vqe_core.workers import WorkerPool
 
-# Rows whose embeddings are held at one time; more rows cost time, not memory.
+# Rows whose embeddings are held at one time, and scored together; more rows cost time, not memory.
 CHUNK_ROWS = 256
 
 
@@ -45,11 +45,11 @@ class EmbeddedRow:
 
 def embed_rows(
     rows: Sequence[CaptionRow | VqeError], encoder: ImageTextEncoder, options: CaptionOptions
-) -> Iterator[tuple[int, EmbeddedRow | VqeError]]:
+) -> Iterator[dict[int, EmbeddedRow | VqeError]]:
     """Embed rows, some at a time; those of one video come together, so that it is read once.
 
     Yields:
-        Each row's number with its embeddings, or with its error, from here or from before.
+        By number, the embeddings of some rows, or their errors, from here or from before.
 
     Raises:
         VqeError: at the first video that cannot be read, with ``on_error="raise"``.
@@ -62,11 +62,13 @@ def embed_rows(
             rows[i] = key
         elif key is not None:
             keys[i] = key
-    yield from ((i, row) for i, row in enumerate(rows) if isinstance(row, VqeError))
+    failed: dict[int, EmbeddedRow | VqeError] = {i: row for i, row in enumerate(rows) if isinstance(row, VqeError)}
+    if failed:
+        yield failed
     with ExitStack() as stack:
         chunks = _Chunks(rows, keys, encoder, options, stack)
         for start in range(0, len(chunks.order), CHUNK_ROWS):
-            yield from chunks.embed(chunks.order[start : start + CHUNK_ROWS])
+            yield chunks.embed(chunks.order[start : start + CHUNK_ROWS])
 
 
 class _Chunks:
@@ -81,7 +83,7 @@ class _Chunks:
         stack: ExitStack,
     ) -> None:
         self._rows, self._encoder, self._options = rows, encoder, options
-        self._sampler, self._settings = options.frame_sampler, EmbedSettings.of(options)
+        self._sampler, self._settings = options.sampler_for(encoder), EmbedSettings.of(options)
         good = {i: row for i, row in enumerate(rows) if isinstance(row, CaptionRow)}
         self._keys = keys
         self._first_row: dict[str | None, int] = {}
@@ -96,7 +98,7 @@ class _Chunks:
         )
         self._bar = stack.enter_context(progress_bar("videos", len(sources), options.progress))
 
-    def embed(self, chunk: Sequence[int]) -> Iterator[tuple[int, EmbeddedRow | VqeError]]:
+    def embed(self, chunk: Sequence[int]) -> dict[int, EmbeddedRow | VqeError]:
         """Return the rows of one chunk."""
         self._embed_videos(chunk)
         rows: dict[int, Any] = {i: self._rows[i] for i in chunk}
@@ -106,8 +108,8 @@ class _Chunks:
             self._settings,
             long_text=self._options.long_text,
         )
-        for i, row in rows.items():
-            yield i, self._row(texts, row, self._videos[self._keys[i]] if i in self._keys else None)
+        videos = {i: self._videos[self._keys[i]] if i in self._keys else None for i in rows}
+        return {i: self._row(texts, row, videos[i]) for i, row in rows.items()}
 
     def _embed_videos(self, chunk: Sequence[int]) -> None:
         wanted = {self._keys[i]: self._rows[i] for i in chunk if i in self._keys}

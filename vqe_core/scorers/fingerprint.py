@@ -1,4 +1,8 @@
-"""Fingerprint of a scorer for `datasets`: its options that change a score, the content they name, and the versions.
+"""What tells one way of scoring from another beside its signature: its environment, and its fingerprint for `datasets`.
+
+The signature is what can change a number (``Scorer.signed``). The environment is what computed it, by version: the same
+signature elsewhere gives the same number but for rounding, or for what a library changed. The fingerprint names columns
+that `datasets` may take from its cache, so it holds all that can change a column: which rows fail, and names, too.
 
 A pickle carries all options. `datasets` names its cache files by a hash of the same pickle, so that a scorer on another
 device, or with another batch size, would score a data set again. Its hash therefore sees the options as
@@ -9,19 +13,24 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import os
+import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from vqe_core.errors import InputTypeError, VqeError
-from vqe_core.registry import spec_of
+from vqe_core.errors import VqeError
+from vqe_core.media import ffmpeg_version
 from vqe_core.version import __version__
 
+# Fields of the signatures of models that say where they run. Scores move by rounding.
+DEVICES = ("device", "audio_device")
+# What computes, by the names that pip has for it; another version may round otherwise, or mend a mistake.
+COMPUTING = ("torch", "torchvision", "torchaudio", "transformers", "tokenizers", "timm", "openvino", "numpy", "pillow")
 # They decode and resample: another version may give other pixels or samples.
 DECODERS = ("av", "soundfile", "soxr", "torchcodec")
 
@@ -51,7 +60,7 @@ def options_of(scorer: Any) -> dict[str, Any]:
 
 
 def score_identity(scorer: Any) -> dict[str, Any]:
-    """Return everything known before a row is seen that can change a score.
+    """Return everything known before a row is seen that can change a column, its name or which rows fail included.
 
     Args:
         scorer: a scorer, or its ``CarriedOptions``. The fields of its class say whether they change scores, and
@@ -72,36 +81,53 @@ def score_identity(scorer: Any) -> dict[str, Any]:
     return {**identity, "decoders": _versions()}
 
 
-def describe_identity(scorer: Any) -> dict[str, Any]:
-    """``score_identity`` without options at their default, as plain JSON values; an object by its digest or type."""
-    defaults = {field.name: field.default for field in dataclasses.fields(scorer)}
-    identity = score_identity(scorer)
-    return {key: _plain(value) for key, value in identity.items() if key not in defaults or value != defaults[key]}
+def environment(models: Mapping[str, Any] | None = None, readers: Iterable[str] = ()) -> dict[str, Any]:
+    """Return what computes and decodes, by version, as it stands beside a signature.
+
+    Args:
+        models: signatures of the models of a call, for the kinds of device that they run on.
+        readers: what decoded the videos of a call.
+
+    Example:
+        >>> surroundings = environment({"model": "toy", "device": "cpu"}, ["pyav 17.1.0"])
+        >>> surroundings["device"], surroundings["readers"], "torch" in surroundings
+        ('cpu', ['pyav 17.1.0'], True)
+    """
+    devices = {name: value for name, value in (models or {}).items() if name in DEVICES}
+    known = sorted(filter(None, readers))
+    decoded = {"readers": known} if known else {}
+    return {"python": platform.python_version(), **_installed(), **devices, **decoded}
 
 
-def describe_options(scorer: Any) -> dict[str, Any]:
-    """Return all options that can change a score, at their default too, and the versions, as plain JSON values."""
-    how = {"on_error", "per_sample"}  # what becomes of rows that fail, and in which form
-    return {key: _plain(value) for key, value in score_identity(scorer).items() if key not in how}
+def merged_environments(environments: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return one environment from those of several batches; several values of a field become a list.
+
+    Example:
+        >>> merged_environments([{"av": "1", "readers": ["a"]}, {"av": "1", "readers": ["a", "b"]}])
+        {'av': '1', 'readers': ['a', 'b']}
+    """
+    merged: dict[str, Any] = {}
+    for one in environments:
+        for name, value in one.items():
+            if merged.setdefault(name, value) != value:
+                both = [*_listed(merged[name]), *_listed(value)]
+                merged[name] = sorted(set(both))
+    return merged
 
 
-def _plain(value: Any) -> Any:
-    if hasattr(value, "digest"):
-        return value.digest()
-    text = json.dumps(value, default=_named)
-    return json.loads(text) if len(text) <= 300 else f"sha256 {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
-def _named(item: Any) -> Any:
-    """Return what tells an object from others of its type: its signature, its spec, or at least the type."""
-    if callable(getattr(item, "signature", None)):
-        return item.signature()
-    if dataclasses.is_dataclass(item) and isinstance(getattr(item, "name", None), str):
+@cache  # the metadata of a dozen packages are read from disk
+def _installed() -> dict[str, str]:
+    found = {}
+    for name in (*COMPUTING, *DECODERS):
         try:
-            return spec_of(item)
-        except InputTypeError:  # an option has no text form
-            return repr(item)
-    return type(item).__name__
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {**found, "ffmpeg": ffmpeg_version()}
 
 
 def _versions() -> dict[str, str]:

@@ -246,6 +246,11 @@ class CaptionOptions(SharedOptions):
             raise InputError(f"encoder and clip_model_path ({self.clip_model_path!r}) exclude each other; give one")
         return self.clip_model_path if self.encoder is None else self.encoder
 
+    def sampler_for(self, encoder: Any) -> FrameSampler:
+        """Return the sampler that the options name; else, of an encoder of clips, as many frames as a clip has."""
+        frames = getattr(encoder, "clip_frames", None)
+        return self.frame_sampler if frames is None or self.chooses_frames else UniformSampler(frames)
+
 
 GROUPS: tuple[tuple[str, type], ...] = (
     ("which frames", SamplingOptions),
@@ -265,7 +270,7 @@ def group_of(name: str) -> str | None:
 def help_of(field: dataclasses.Field[Any], scorer: Any) -> str:
     """Return the help of an option, the components that it may choose by the names that are registered."""
     text: str = field.metadata["help"]
-    kinds = ("sampler", "reader", "encoder", "describer", "judge")
+    kinds = ("sampler", "reader", "encoder", "describer", "judge", "caption_judge")
     known = {f"{kind}s": ", ".join(registry.names(kind)) for kind in kinds}
     return text.format(**known, default_frame_num=scorer.default_frame_num) if "{" in text else text
 

@@ -24,6 +24,7 @@ class ScoreReport:
         status: a word a row, ``"ok"`` or why it has no score.
         messages: a text a row: its warnings, or why it has no score; empty where there is nothing to say.
         signature: everything that can change a score, and nothing else.
+        environment: what computed and decoded, by version: another one may move scores by a little.
         details: optional extra columns (``frame_details``, ``tags``).
         calibration: what the scores of the call are worth against its mismatches, where the metric says so.
         warnings: of each row, for programs: one `RowWarning` a code, with how often it was met. A row that failed has
@@ -41,6 +42,7 @@ class ScoreReport:
     calibration: dict[str, Any] = field(default_factory=dict)
     warnings: list[tuple[RowWarning, ...]] = field(default_factory=list)
     evidence: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
 
     @property
     def num_rows(self) -> int:
@@ -196,6 +198,7 @@ def assemble_report(
     names: ResultNames,
     signature: dict[str, Any],
     calibration: dict[str, Any] | None = None,
+    environment: dict[str, Any] | None = None,
 ) -> ScoreReport:
     """Put the outcomes of all rows into columns, with a status and a message a row, and the means of the columns.
 
@@ -212,7 +215,7 @@ def assemble_report(
     return ScoreReport(
         scores={
             **{name: mean_known(column) for name, column in rows.items()},
-            **{name: sum(column) / len(column) for name, column in flags.items()},
+            **{name: sum(column) / len(column) if column else math.nan for name, column in flags.items()},
         },
         rows={**rows, **flags},
         status=["ok" if outcome.error is None else outcome.error.code for outcome in outcomes],
@@ -223,6 +226,7 @@ def assemble_report(
         details={name: [outcome.details.get(name) for outcome in outcomes] for name in names.texts},
         calibration=calibration or {},
         warnings=warnings,
+        environment=environment or {},
     )
 
 
@@ -241,6 +245,7 @@ def report_to_result(report: ScoreReport, options: HostOptions) -> dict[str, Any
         "num_failed": report.num_failed,
         "warnings": report.num_warned,
         "signature": report.signature,
+        "environment": report.environment,
         **{name: column for name, column in report.details.items() if name in options.asked_for},
     }
     if options.per_sample:

@@ -5,8 +5,8 @@ Task: read what users wrote as they wrote it, and write what a format can hold, 
 
 from __future__ import annotations
 
-from vqe_core.tables.formats import FORMATS, SIGNATURE, AnyColumns, Columns
-from vqe_core.tables.reading import read_batches, read_signatures, read_table
+from vqe_core.tables.formats import ENVIRONMENT, FORMATS, SIGNATURE, AnyColumns, Columns
+from vqe_core.tables.reading import read_batches, read_environments, read_signatures, read_table
 from vqe_core.tables.values import Changes
 from vqe_core.tables.writing import (
     check_writable,
@@ -20,6 +20,7 @@ from vqe_core.tables.writing import (
 )
 
 __all__ = [
+    "ENVIRONMENT",
     "FORMATS",
     "SIGNATURE",
     "AnyColumns",
@@ -27,6 +28,7 @@ __all__ = [
     "Columns",
     "check_writable",
     "read_batches",
+    "read_environments",
     "read_signatures",
     "read_table",
     "rehearse",

@@ -11,7 +11,7 @@ from vqe_core.errors import InputError
 Columns = dict[str, list[Any]]
 AnyColumns = Mapping[str, Sequence[Any]]
 FORMATS = (".jsonl", ".json", ".csv", ".parquet")
-SIGNATURE = "signature"  # key of parquet's metadata
+SIGNATURE, ENVIRONMENT = "signature", "environment"  # keys of parquet's metadata
 ROWS_IN_HAND = 1024  # where nobody chose: more of them live long enough to slow the garbage collector
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vqe_core.tables.formats import ROWS_IN_HAND, SIGNATURE, AnyColumns
+from vqe_core.tables.formats import ENVIRONMENT, ROWS_IN_HAND, SIGNATURE, AnyColumns
 from vqe_core.tables.values import Changes, escaped, is_deep, is_numbers, json_text, plain_column, storable
 
 # The type of a column; None where no type of Arrow holds its values: they become JSON texts.
@@ -22,12 +22,18 @@ _INTEGERS = range(-(2**63), 2**63)
 _SHOWN = 40  # letters of a value
 
 
-def metadata_of(signature: Mapping[str, Any] | None, earlier: Sequence[Mapping[str, Any]]) -> dict[str, str] | None:
-    """Return what a file carries beside its columns: the signature of its scores, and those of scores before."""
+def metadata_of(
+    signature: Mapping[str, Any] | None,
+    earlier: Sequence[Mapping[str, Any]],
+    environments: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, str] | None:
+    """Return what a file carries beside its columns: the signatures of its scores and of those before, environments."""
     if signature is None:
         return None
     named = {f"{SIGNATURE} of {other['metric']}": other for other in earlier}
-    texts = {name: json_text(value, _silent) for name, value in {**named, SIGNATURE: signature}.items()}
+    computed = {f"{ENVIRONMENT} of {metric}": value for metric, value in (environments or {}).items()}
+    carried = {**named, **computed, SIGNATURE: signature}
+    texts = {name: json_text(value, _silent) for name, value in carried.items()}
     return {name: text.encode(errors="backslashreplace").decode() for name, text in texts.items()}
 
 

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vqe_core.errors import InputError
-from vqe_core.tables.formats import ROWS_IN_HAND, SIGNATURE, Columns, check_format
+from vqe_core.tables.formats import ENVIRONMENT, ROWS_IN_HAND, SIGNATURE, Columns, check_format
 
 _PARQUET_ROWS = 8192  # no objects a row there
 _LONGEST_CELL = 2**31 - 1  # a C long on any system
@@ -85,20 +85,31 @@ def read_signatures(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
 
     Another program's metadata of that name is passed over.
     """
+    known = (_mapping(text) for name, text in _metadata(path).items() if name.split(" of ")[0] == SIGNATURE)
+    return [signature for signature in known if signature is not None and "metric" in signature]
+
+
+def read_environments(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
+    """Return what computed the scores of a table, by metric; only parquet carries it."""
+    named = ((name.partition(f"{ENVIRONMENT} of "), text) for name, text in _metadata(path).items())
+    known = {metric: _mapping(text) for (before, mark, metric), text in named if mark and not before}
+    return {metric: environment for metric, environment in known.items() if environment is not None}
+
+
+def _metadata(path: str | os.PathLike[str]) -> dict[str, bytes]:
     if check_format(Path(path)) != ".parquet":
-        return []
+        return {}
     with _told(Path(path), ".parquet"):
         metadata = pq.read_schema(path).metadata or {}
-    named = (text for name, text in metadata.items() if name.split(b" of ")[0] == SIGNATURE.encode())
-    return [signature for signature in map(_signature, named) if signature is not None]
+    return {name.decode(errors="replace"): text for name, text in metadata.items()}
 
 
-def _signature(text: bytes) -> dict[str, Any] | None:
+def _mapping(text: bytes) -> dict[str, Any] | None:
     try:
-        signature = json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return signature if isinstance(signature, dict) and "metric" in signature else None
+    return value if isinstance(value, dict) else None
 
 
 def _existing(path: str | os.PathLike[str]) -> tuple[Path, str]:

@@ -27,6 +27,7 @@ def write_table(
     columns: AnyColumns,
     signature: Mapping[str, Any] | None = None,
     earlier: Sequence[Mapping[str, Any]] = (),
+    environments: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
     """Write columns, whole or not at all. NaN becomes null.
 
@@ -38,12 +39,13 @@ def write_table(
         columns: an entry a row.
         signature: of the scores in it; parquet carries it in the metadata of its schema, as JSON.
         earlier: signatures of other metrics that scored it before, carried as ``"signature of <metric>"``.
+        environments: what computed the scores, by metric, carried as ``"environment of <metric>"``.
 
     Raises:
         InputError: an ending that is not known, or a folder that is not there or cannot be written.
         OSError: the disk is full, or failed; the old file is whole.
     """
-    warn_of(write_noted(path, lambda: [columns], signature, earlier), path)
+    warn_of(write_noted(path, lambda: [columns], signature, earlier, environments), path)
 
 
 def write_batches(
@@ -51,6 +53,7 @@ def write_batches(
     batches: Callable[[], Iterable[AnyColumns]],
     signature: Mapping[str, Any] | None = None,
     earlier: Sequence[Mapping[str, Any]] = (),
+    environments: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
     """Write batches one after the other as one table, whole or not at all. What is written is that of ``write_table``.
 
@@ -59,7 +62,7 @@ def write_batches(
         batches: gives the batches from the first one on. Called once; for parquet, whose columns have one type each,
             once to learn the types and once to write, and again where a number does not fit its column. A batch is a
             row group of parquet, so some ten thousand rows read well.
-        signature, earlier: as ``write_table``.
+        signature, earlier, environments: as ``write_table``.
 
     Raises:
         InputError: as ``write_table``, or batches whose columns differ.
@@ -74,7 +77,7 @@ def write_batches(
         >>> read_table(folder / "rows.parquet")
         {'id': [1, 2, 3], 'score': [None, 1.0, 0.5]}
     """
-    warn_of(write_noted(path, batches, signature, earlier), path)
+    warn_of(write_noted(path, batches, signature, earlier, environments), path)
 
 
 def write_noted(
@@ -82,6 +85,7 @@ def write_noted(
     batches: Callable[[], Iterable[AnyColumns]],
     signature: Mapping[str, Any] | None = None,
     earlier: Sequence[Mapping[str, Any]] = (),
+    environments: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Changes:
     """Write as ``write_batches``; return, in place of a warning, what was written in another form than it was given.
 
@@ -92,7 +96,7 @@ def write_noted(
     """
     check_writable(Path(path))
     changes: Changes = write_whole(
-        Path(path), lambda temporary: _write(temporary, batches, metadata_of(signature, earlier))
+        Path(path), lambda temporary: _write(temporary, batches, metadata_of(signature, earlier, environments))
     )
     return changes
 

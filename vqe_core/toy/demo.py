@@ -8,12 +8,10 @@ from __future__ import annotations
 import json
 import math
 import os
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +42,6 @@ from vqe_core.tables import write_table, write_whole
 from vqe_core.toy.clips import ToyClip, make_clip, write_clip
 from vqe_core.toy.wordings import DemoCaption, demo_captions, explained_captions
 from vqe_core.toy.world import sample_attributes
-from vqe_core.version import __version__
 
 METHODS: tuple[Method, ...] = ("joint", "tags")
 SCORE_TYPE = "EMScore(X,V)"
@@ -115,7 +112,8 @@ def run_demo(
     page = render_report(_make_report(run))
     write_table(run.out / "rows.jsonl", run.columns())
     scored = {**run.columns(), **report_to_columns(run.scores, run.scorer)}
-    write_table(run.out / "emscore.parquet", scored, run.scores.signature)
+    environments = {"emscore": run.scores.environment}
+    write_table(run.out / "emscore.parquet", scored, run.scores.signature, environments=environments)
     result = _summarise(run, time.perf_counter() - begun)
     text = json.dumps(_summary(run, result, seed), indent=2, ensure_ascii=False) + "\n"
     write_whole(run.out / "summary.json", lambda path: path.write_text(text, encoding="utf-8"))
@@ -300,6 +298,7 @@ def _make_report(run: _Run) -> Report:
             ReportSound(name, heard, [m.right[i] for m in run.sounds], [m.shuffled[i] for m in run.sounds])
             for i, (name, heard) in enumerate(zip(run.names, run.sounds[-1].tags, strict=True))
         ),
+        run.scores.environment,
     )
 
 
@@ -320,5 +319,5 @@ def _summary(run: _Run, result: DemoResult, seed: int) -> dict[str, Any]:
         "attributes": [{**asdict(row), "share": row.share} for row in result.attributes],
         "sounds": {m.name: {"wins": m.wins, "signature": m.signature, **m.numbers} for m in run.sounds},
         "signature": run.scores.signature,
-        "versions": {"vqe-core": __version__, "python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
+        "environment": run.scores.environment,
     }

@@ -1,10 +1,11 @@
-"""A judge of toy captions: a model on disk, through the real classes and kernels."""
+"""Judges of toy captions: a model on disk, through the real classes and kernels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -12,8 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import AutoProcessor, CLIPModel, CLIPProcessor
 
+from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
 from vqe_core.errors import InputError
 from vqe_core.functional.emscore import EmbeddedBatch, EMScores, emscore, mean_direction
+from vqe_core.llm.judge_prompt import JudgedCaption, Judgement
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,3 +81,45 @@ def parts_of(batch: EmbeddedBatch) -> tuple[Tensor, Tensor]:
     if batch.parts is None or batch.mask is None:
         raise InputError("batch must have parts and a mask, got None")
     return batch.parts, batch.mask
+
+
+@dataclass(frozen=True)
+class ToyCaptionJudge:
+    """Judge of captions that is the shipped teaching model: a stand-in for a model behind an endpoint.
+
+    Its number is EMScore's F of tokens and frames, 0 where it would be negative; its reason names the word that the
+    frames support least.
+
+    Example:
+        >>> from vqe_core.toy.clips import make_clip
+        >>> clip = make_clip(seed=7)
+        >>> shown = JudgedCaption(clip.frames[::8], None, clip.captions(1)[0])
+        >>> ToyCaptionJudge().judge([shown])[0].reason.startswith("least seen: ")
+        True
+    """
+
+    name: ClassVar[str] = "toy"
+
+    def signature(self) -> dict[str, str]:
+        """Return what can change a judgement: the model."""
+        return {"judge": self.name, **self._encoder.signature()}
+
+    @property
+    def _encoder(self) -> ImageTextEncoder:
+        return load_image_text_encoder("toy")
+
+    def judge(self, captions: Sequence[JudgedCaption]) -> list[Judgement]:
+        """Return a judgement of each caption, in order; references are not looked at."""
+        return [self._judge_one(caption) for caption in captions]
+
+    def _judge_one(self, shown: JudgedCaption) -> Judgement:
+        encoder = self._encoder
+        frames = encoder.embed_images(torch.stack([encoder.prepare_image(image) for image in shown.frames]))
+        (text,) = encoder.embed_texts([shown.caption], long_text="windows", batch_size=1)
+        assert text.tokens is not None  # a CLIP
+        similarities = text.tokens @ frames.T  # (L, N)
+        precision, recall = similarities.amax(dim=1).mean(), similarities.amax(dim=0).mean()
+        total = float(precision + recall)
+        score = 2 * float(precision * recall) / total if min(precision, recall) > 0 else 0.0
+        word = encoder.tokenizer.inner.decode([text.token_ids[int(similarities[1:-1].amax(dim=1).argmin()) + 1]])
+        return Judgement(min(1.0, max(0.0, score)), f"least seen: {word.strip()}")

@@ -1,9 +1,10 @@
-"""A sampler, an encoder, a describer, a judge and two metrics, as another package would write them."""
+"""A sampler, an encoder, a describer, a judge, a benchmark and two metrics, as another package would write them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,11 +13,14 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from vqe_core.media import open_video
+from vqe_core.meta_eval import Benchmark, Item, Part, Release
+from vqe_core.meta_eval.base import needed
 from vqe_core.options import check_count, option
 from vqe_core.samplers.base import check_not_empty
 from vqe_core.scorers.base import Input, Scorer
 from vqe_core.scorers.caption_scorer import CaptionScorer
 from vqe_core.scorers.report import ResultNames, RowOutcome
+from vqe_core.tables import read_table
 from vqe_core.types import FrameTable, TextEmbedding
 
 
@@ -119,6 +123,43 @@ class Brightness:
     def judge(self, exhibits: Sequence[Any]) -> list[Any]:
         """Return a number from 0 to 1 each."""
         return [min(1.0, float(exhibit.frames.mean()) / self.best) for exhibit in exhibits]
+
+
+@dataclass(frozen=True)
+class Brevity:
+    """A judge of captions that likes few words."""
+
+    name: ClassVar[str] = "brevity"
+    most: int = 10
+
+    def signature(self) -> dict[str, str]:
+        """Return what can change a judgement."""
+        return {"judge": self.name, "most": str(self.most)}
+
+    def judge(self, captions: Sequence[Any]) -> list[Any]:
+        """Return a number from 0 to 1 each, and how many words there are."""
+        counts = [len(shown.caption.split()) for shown in captions]
+        return [(max(0.0, 1 - count / self.most), f"{count} words") for count in counts]
+
+
+@dataclass(frozen=True)
+class Verbosity(Benchmark):
+    """A benchmark whose people like long captions."""
+
+    name: ClassVar[str] = "verbosity"
+    title: ClassVar[str] = "Verbosity"
+    source: ClassVar[str] = "nobody; github.com/nobody/nothing"
+    layout: ClassVar[tuple[Part, ...]] = (Part("rows.jsonl", "captions"),)
+    statistics: ClassVar[tuple[str, ...]] = ("tau_b",)
+    scorer: ClassVar[str] = "caption_length"
+    liked: float = 1.0
+
+    def load(self, folder: Path, *, partial: bool = False) -> Release:
+        """Read the captions of a table."""
+        rows = read_table(needed(folder, ["rows.jsonl"], self.layout)[0])
+        videos = zip(rows["candidate"], rows["video_path"], strict=True)
+        items = tuple(Item(str(i), text, (), Path(video).stem) for i, (text, video) in enumerate(videos))
+        return Release(items, np.array([[self.liked * len(item.candidate.split())] for item in items]))
 
 
 @dataclass(frozen=True, kw_only=True)

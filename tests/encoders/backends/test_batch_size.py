@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from vqe_core.encoders import load_image_text_encoder, unload_encoders
-from vqe_core.encoders.backends.batch_size import BackOff, ran_out_of_memory
+from vqe_core.encoders.backends.batch_size import THIN, BackOff, ran_out_of_memory, suited_threads
 from vqe_core.errors import ModelError
 
 
@@ -114,8 +114,8 @@ def test_an_encoder_gives_the_same_embeddings_from_small_batches(clip_folder):
     unload_encoders()
     assert tower.sizes == [5, 2, 2, 1]
     # Four texts of two lengths, padded to a multiple of four; their batches are full whatever there is.
-    assert windows.sizes[:3] == [32, 16, 8]
-    assert set(windows.sizes[5:]) == {1}
+    assert windows.sizes[:3] == [64, 32, 16]
+    assert set(windows.sizes[6:]) == {1}
     assert torch.allclose(parts, whole, atol=1e-6)
     for one, other in zip(written, written_apart, strict=True):
         assert torch.allclose(one.tokens, other.tokens, atol=1e-6)
@@ -145,3 +145,18 @@ def test_a_cpu_that_really_runs_out_of_memory():
     count, right, limit, warned = ran.stdout.split()
     assert (count, right, warned) == ("16", "True", "1")
     assert int(limit) in (1, 2, 4)
+
+
+def test_a_thin_tower_computes_on_one_thread_and_a_wide_one_on_all():
+    from transformers import CLIPTextConfig
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for width, expected in ((THIN, 1), (2 * THIN, 2)):
+            with suited_threads(CLIPTextConfig(hidden_size=width)):
+                assert torch.get_num_threads() == expected
+        with suited_threads(object()):  # says nothing
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
+import sys
+import warnings
+
 import pytest
 import torch
 from torch import nn
@@ -89,7 +95,7 @@ def test_a_large_float32_model_is_measured_once_and_threads_are_as_before():
 def test_the_choice_follows_the_measurement_with_a_margin(monkeypatch):
     for seconds, expected in (((1.0, 0.5), "onednn"), ((1.0, 0.95), "torch"), ((0.5, 1.0), "torch")):
         linear_kernels._measured.cache_clear()
-        monkeypatch.setattr(linear_kernels, "_seconds", lambda _, s=seconds: {"torch": s[0], "onednn": s[1]})
+        monkeypatch.setattr(linear_kernels, "_seconds", lambda *_, s=seconds: {"torch": s[0], "onednn": s[1]})
         assert linear_kernels._measured((768, 3072)) == expected
     linear_kernels._measured.cache_clear()
 
@@ -105,3 +111,41 @@ def test_without_onednn_everything_is_torchs(monkeypatch):
     linear_kernels._has_onednn.cache_clear()
     assert choose_kernel((768, 3072), torch.float32, "cpu") == "torch"
     linear_kernels._has_onednn.cache_clear()
+
+
+@pytest.mark.parametrize(("ratio", "warned"), [(15.24, True), (1.1, False), (0.3, False)])
+def test_half_precision_that_takes_longer_than_float32_is_told_with_the_ratio(ratio, warned, monkeypatch):
+    monkeypatch.setattr(linear_kernels, "times_float32", lambda dtype: ratio)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        linear_kernels.warn_of_slow_dtype(torch.bfloat16, "cpu")
+    expected = ["dtype 'bfloat16' takes 15.2 times as long as float32 on this CPU (measured); it has no"] * warned
+    assert [str(warning.message)[: len(expected[0])] for warning in told] == expected
+
+
+def test_of_float32_and_of_a_gpu_nothing_is_measured(monkeypatch):
+    monkeypatch.setattr(linear_kernels, "times_float32", None)
+    linear_kernels.warn_of_slow_dtype(torch.float32, "cpu")
+    linear_kernels.warn_of_slow_dtype(torch.bfloat16, "cuda:0")
+
+
+SLOW = """
+import sys, warnings
+from vqe_core.encoders import load_image_text_encoder
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    load_image_text_encoder("toy", device="cpu", dtype="bfloat16")
+print(sum("takes" in str(warning.message) for warning in told))
+"""
+
+
+@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="instruction sets of x86")
+def test_a_cpu_without_the_instructions_is_told_at_load():
+    without = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    ran = subprocess.run(
+        [sys.executable, "-c", SLOW],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **without, "OMP_NUM_THREADS": "1"},
+    )
+    assert ran.stdout.split() == ["1"], ran.stderr

@@ -188,7 +188,7 @@ def test_a_summary_of_any_scored_data_set(clips, tmp_path):
     assert (summary["num_rows"], summary["num_failed"]) == (4, 1)
     assert summary["status"] == {"ok": 3, "not_found": 1}
     assert summary[SCORE] == pytest.approx(np.nanmean(scored[SCORE][:]), abs=1e-6)
-    assert summary["signature"]["clip_model_path"].startswith("toy (local-")
+    assert summary["signature"]["revision"].startswith("local-")
     assert scored.info.description.startswith("Mine.\n")
     assert rows.info.description == "Mine."
     kept = on_disk(scored.filter(lambda word: word == "ok", input_columns="status"), tmp_path / "kept")

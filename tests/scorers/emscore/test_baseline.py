@@ -84,9 +84,10 @@ def test_a_baseline_of_other_options_is_refused(rows, tmp_path):
         EMScore(**TOY, idf=True, baseline=baseline).score(**given)
     with pytest.raises(InputError, match=r"no value for EMScore\(X,X\*\)_figr_P"):
         EMScore(**TOY, baseline=baseline).score(**rows)
+    both = EMScore(**TOY).fit_baseline(**rows).baseline
     for change in ("cogr_weight", "reference_weight"):
         with pytest.raises(InputError, match=f"measured with {change} 0.5"):
-            EMScore(**TOY, **{change: 0.4}, baseline=baseline).score(**given)
+            EMScore(**TOY, **{change: 0.4}, baseline=both).score(**rows)
 
 
 def test_what_is_no_baseline(rows, tmp_path):

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from tests.toy_rows import toy_rows
 from vqe_core import EMScore
@@ -103,18 +102,3 @@ def test_true_is_the_headline_of_what_is_asked_for():
     assert EMScore(against_chance=True).against_chance == "full_F"
     assert EMScore(against_chance="true", metrics=["cogr"]).against_chance == "cogr"
     assert EMScore(against_chance=False) == EMScore()
-
-
-def test_padding_changes_nothing():
-    rows = toy_rows(2, lengths=(3, 11))
-    scorer = EMScore(**{**TOY, "frame_num": None, "every_n_frames": 1})
-    from vqe_core.scorers.emscore.scoring import EMScoring
-
-    scoring = EMScoring(scorer, scorer.call(whole=True, **rows), scorer.load_encoder(), hold=True)
-    scoring.outcomes()
-    held = list(scoring.held.values())
-    padded = scoring.row_scorer.padded([row.video for row in held])
-    assert padded.mask.sum(dim=1).tolist() == [3, 11]
-    scores = scoring.row_scorer.against_videos(held[0].candidate, padded, "full_F")
-    alone = [scoring.row_scorer.score(held[0].candidate, (), row.video)["EMScore(X,V)_full_F"] for row in held]
-    assert torch.allclose(scores, torch.tensor(alone), atol=1e-6)

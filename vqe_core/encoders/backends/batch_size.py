@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from vqe_core.errors import ModelError
+from vqe_core.runtime import one_thread
 
 # What torch, its libraries and OpenVINO say when the machine itself has no memory left; a device's has a type.
 SAID_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "bad allocation")
@@ -99,10 +101,22 @@ class BackOff:
 
 USUAL = 32  # of an encoder that does not say what suits it
 ON_CPU = 16  # images: more were no faster on a CPU
-TOKENS = 128  # of a batch of texts on a CPU, likewise
+TOKENS = 128  # of a batch of texts on a CPU, likewise, in a tower as wide as
+WIDTH = 512
+THIN = 256  # width of a tower whose products are so small that threads wait longer for each other than they work
 STEP = 4  # kernels of a CPU take so many rows at a time, and compute the rows that are left over in another order
 MOST = 512  # prepared images of 224 x 224 then take 77 MB
 PAYS = 1.1  # how much faster, per image, a batch of twice the size must be
+
+
+def width_of(config: Any) -> int:
+    """Return the width of a tower by its configuration; ``WIDTH`` where that does not say."""
+    return int(getattr(config, "hidden_size", WIDTH))
+
+
+def suited_threads(config: Any) -> AbstractContextManager[None]:
+    """Compute with all threads of torch inside, or with one in a thin tower."""
+    return one_thread() if width_of(config) <= THIN else nullcontext()
 
 
 def best_batch_size(seconds: Callable[[int], float]) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import platform
 import time
+import warnings
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vqe_core.runtime import own_precision
+from vqe_core.runtime import one_thread, own_precision
 
 Kernel = Literal["torch", "onednn"]
 
@@ -26,6 +28,9 @@ SMALLEST_MEASURED = 2**19
 # Near a tie torch's own kernel stays, so that noise does not change the choice from run to run.
 CLEARLY_FASTER = 1.15
 MEASURED_ROWS = 256
+# Of a comparison of dtypes, of which one may be many times slower.
+FEW_ROWS = 64
+USUAL_SIZES = (768, 3072)  # of ViT-B
 # Time of the thread alone where the system counts it finely.
 CLOCK = time.thread_time if time.get_clock_info("thread_time").resolution < 1e-4 else time.perf_counter
 
@@ -189,26 +194,59 @@ def _agrees(dtype: torch.dtype) -> bool:
 @cache
 def _measured(sizes: tuple[int, int]) -> Kernel:
     """Return the faster kernel on a block's two large layers, by one thread's own time: other load cannot sway it."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        seconds = _seconds(sizes)
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread():
+        seconds = _seconds(sizes, ("torch", "onednn"))
     return "onednn" if seconds["torch"] > CLEARLY_FASTER * seconds["onednn"] else "torch"
+
+
+def warn_of_slow_dtype(dtype: torch.dtype, device: str) -> None:
+    """Warn, with the measured ratio, where a CPU takes longer in half precision than in float32.
+
+    Without instructions for it products are emulated, which takes many times as long; a fourth of a second tells.
+    """
+    if dtype == torch.float32 or torch.device(device).type != "cpu":
+        return
+    ratio = times_float32(dtype)
+    if ratio > CLEARLY_FASTER:
+        name = str(dtype).removeprefix("torch.")
+        warnings.warn(
+            f"dtype {name!r} takes {ratio:.1f} times as long as float32 on this CPU (measured); it has no instructions "
+            "for it, or slow ones. Use dtype='float32'",
+            stacklevel=3,
+        )
+
+
+@cache
+def times_float32(dtype: torch.dtype) -> float:
+    """Return how many times as long the layers of a model of usual size take in ``dtype`` as in float32, measured once.
+
+    Each by the kernel that would run, and by one thread's own time.
+    """
+    kernels: tuple[Kernel, ...] = ("torch", "onednn") if _has_onednn(torch.float32) else ("torch",)
+    with one_thread():
+        fast = min(_seconds(USUAL_SIZES, kernels, rows=FEW_ROWS).values())
+        chosen = choose_kernel(USUAL_SIZES, dtype, "cpu")
+        return _seconds(USUAL_SIZES, (chosen,), dtype, rows=FEW_ROWS)[chosen] / fast
 
 
 @torch.inference_mode()
 @own_precision()
-def _seconds(sizes: tuple[int, int], rounds: int = 3) -> dict[Kernel, float]:
+def _seconds(
+    sizes: tuple[int, int],
+    kernels: Sequence[Kernel],
+    dtype: torch.dtype = torch.float32,
+    *,
+    rounds: int = 3,
+    rows: int = MEASURED_ROWS,
+) -> dict[Kernel, float]:
     """Time each kernel: the layers' shortest seconds, added; in turn, so that a slow moment falls on both."""
     generator = torch.Generator().manual_seed(0)
-    total: dict[Kernel, float] = {"torch": 0.0, "onednn": 0.0}
-    for columns, rows in (sizes, sizes[::-1]):
-        weight = torch.randn(rows, columns, generator=generator)
-        bias, x = weight[:, 0].clone(), torch.randn(MEASURED_ROWS, columns, generator=generator)
-        layers: dict[Kernel, Any] = {"torch": TorchLinear(weight, bias), "onednn": PackedLinear(weight, bias)}
-        times: dict[Kernel, list[float]] = {"torch": [], "onednn": []}
+    total: dict[Kernel, float] = dict.fromkeys(kernels, 0.0)
+    for columns, outputs in (sizes, sizes[::-1]):
+        weight = torch.randn(outputs, columns, generator=generator).to(dtype)
+        bias, x = weight[:, 0].clone(), torch.randn(rows, columns, generator=generator).to(dtype)
+        layers: dict[Kernel, Any] = {kernel: linear(weight, bias, kernel) for kernel in kernels}
+        times: dict[Kernel, list[float]] = {kernel: [] for kernel in kernels}
         for kernel in [*layers] * rounds:
             start = CLOCK()
             layers[kernel](x)

@@ -53,7 +53,7 @@ class ScoreOperator(OperatorABC):
     Attributes:
         scorer: the scorer with its options; each run names its columns.
         summary: of the last run: means, what they are worth, ``num_rows``, ``num_failed``, ``warnings``
-            (rows by code) and ``signature``.
+            (rows by code), ``signature`` and ``environment``.
     """
 
     first_columns: ClassVar[tuple[str, ...]] = ()
@@ -86,7 +86,7 @@ class ScoreOperator(OperatorABC):
             self._tell(report)
             written = self.results.named(self._columns(report), report.signature, self.first_columns)
         else:  # a filter before this operator may leave nothing
-            self.summary = {"num_rows": 0, "num_failed": 0, "warnings": {}, "signature": {}}
+            self.summary = {"num_rows": 0, "num_failed": 0, "warnings": {}, "signature": {}, "environment": {}}
             promised = (*self._columns_of_nothing(), scorer.warnings_column, scorer.status_key, scorer.message_key)
             nothing: dict[str, list[Any]] = {name: [] for name in promised}
             self.results.check_free(frame.columns, promised)
@@ -104,7 +104,8 @@ class ScoreOperator(OperatorABC):
             self._check_part(scorer, told_by)
         report: ScoreReport = scorer.score_batch(columns, self.base_dir, whole=not told_by)
         counts = {"num_rows": report.num_rows, "num_failed": report.num_failed, "warnings": report.num_warned}
-        self.summary = {**report.scores, **report.calibration, **counts, "signature": report.signature}
+        signed = {"signature": report.signature, "environment": report.environment}
+        self.summary = {**report.scores, **report.calibration, **counts, **signed}
         return report
 
     def _gave_others(self, storage: Any, rows: Sequence[Any]) -> str:

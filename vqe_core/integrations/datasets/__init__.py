@@ -7,11 +7,12 @@ Conventions: a row keeps its place; one that cannot be scored is NaN with a ``st
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any
 
-from datasets import Dataset, IterableDataset, concatenate_datasets
+from datasets import Dataset, IterableDataset, Value, concatenate_datasets
 
 from vqe_core import registry
 from vqe_core.errors import InputError, InputTypeError, NothingScoredWarning
@@ -24,7 +25,7 @@ from vqe_core.integrations.datasets.columns import (
     without_format,
 )
 from vqe_core.integrations.datasets.sources import load_rows
-from vqe_core.integrations.datasets.summary import signed, summarise
+from vqe_core.integrations.datasets.summary import scorer_before_fork, signed, summarise
 from vqe_core.scorers.emscore.idf import can_be_counted
 from vqe_core.scorers.report import ScoreReport
 from vqe_core.scorers.row_errors import warn_caller
@@ -32,6 +33,7 @@ from vqe_core.scorers.rows import is_missing
 
 __all__ = ["score_dataset", "summarise"]
 
+SIGNED = "__vqe_signature__"  # column of the cache of `datasets`: what made the scores of each batch
 ROWS_PER_BATCH = 64  # fills forward passes across videos, and keeps few videos in memory
 
 
@@ -143,8 +145,11 @@ def _values(part: Any, name: str) -> list[Any]:
 def _score_table(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
     features = scorer.features(part.features)
     if len(part) == 0:
-        return signed(Dataset.from_dict({name: [] for name in features}, features=features, split=part.split), scorer)
+        empty = Dataset.from_dict({name: [] for name in features}, features=features, split=part.split)
+        return signed(empty, scorer, [])
     added = type(features)({name: kind for name, kind in features.items() if name not in part.features})
+    added[SIGNED] = Value("string")
+    how = {**how, "fn_kwargs": {**how.get("fn_kwargs", {}), "signed_in": SIGNED}}
     # Scores alone are written and then put beside the columns there are: no video is copied to the cache.
     scores = stored_media(without_format(part)).map(
         reads_remote(scorer, part),
@@ -154,8 +159,10 @@ def _score_table(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
         **how,
     )
     _warn_where_nothing_scored(scores, scorer)
-    scored = concatenate_datasets([without_format(part), scores], axis=1, split=part.split)
-    return signed(formatted_as(scored, part), scorer)
+    # What the processes that scored said of it, also where the scores come from the cache.
+    texts = list(filter(None, dict.fromkeys(scores[SIGNED][:])))
+    scored = concatenate_datasets([without_format(part), scores.remove_columns(SIGNED)], axis=1, split=part.split)
+    return signed(formatted_as(scored, part), scorer, texts)
 
 
 def _warn_where_nothing_scored(scores: Any, scorer: Any) -> None:
@@ -170,4 +177,5 @@ def _score_stream(part: Any, scorer: Any, how: dict[str, Any]) -> Any:
     scored = stream.map(reads_remote(scorer, part), features=scorer.features(stream.features), **how)
     for name in media_columns(part):
         scored = scored.cast_column(name, part.features[name])
-    return signed(formatted_as(scored, part), scorer)
+    signature = {"signature": scorer_before_fork(scorer, 2).signature_for(part.features), "environment": {}}
+    return signed(formatted_as(scored, part), scorer, [json.dumps(signature)])

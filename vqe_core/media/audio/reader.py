@@ -70,6 +70,11 @@ def read_audio(
         return _checked(_read_encoded(part, limits, exact=source.start is None), source.name, limits)
 
 
+def ffmpeg_version() -> str:
+    """Return the version of the FFmpeg that decodes."""
+    return str(av.ffmpeg_version_info)
+
+
 def audio_versions() -> dict[str, str]:
     """Return versions of what decodes and resamples sound, for the signature: another one may give other samples."""
     return {

@@ -43,9 +43,10 @@ class Baseline:
 
     def check(self, signature: Mapping[str, Any], names: Iterable[str]) -> None:
         """Raise InputError unless the baseline is of these options and has a value for each score."""
-        differ = [name for name in MADE_BY if name in signature and self.made_by.get(name) != signature[name]]
+        common = [name for name in MADE_BY if name in signature and name in self.made_by]
+        differ = [name for name in common if self.made_by[name] != signature[name]]
         if differ:
-            told = ", ".join(f"{name} {self.made_by.get(name)!r} (here {signature[name]!r})" for name in differ)
+            told = ", ".join(f"{name} {self.made_by[name]!r} (here {signature[name]!r})" for name in differ)
             fit = "; fit idf to a file for both" if differ == ["idf"] else ""
             raise InputError(f"baseline was measured with {told}; measure one with the options in use{fit}")
         absent = [name for name in names if name not in self.values]

@@ -46,13 +46,9 @@ def against_chance(
         distinct = {id(videos[j]): videos[j] for j in columns.tolist()}
         place = {key: position for position, key in enumerate(distinct)}
         among = torch.tensor([place[id(videos[j])] for j in columns.tolist()])
-        several = scorer.padded(list(distinct.values()))
         chosen = [held[numbers[i]] for i in captions.tolist()]
         scored = [
-            scorer.in_order_against(row, list(distinct.values()), metric)
-            if row.clauses
-            else scorer.against_videos(row.candidate, several, metric)
-            for row in chosen
+            scorer.video_scores([replace(row, video=video) for video in distinct.values()], metric) for row in chosen
         ]
         return torch.stack(scored)[:, among]
 

@@ -1,38 +1,60 @@
-"""EMScore of one row, from embeddings alone."""
+"""EMScore of rows, from embeddings alone."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
+from vqe_core.errors import VqeError, attempt
 from vqe_core.functional.calibration import rescale
 from vqe_core.functional.emscore import (
     COGR_WEIGHT,
     REFERENCE_WEIGHT,
-    EmbeddedBatch,
+    Embedded,
     EMScores,
     combine,
-    emscore,
+    emscore_of_pairs,
     mean_direction,
     over_references,
 )
 from vqe_core.functional.idf import IdfTable
 from vqe_core.options import FrameAggregation, MultiReference
 from vqe_core.scorers.embedded_rows import EmbeddedRow
-from vqe_core.scorers.emscore.score_types import BOTH, REFERENCE, VIDEO, left_out, score_keys
+from vqe_core.scorers.emscore.score_types import (
+    BOTH,
+    REFERENCE,
+    VIDEO,
+    left_out,
+    score_keys,
+)
 from vqe_core.scorers.report import RowOutcome
 from vqe_core.types import RowWarning, TextEmbedding, TimedEmbeddings
 
 
+class Matched(NamedTuple):
+    """Scores of a caption against each of its counterparts; None where the row lacks them.
+
+    Attributes:
+        references: seven (K,) tensors, one entry a reference caption.
+        video: seven (1,) tensors, all frames at once.
+        frames: seven (N,) tensors, each frame as a video of its own.
+        clauses: seven (C,) tensors, each clause against its own part of the frames.
+    """
+
+    references: EMScores | None = None
+    video: EMScores | None = None
+    frames: EMScores | None = None
+    clauses: EMScores | None = None
+
+
 @dataclass(frozen=True)
 class RowScorer:
-    """Scoring of one row after the other, with fixed options.
+    """Scoring of embedded rows, with fixed options.
 
     Attributes:
         score_types, metrics: what to report.
@@ -62,59 +84,89 @@ class RowScorer:
         """Names of the scores, ``"<score type>_<metric>"``."""
         return score_keys(self.score_types, self.metrics)
 
-    def outcome(self, row: EmbeddedRow) -> RowOutcome:
-        """Score one row, with the warnings and details that belong to it."""
+    def match(self, rows: Sequence[EmbeddedRow]) -> list[Matched | VqeError]:
+        """Match the captions of rows with their counterparts, all together; one that fails gives its error.
+
+        Every pair has the same bits whatever the other rows, so that rows can be matched again each for itself where
+        together they cannot.
+        """
+        together = attempt(self._match, rows)
+        if isinstance(together, VqeError):
+            return [attempt(lambda row=row: self._match([row])[0]) for row in rows]
+        return [*together]
+
+    def _match(self, rows: Sequence[EmbeddedRow]) -> list[Matched]:
+        sides, pairs, counts = _Sides(self.idf), [], []
+        for row in rows:
+            candidate = sides.text(row.candidate)
+            against = self._counterparts(row, sides)
+            told = self._in_order(row, sides)
+            pairs += [*((candidate, other) for others in against for other in others), *told]
+            counts += [*(len(others) for others in against), len(told)]
+        scores = torch.stack(emscore_of_pairs(pairs, self.cogr_weight))
+        parts = torch.split_with_sizes(scores, counts, dim=1)
+        found = [EMScores(*values) if count else None for values, count in zip(parts, counts, strict=True)]
+        fields = len(Matched._fields)
+        return [Matched(*found[start : start + fields]) for start in range(0, len(found), fields)]
+
+    def video_scores(self, rows: Sequence[EmbeddedRow], metric: str) -> Tensor:
+        """Return a metric of each row's caption and video, float (R,), not rescaled."""
+        matched = self._match([replace(row, references=()) for row in rows])
+        return torch.stack([getattr(_of_video(each), metric).mean() for each in matched])
+
+    def _in_order(self, row: EmbeddedRow, sides: _Sides) -> list[tuple[Embedded, Embedded]]:
+        """Pair the clauses of a caption with their parts of the frames; none of one event, or of too few frames."""
+        if self.frame_aggregation != "in_order" or row.video is None or not row.clauses:
+            return []
+        frames = row.video.values
+        if len(frames) < len(row.clauses):
+            return []
+        parts = frames.tensor_split(len(row.clauses))
+        return [(sides.text(clause), sides.part(part)) for clause, part in zip(row.clauses, parts, strict=True)]
+
+    def _counterparts(self, row: EmbeddedRow, sides: _Sides) -> tuple[list[Embedded], list[Embedded], list[Embedded]]:
+        """Return what a row's caption is matched with, in the order of ``Matched``."""
+        averaged = self.frame_aggregation == "mean_of_frames"
+        whole = [] if row.video is None or averaged else [sides.video(row.video)]
+        each = self.with_frames or averaged
+        frames = sides.frames(row.video) if row.video is not None and each else []
+        return [sides.text(text) for text in row.references], whole, frames
+
+    def outcome(self, row: EmbeddedRow, matched: Matched | VqeError) -> RowOutcome:
+        """Score one row, with the warnings and details that belong to it.
+
+        Raises:
+            VqeError: its caption could not be matched.
+        """
+        if isinstance(matched, VqeError):
+            raise matched
         warnings = row.warnings
         if self.weights_vanish(row.candidate, *row.references):
             warnings += (RowWarning("idf weighs every word of a caption 0; equal weights used", code="idf_zero"),)
         warnings += left_out(row.video is not None, bool(row.references), self.score_types)
         details: dict[str, Any] = {}
         if self.with_frames and row.video is not None:
-            details["frame_details"] = self.score_frames(row.candidate, row.references, row.video)
-        return RowOutcome(self.score_row(row), warnings, details)
+            details["frame_details"] = self.score_frames(matched, row.video)
+        return RowOutcome(self.score(matched), warnings, details)
 
-    def score_row(self, row: EmbeddedRow) -> dict[str, float]:
+    def score(self, matched: Matched) -> dict[str, float]:
         """Return scores by ``"<score type>_<metric>"``; NaN where the row lacks the video or the references."""
-        return self.score(row.candidate, row.references, row.video, row.clauses)
-
-    def score(
-        self,
-        candidate: TextEmbedding,
-        references: Sequence[TextEmbedding],
-        video: TimedEmbeddings | None,
-        clauses: Sequence[TextEmbedding] = (),
-    ) -> dict[str, float]:
-        """Return scores by ``"<score type>_<metric>"``; NaN where the row lacks the video or the references."""
-        caption = self._text(candidate)
         by_type: dict[str, EMScores] = {}
-        if references:
-            by_type[REFERENCE] = self._against_references(caption, references)
+        if matched.references is not None:
+            by_type[REFERENCE] = over_references(matched.references, self.multi_reference, self.cogr_weight)
+        video = _of_video(matched)
         if video is not None:
-            by_type[VIDEO] = EMScores(*[value.reshape(()) for value in self._against_video(caption, video, clauses)])
+            by_type[VIDEO] = EMScores(*[value.mean() for value in video])
         return self._named(by_type)
 
-    def _against_video(
-        self, caption: EmbeddedBatch, video: TimedEmbeddings, clauses: Sequence[TextEmbedding]
-    ) -> EMScores:
-        if self.frame_aggregation == "mean_of_frames":
-            return _mean(self._per_frame(caption, video))
-        frames = video.values
-        if not clauses or len(frames) < len(clauses):  # one event, or too few frames to part
-            return emscore(caption, _video(frames), self.cogr_weight)
-        parts = zip(clauses, frames.tensor_split(len(clauses)), strict=True)
-        each = [emscore(self._text(clause), _video(part), self.cogr_weight) for clause, part in parts]
-        return _mean(EMScores(*map(torch.cat, zip(*each, strict=True))))
-
-    def score_frames(
-        self, candidate: TextEmbedding, references: Sequence[TextEmbedding], video: TimedEmbeddings
-    ) -> list[dict[str, Any]]:
+    def score_frames(self, matched: Matched, video: TimedEmbeddings) -> list[dict[str, Any]]:
         """Score each sampled frame as a video of its own: frame_index, timestamp (s), and metrics by score type."""
-        caption = self._text(candidate)
-        per_frame = self._per_frame(caption, video)
-        against = self._against_references(caption, references) if references else None
+        assert matched.frames is not None  # asked for by ``with_frames``
+        references = matched.references
+        against = None if references is None else over_references(references, self.multi_reference, self.cogr_weight)
         details, timestamps = [], video.timestamps
         for i, index in enumerate(video.indices.tolist()):
-            by_type = {VIDEO: EMScores(*[value[i] for value in per_frame])}
+            by_type = {VIDEO: EMScores(*[value[i] for value in matched.frames])}
             if against is not None:
                 by_type[REFERENCE] = against
             timestamp = None if timestamps is None else float(timestamps[i])
@@ -124,35 +176,6 @@ class RowScorer:
     def weights_vanish(self, *texts: TextEmbedding) -> bool:
         """Tell whether idf weighs every token of one of the texts 0, so that equal weights replace it."""
         return self.idf is not None and any(float(self.idf.lookup(text.token_ids).sum()) <= 0 for text in texts)
-
-    def _text(self, text: TextEmbedding) -> EmbeddedBatch:
-        if text.tokens is None:
-            return EmbeddedBatch(None, None, text.pooled[None])
-        mask = torch.ones(1, len(text.tokens), dtype=torch.bool)
-        weights = None if self.idf is None else self.idf.lookup(text.token_ids)[None]
-        return EmbeddedBatch(text.tokens[None], mask, text.pooled[None], weights)
-
-    def _against_references(self, caption: EmbeddedBatch, references: Sequence[TextEmbedding]) -> EMScores:
-        # One reference at a time: no padding, so no rounding that depends on the other references.
-        each = [emscore(caption, self._text(reference), self.cogr_weight) for reference in references]
-        together = EMScores(*[torch.cat(values) for values in zip(*each, strict=True)])
-        return over_references(together, self.multi_reference, self.cogr_weight)
-
-    def _per_frame(self, caption: EmbeddedBatch, video: TimedEmbeddings) -> EMScores:
-        """Seven (N,) tensors: the caption against each frame as a video of one frame."""
-        frames = video.values
-
-        def repeated(value: Tensor) -> Tensor:
-            return value.expand(len(frames), *value.shape[1:])
-
-        captions = EmbeddedBatch(
-            parts=None if caption.parts is None else repeated(caption.parts),
-            mask=None if caption.mask is None else repeated(caption.mask),
-            whole=repeated(caption.whole),
-            weights=None if caption.weights is None else repeated(caption.weights),
-        )
-        one_each = torch.ones(len(frames), 1, dtype=torch.bool)
-        return emscore(captions, EmbeddedBatch(frames[:, None], one_each, frames), self.cogr_weight)
 
     def _nested(self, by_type: dict[str, EMScores]) -> dict[str, dict[str, float]]:
         """Requested metrics by score type, the combined type added where both others are there."""
@@ -168,38 +191,6 @@ class RowScorer:
         value = float(getattr(scores, metric))
         return value if self.baseline is None else rescale(value, self.baseline[f"{score_type}_{metric}"])
 
-    def against_videos(self, candidate: TextEmbedding, videos: EmbeddedBatch, metric: str) -> Tensor:
-        """Score one caption, as a whole, against each of V videos, padded by ``padded``: float (V,), not rescaled."""
-        caption, count = self._text(candidate), len(videos.whole)
-        captions = EmbeddedBatch(*[None if part is None else part.expand(count, *part.shape[1:]) for part in caption])
-        if self.frame_aggregation != "mean_of_frames":
-            return getattr(emscore(captions, videos, self.cogr_weight), metric)  # type: ignore[no-any-return]
-        assert videos.parts is not None and videos.mask is not None  # padded
-        frames, real = videos.parts.flatten(0, 1), videos.mask
-        repeated = EmbeddedBatch(
-            *[None if part is None else part[:1].expand(len(frames), *part.shape[1:]) for part in captions]
-        )
-        one_each = torch.ones(len(frames), 1, dtype=torch.bool)
-        each: Tensor = getattr(
-            emscore(repeated, EmbeddedBatch(frames[:, None], one_each, frames), self.cogr_weight), metric
-        )
-        return (each.view_as(real) * real).sum(dim=1) / real.sum(dim=1)
-
-    def in_order_against(self, row: EmbeddedRow, videos: Sequence[TimedEmbeddings], metric: str) -> Tensor:
-        """Score a caption of several clauses against each of V videos: float (V,), not rescaled."""
-        caption = self._text(row.candidate)
-        return torch.stack(
-            [getattr(self._against_video(caption, each, row.clauses), metric).reshape(()) for each in videos]
-        )
-
-    @staticmethod
-    def padded(videos: Sequence[TimedEmbeddings]) -> EmbeddedBatch:
-        """Return videos of any numbers of frames side by side, for ``against_videos``."""
-        parts = pad_sequence([video.values for video in videos], batch_first=True)
-        counts = torch.tensor([len(video.values) for video in videos])
-        mask = torch.arange(parts.shape[1]) < counts[:, None]
-        return EmbeddedBatch(parts, mask, mean_direction(parts, mask))
-
     def _named(self, by_type: dict[str, EMScores]) -> dict[str, float]:
         nested = self._nested(by_type)
         return {
@@ -209,11 +200,37 @@ class RowScorer:
         }
 
 
-def _video(frames: Tensor) -> EmbeddedBatch:
-    frames = frames[None]
-    mask = torch.ones(frames.shape[:2], dtype=torch.bool)
-    return EmbeddedBatch(frames, mask, mean_direction(frames, mask))
+def _of_video(matched: Matched) -> EMScores | None:
+    return matched.clauses or matched.video or matched.frames
 
 
-def _mean(scores: EMScores) -> EMScores:
-    return EMScores(*[value.mean(dim=0) for value in scores])
+class _Sides:
+    """Make of embeddings what the kernels take, of each text and video of some rows once."""
+
+    def __init__(self, idf: IdfTable | None) -> None:
+        self._idf = idf
+        self._made: dict[int, Embedded] = {}
+
+    def text(self, text: TextEmbedding) -> Embedded:
+        """Return a caption."""
+        if id(text) not in self._made:
+            weights = None if self._idf is None or text.tokens is None else self._idf.lookup(text.token_ids)
+            self._made[id(text)] = Embedded(text.tokens, text.pooled, weights)
+        return self._made[id(text)]
+
+    def video(self, video: TimedEmbeddings) -> Embedded:
+        """Return a video."""
+        if id(video) not in self._made:
+            self._made[id(video)] = self.part(video.values)
+        return self._made[id(video)]
+
+    @staticmethod
+    def part(frames: Tensor) -> Embedded:
+        """Return some frames, float (N, D), as a video."""
+        mask = torch.ones(1, len(frames), dtype=torch.bool)
+        return Embedded(frames, mean_direction(frames[None], mask)[0])
+
+    @staticmethod
+    def frames(video: TimedEmbeddings) -> list[Embedded]:
+        """Return each frame as a video."""
+        return [Embedded(frame[None], frame) for frame in video.values]

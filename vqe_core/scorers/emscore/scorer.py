@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from vqe_core.encoders import ImageTextEncoder, load_text_side
+from vqe_core.encoders.base import embeds_clips
 from vqe_core.errors import InputError, ModelError
 from vqe_core.options import FrameAggregation, IdfEos, MultiReference, option
 from vqe_core.runtime import own_precision
@@ -15,10 +16,12 @@ from vqe_core.scorers.base import Call
 from vqe_core.scorers.caption_scorer import CaptionScorer, CaptionScoring
 from vqe_core.scorers.emscore.clauses import clauses
 from vqe_core.scorers.emscore.score_types import (
+    BOTH,
     CHANCE_COLUMNS,
     FINE_GRAINED_METRICS,
     METRICS,
     NEEDED_COLUMNS,
+    REFERENCE,
     SCORE_TYPES,
     VIDEO,
     available_score_types,
@@ -60,6 +63,7 @@ class EMScore(CaptionScorer):
 
     name: ClassVar[str] = "emscore"
     asked_for: ClassVar[tuple[str, ...]] = ("frame_details",)
+    headlines: ClassVar[tuple[str, ...]] = tuple(f"{t}_full_F" for t in (VIDEO, BOTH, REFERENCE))
 
     score_types: Any = option(
         None, "EMScore(X,V), EMScore(X,X*), EMScore(X,V,X*); default: all the inputs allow", many=True, metavar="TYPE"
@@ -221,14 +225,15 @@ class EMScore(CaptionScorer):
     def load_encoder(self) -> ImageTextEncoder:
         """Load the encoder that the options name; raise where it cannot be had, or not for the metrics asked for."""
         encoder = super().load_encoder()
-        self._check_fine(encoder.has_token_embeddings)
+        self._check_fine(encoder.has_token_embeddings, clips=embeds_clips(encoder))
         return encoder
 
-    def _check_fine(self, has_token_embeddings: bool) -> None:
+    def _check_fine(self, has_token_embeddings: bool, *, clips: bool = False) -> None:
         fine = [metric for metric in (*self.metrics, self.against_chance) if metric in FINE_GRAINED_METRICS]
         if fine and not has_token_embeddings:
+            lacks = "embeds whole clips and whole captions" if clips else "has no token-level text embeddings"
             raise ModelError(
-                f"clip_model_path ({self.model!r}) has no token-level text embeddings, so {', '.join(fine)} "
+                f"clip_model_path ({self.model!r}) {lacks}, so {', '.join(fine)} "
                 "cannot be computed; use metrics=['cogr'], or a CLIP-type model"
             )
 

@@ -10,22 +10,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vqe_core.encoders import ImageTextEncoder
-from vqe_core.errors import InputError
+from vqe_core.errors import InputError, VqeError, attempt
+from vqe_core.runtime import one_thread
 from vqe_core.scorers.base import Call
 from vqe_core.scorers.calibration import MOST_ROWS, evenly
 from vqe_core.scorers.caption_scorer import CaptionScoring
-from vqe_core.scorers.embedded_rows import EmbeddedRow
+from vqe_core.scorers.embedded_rows import CHUNK_ROWS, EmbeddedRow
 from vqe_core.scorers.emscore.baseline import MADE_BY, Baseline, load_baseline, save_baseline
 from vqe_core.scorers.emscore.chance import against_chance, groups_of
 from vqe_core.scorers.emscore.idf import resolve_idf
 from vqe_core.scorers.emscore.row_scorer import RowScorer
 from vqe_core.scorers.emscore.score_types import VIDEO, available_score_types
-from vqe_core.scorers.report import RowOutcome, ScoreReport, assemble_report, mean_known
+from vqe_core.scorers.report import RowOutcome, ScoreReport, mean_known
 from vqe_core.scorers.row_errors import outcomes_of
 
 if TYPE_CHECKING:
     from vqe_core.scorers.emscore.scorer import EMScore
 
+# Options that change a score only where there are such inputs.
+_ONLY_WITH = {
+    "frame_aggregation": {"videos"},
+    "multi_reference": {"references"},
+    "reference_weight": {"videos", "references"},
+}
 PARTNERS = 20  # other clips a caption is compared with for a baseline: their mean is what counts, and needs no more
 
 
@@ -58,9 +65,11 @@ class EMScoring(CaptionScoring):
             self.baseline.check(self.signature(), self.row_scorer.keys)
             self.row_scorer = replace(self.row_scorer, baseline=self.baseline.values)
 
-    def score_row(self, row: EmbeddedRow) -> RowOutcome:
-        """Score one embedded row."""
-        return self.row_scorer.outcome(row)
+    @one_thread()
+    def score_rows(self, rows: Sequence[EmbeddedRow]) -> list[RowOutcome | VqeError]:
+        """Score embedded rows, their captions matched together; what fails costs its row."""
+        matched = self.row_scorer.match(rows)
+        return [attempt(self.row_scorer.outcome, row, found) for row, found in zip(rows, matched, strict=True)]
 
     def hold_on(self, number: int, row: EmbeddedRow) -> None:
         """Keep a row that is to be compared with others."""
@@ -78,12 +87,14 @@ class EMScoring(CaptionScoring):
             replace(o, scores={**o.scores, **{f"{VIDEO}_{name}": value for name, value in columns.get(i, {}).items()}})
             for i, o in enumerate(outcomes)
         ]
-        return assemble_report(placed, self.scorer.result_names(self.call.given), self.signature(), numbers)
+        return replace(super().report(placed), calibration=numbers)
 
     def signature(self) -> dict[str, Any]:
         """Return everything that can change a score, the weights of tokens and a baseline by their digests."""
-        idf = self.row_scorer.idf
-        signature = {**super().signature(), "idf": "none" if idf is None else idf.digest()}
+        idf, signature = self.row_scorer.idf, super().signature()
+        idle = {option for option, needed in _ONLY_WITH.items() if not self.call.given.issuperset(needed)}
+        signature = {name: value for name, value in signature.items() if name not in idle}
+        signature["idf"] = "none" if idf is None else idf.digest()
         if self.baseline is not None:
             signature["baseline"] = self.baseline.digest()
         if self.chance_by is not None:
@@ -103,8 +114,14 @@ def measure_baseline(scorer: EMScore, call: Call, path: str | os.PathLike[str] |
         raise InputError(
             f"a baseline needs captions of at least 2 clips, got {len(set(groups))} with scores; give other clips too"
         )
-    scores = [scoring.row_scorer.score_row(replace(held[i], references=held[j].references, video=held[j].video))
-              for i, j in mismatches(numbers, groups)]  # fmt: skip
+    pairs = mismatches(numbers, groups)
+    rows = [replace(held[i], references=held[j].references, video=held[j].video) for i, j in pairs]
+    scores = []
+    for start in range(0, len(rows), CHUNK_ROWS):
+        for matched in scoring.row_scorer.match(rows[start : start + CHUNK_ROWS]):
+            if isinstance(matched, VqeError):
+                raise matched
+            scores.append(scoring.row_scorer.score(matched))
     means = {name: mean_known([row[name] for row in scores]) for name in scoring.row_scorer.keys}
     signature = scoring.signature()
     made_by = {name: signature[name] for name in MADE_BY if name in signature}

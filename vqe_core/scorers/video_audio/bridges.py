@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from vqe_core.encoders import ImageTextEncoder
-from vqe_core.encoders.base import Tagger
+from vqe_core.encoders.base import Tagger, embeds_clips
 from vqe_core.functional.similarity import cosine_matrix, top_tags, weighted_direction
+from vqe_core.samplers.clips import clip_positions
+from vqe_core.timings import timed
 from vqe_core.types import Frames
 
 TOP_TAGS = 5  # more add noise: the weights of a softmax fall off steeply
@@ -76,7 +78,8 @@ class TagBridge:
 
     def tag(self, waveforms: Sequence[np.ndarray], loud: Tensor) -> Tags:
         """Return the labels of a sound, heaviest first, their weights summing to 1; silent windows do not count."""
-        probabilities = self.tagger.tag(list(waveforms), self.labels, batch_size=self.batch_size)
+        with timed("sounds"):
+            probabilities = self.tagger.tag(list(waveforms), self.labels, batch_size=self.batch_size)
         top = top_tags(probabilities, TOP_TAGS, loud.to(probabilities.dtype))
         return tuple((self.labels[i], float(w)) for i, w in zip(top.indices.tolist(), top.weights, strict=True))
 
@@ -134,5 +137,13 @@ class DescriptionBridge:
 
 def embed_windows_of_frames(encoder: ImageTextEncoder, windows: Sequence[Frames]) -> Tensor:
     """Return mean unit frame embedding of each window, uint8 (N, H, W, 3) or N images of any sizes, float32 (B, D)."""
-    rows = [encoder.embed_images(torch.stack([encoder.prepare_image(f) for f in window])) for window in windows]
-    return torch.stack([row.mean(dim=0) for row in rows])
+    return torch.stack([_embed_window(encoder, window).mean(dim=0) for window in windows])
+
+
+def _embed_window(encoder: ImageTextEncoder, window: Frames) -> Tensor:
+    """Return unit embeddings of a window's frames, or of its clips where the encoder embeds clips."""
+    images = torch.stack([encoder.prepare_image(frame) for frame in window])
+    if not embeds_clips(encoder):
+        return encoder.embed_images(images)
+    clips = clip_positions(len(images), encoder.clip_frames, any_length=encoder.any_length)
+    return encoder.embed_videos(images[torch.from_numpy(clips)])

@@ -48,14 +48,19 @@ def measure(
         return {}, percentiles
     good = [i for i, outcome in enumerate(outcomes) if outcome.error is None]
     if not good:
-        unknown = {**dict.fromkeys(NUMBERS, math.nan), "chance": dict.fromkeys(ChanceLevels._fields, math.nan)}
+        sounds = {"num_sounds": 0, "percentile_sounds": 0 if bank is None else len(bank.embeddings)}
+        chance = dict.fromkeys(ChanceLevels._fields, math.nan)
+        unknown = {**dict.fromkeys(NUMBERS, math.nan), **sounds, "chance": chance}
         return unknown if of_call else {}, percentiles
     visual = torch.stack([outcomes[i].visual for i in good])
     sound = torch.stack([outcomes[i].sound for i in good])
     numbers: dict[str, Any] = {}
     of_rows = percentiles
+    if bank is not None:
+        numbers["percentile_sounds"] = len(bank.embeddings)
     if of_call:
-        numbers, of_rows = calibrate_call(visual, sound, _groups(columns.get("groups"), good, sound), method, seed)
+        measured, of_rows = calibrate_call(visual, sound, _groups(columns.get("groups"), good, sound), method, seed)
+        numbers = {**measured, **numbers}
     if bank is not None:
         of_rows = bank_percentiles(visual, sound, bank, bank_space(method))
     for i, value in zip(good, of_rows, strict=False):
@@ -91,8 +96,11 @@ def calibrate_call(
         the other sounds. NaN where there is no mismatch.
     """
     found = against_others(lambda rows, columns: method.logits(visual[rows], sound[columns]), groups, seed)
-    summary: dict[str, Any] = {name: float(getattr(found.numbers, name)) for name in NUMBERS}
-    summary["chance"] = {name: float(value) for name, value in found.numbers.chance._asdict().items()}
+    result = found.numbers
+    summary: dict[str, Any] = {name: float(getattr(result, name)) for name in NUMBERS}
+    # Ranks and percentiles move with how many sounds there are to be among.
+    summary |= {"num_sounds": result.num_sounds, "percentile_sounds": result.num_sounds - 1}
+    summary["chance"] = {name: float(value) for name, value in result.chance._asdict().items()}
     return summary, found.percentile
 
 

@@ -14,12 +14,12 @@ from vqe_core.errors import InputError, VqeError, attempt
 from vqe_core.llm.client import DESCRIBER
 from vqe_core.llm.describer import Describer
 from vqe_core.media import resample
+from vqe_core.scorers.llm_calls import ask_once
 from vqe_core.scorers.row_errors import FaultWatch
 from vqe_core.scorers.rows import check_text
 from vqe_core.scorers.video_audio.audio_track import HeardSound
 from vqe_core.scorers.video_audio.bridges import DescriptionBridge
 from vqe_core.scorers.video_audio.frame_comparison import FrameComparison, hear_pair
-from vqe_core.scorers.video_audio.llm_calls import ask_once
 from vqe_core.scorers.video_audio.pairs import PairResult, SoundPair
 from vqe_core.types import AudioSamples, TimedEmbeddings
 from vqe_core.workers import DecodeWorker

@@ -18,9 +18,9 @@ from vqe_core.llm.judge import Judge
 from vqe_core.llm.judge_prompt import LONGEST_SIDE, JudgedClip, Judgement, as_judgement
 from vqe_core.media import Video, gathered, resample, shrunk
 from vqe_core.samplers import FrameSampler, cap_positions
+from vqe_core.scorers.llm_calls import ask_once
 from vqe_core.scorers.row_errors import FaultWatch
 from vqe_core.scorers.video_audio.audio_track import HeardSound, see_and_hear
-from vqe_core.scorers.video_audio.llm_calls import ask_once
 from vqe_core.scorers.video_audio.options import VideoAudioOptions
 from vqe_core.scorers.video_audio.pairs import PairResult, SoundPair
 from vqe_core.types import shape_of
@@ -111,9 +111,7 @@ class ByJudge:
 
     def signature(self) -> dict[str, Any]:
         """Return the signature of the judge, and of what the images are made with."""
-        from PIL import __version__
-
-        return {"judge": self.judge.signature(), "pictures": f"{LONGEST_SIDE} pixels, Pillow {__version__}"}
+        return {"judge": self.judge.signature(), "pictures": f"{LONGEST_SIDE} pixels"}
 
 
 def _result(shown: _Shown, answer: Judgement | VqeError) -> PairResult | VqeError:

@@ -12,11 +12,11 @@ from vqe_core.encoders.backends.batch_size import USUAL
 from vqe_core.encoders.checkpoints import find_checkpoint
 from vqe_core.errors import InputError, VqeError
 from vqe_core.samplers.index_based import UniformSampler
+from vqe_core.scorers.llm_calls import describer_for, judge_for
 from vqe_core.scorers.video_audio.bridges import FRAMES, TagBridge
 from vqe_core.scorers.video_audio.description import ByDescription
 from vqe_core.scorers.video_audio.joint import ByJointSpace
 from vqe_core.scorers.video_audio.judge import ByJudge
-from vqe_core.scorers.video_audio.llm_calls import describer_for, judge_for
 from vqe_core.scorers.video_audio.options import VideoAudioOptions, check_labels
 from vqe_core.scorers.video_audio.pairs import Comparison
 from vqe_core.scorers.video_audio.tags import ByTags

@@ -56,7 +56,7 @@ class VideoAudioSimilarity(VideoAudioOptions, Scorer):
         super().__post_init__()
         check_method(self)
         if self.describer is not None or self.api_url is not None or is_judged(self):
-            from vqe_core.scorers.video_audio.llm_calls import describer_for, judge_for
+            from vqe_core.scorers.llm_calls import describer_for, judge_for
 
             _ = judge_for(self) if is_judged(self) else describer_for(self)
 
@@ -179,5 +179,9 @@ class VideoAudioSimilarity(VideoAudioOptions, Scorer):
         return replace(self, reference_bank=fit_bank(self, call, path))
 
     def own_signature(self) -> dict[str, Any]:
-        """Return the options that can change a score; see ``Scorer.own_signature``."""
-        return {name: getattr(self, name) for name in ("window", "hop", "reduce_mode", "seed")}
+        """Return the options of reductions and of the filter, the latter where they are set."""
+        bounds = {name: getattr(self, name) for name in ("min_score", "max_score", "min_percentile")}
+        filters = {name: bound for name, bound in bounds.items() if bound is not None}
+        if not filters.keys() <= {"min_percentile"}:  # which is the row's, not a video's
+            filters["any_or_all"] = self.any_or_all
+        return {"reduce_mode": self.reduce_mode, **filters}

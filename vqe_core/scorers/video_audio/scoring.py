@@ -14,9 +14,9 @@ from torch import Tensor
 from vqe_core.embed import FrameViews
 from vqe_core.errors import InputError, VqeError
 from vqe_core.functional.reference_bank import ReferenceBank, make_bank
-from vqe_core.media import audio_versions
 from vqe_core.samplers import sampler_spec
 from vqe_core.scorers.base import Call
+from vqe_core.scorers.fingerprint import environment
 from vqe_core.scorers.report import ScoreReport, assemble_report
 from vqe_core.scorers.row_errors import FaultWatch, outcomes_of
 from vqe_core.scorers.video_audio.calibration import bank_space, load_bank, measure, save_bank
@@ -76,19 +76,26 @@ class VideoAudioScoring:
             )
         names = result_names(comparison.name, scorer.return_profile)
         rows = [row_outcome(o, p, scorer, names) for o, p in zip(outcomes, percentiles, strict=True)]
-        report = assemble_report(rows, names, self._signature(outcomes, bank), numbers)
+        readers = {pair.reader for outcome in outcomes for pair in outcome.pairs}
+        surroundings = environment(comparison.signature(), readers)
+        report = assemble_report(rows, names, self._signature(bank), numbers, surroundings)
         of_a_part = not call.whole and bank is None and comparison.space is not None
         return replace(report, evidence=evidence_of(outcomes)) if of_a_part else report
 
-    def _signature(self, outcomes: Sequence[SoundOutcome], bank: ReferenceBank | None) -> dict[str, Any]:
+    def _signature(self, bank: ReferenceBank | None) -> dict[str, Any]:
         scorer, comparison = self.scorer, self.comparison
+        of_embeddings: dict[str, Any] = {}
+        if comparison.space is not None:  # a judge has none
+            flips = FrameViews(scorer.horizontal_flip, scorer.vertical_flip).names
+            bank_digest = None if bank is None else bank.digest()
+            of_embeddings = {"flips": flips, "seed": scorer.seed, "reference_bank": bank_digest}
+            if comparison.name != "description" or scorer.return_profile:  # a description has no windows of its own
+                windows = {"window": scorer.window, "hop": scorer.hop}
+                of_embeddings |= {name: seconds for name, seconds in windows.items() if seconds is not None}
         return scorer.signed(
             {"method": comparison.name, **comparison.signature()},
-            {pair.reader for outcome in outcomes for pair in outcome.pairs},
             sampler=sampler_spec(comparison.sampler),
-            flips=FrameViews(scorer.horizontal_flip, scorer.vertical_flip).names,
-            audio=audio_versions(),
-            reference_bank=None if bank is None else bank.digest(),
+            **of_embeddings,
         )
 
 

@@ -26,6 +26,7 @@ from vqe_core.functional.similarity import cosine_matrix
 from vqe_core.media import Video, gathered
 from vqe_core.samplers import FrameSampler, cap_positions, sampler_spec
 from vqe_core.scorers.video_audio.audio_track import HeardSound, loud_windows, sound_windows
+from vqe_core.timings import timed
 from vqe_core.types import Frames
 
 
@@ -106,6 +107,8 @@ class Windowing:
 
     def frames(self, video: Video, times: Tensor) -> Iterator[Frames]:
         """Sampled frames of each window, of any sizes, in one pass; a frame is held while a window needs it."""
+        if self.sampler.needs_differences:
+            video = video.with_differences()
         wanted = [self._positions(video, start, end) for start, end in times.tolist()]
         frames = video.frames(np.unique(np.concatenate(wanted)))
         held: dict[int, np.ndarray] = {}
@@ -135,7 +138,8 @@ def join_windows(
     Raises:
         MediaError: every window is silent.
     """
-    audio = encoder.embed_audio(waveforms)
+    with timed("sounds"):
+        audio = encoder.embed_audio(waveforms)
     return WindowedEmbeddings(times, torch.stack(list(visual)), audio, loud_windows(list(waveforms)))
 
 

@@ -5,22 +5,63 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from vqe_core import registry
 from vqe_core.errors import PROGRAMMING_ERRORS, InputError, InternalError, VqeError, attempt, row_error
+from vqe_core.llm.caption_judge import CaptionJudge, EndpointCaptionJudge, as_caption_judge
 from vqe_core.llm.client import ChatEndpoint, Role
 from vqe_core.llm.dataflow_serving import KeptByServing
 from vqe_core.llm.describer import Describer, EndpointDescriber, as_describer
 from vqe_core.llm.judge import EndpointJudge, Judge, as_judge
-from vqe_core.scorers.video_audio.options import VideoAudioOptions
+from vqe_core.llm.judge_prompt import caption_prompt
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Asked = TypeVar("Asked")
 
 
-def describer_for(options: VideoAudioOptions) -> Describer | None:
+class Asking(Protocol):
+    """Options of a metric that asks a model: where it is, or what it is in place of an address."""
+
+    @property
+    def api_url(self) -> str | None: ...
+    @property
+    def model_name(self) -> str | None: ...
+    @property
+    def keep_answers(self) -> bool: ...
+    @property
+    def cache_dir(self) -> Any: ...
+
+
+class DescriberOptions(Asking, Protocol):
+    """Options of a metric that has sounds described."""
+
+    @property
+    def describer(self) -> Any: ...
+
+
+class JudgeOptions(Asking, Protocol):
+    """Options of a metric that has sounds judged."""
+
+    @property
+    def judge(self) -> Any: ...
+
+
+class CaptionJudgeOptions(JudgeOptions, Protocol):
+    """Options of a metric that has captions judged."""
+
+    @property
+    def judge_prompt(self) -> str: ...
+    @property
+    def timeout(self) -> float: ...
+    @property
+    def retries(self) -> int: ...
+    @property
+    def max_tokens(self) -> int: ...
+
+
+def describer_for(options: DescriberOptions) -> Describer | None:
     """Return what describes audio in words, None where the options name nothing.
 
     Raises:
@@ -37,7 +78,7 @@ def describer_for(options: VideoAudioOptions) -> Describer | None:
     return EndpointDescriber(**_endpoint(options))
 
 
-def judge_for(options: VideoAudioOptions) -> Judge:
+def judge_for(options: JudgeOptions) -> Judge:
     """Return the judge of how well audio and images fit.
 
     Raises:
@@ -52,7 +93,27 @@ def judge_for(options: VideoAudioOptions) -> Judge:
     return EndpointJudge(**_endpoint(options))
 
 
-def _keeping(asked: Asked, options: VideoAudioOptions) -> Asked:
+def caption_judge_for(options: CaptionJudgeOptions) -> CaptionJudge:
+    """Return the judge of how well captions fit.
+
+    Raises:
+        InputError: the options name nobody, an address without a model, or a prompt for somebody who is told none.
+        InputTypeError: neither a function nor a judge.
+    """
+    if options.judge is None:
+        if options.api_url is None:
+            raise InputError("caption_judge needs a judge, or api_url and model_name of a model that sees pictures")
+        names = ("timeout", "retries", "max_tokens")
+        asking = {**_endpoint(options), **{name: getattr(options, name) for name in names}}
+        return EndpointCaptionJudge(**asking, prompt=caption_prompt(options.judge_prompt))
+    if options.api_url is not None:
+        raise InputError("judge and api_url exclude each other; give one")
+    named = isinstance(options.judge, str)
+    judge = registry.create("caption_judge", options.judge) if named else options.judge
+    return _keeping(as_caption_judge(judge, prompt=options.judge_prompt), options)
+
+
+def _keeping(asked: Asked, options: Asking) -> Asked:
     """Return who is asked, with answers kept as the options say where it says nothing else itself."""
     if not isinstance(asked, ChatEndpoint | KeptByServing):
         return asked
@@ -61,7 +122,7 @@ def _keeping(asked: Asked, options: VideoAudioOptions) -> Asked:
     return changed
 
 
-def _endpoint(options: VideoAudioOptions) -> dict[str, Any]:
+def _endpoint(options: Asking) -> dict[str, Any]:
     if options.model_name is None:
         # The address is not repeated: it may hold what should not be printed.
         raise InputError("api_url needs model_name; name the model that the endpoint serves")

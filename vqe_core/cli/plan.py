@@ -1,0 +1,52 @@
+"""``vqe plan``: hours, cores, bytes and cache of a run, from a few of its rows."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from vqe_core import registry
+from vqe_core.cli.logs import quiet_libraries
+from vqe_core.cli.metric_options import add_options
+
+
+def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """Add the command, with the options of the metric that the arguments name."""
+    plan = commands.add_parser("plan", help="estimate what scoring a table will take, from a few of its rows")
+    metrics = plan.add_subparsers(title="metrics", required=True, metavar="METRIC")
+    named = [word for word in arguments if word in registry.names("scorer")] if "plan" in arguments else []
+    for name in registry.names("scorer") if "plan" in arguments else ():
+        metric = metrics.add_parser(name, parents=[common], help=f"plan a run of {name}")
+        if named[:1] != [name]:
+            continue
+        metric.add_argument("rows", metavar="ROWS", help="as for vqe score, of files that can be read twice")
+        metric.add_argument("--sample", type=int, default=48, metavar="N", help="rows to score for it (default: 48)")
+        metric.add_argument("--candidate", metavar="TEXT", help="caption of all rows, where ROWS is a folder of videos")
+        metric.add_argument("--cores", type=int, metavar="N", help="cores of the machines that will do it")
+        metric.add_argument("--gpus", type=int, default=0, metavar="N", help="GPUs that will encode (default: 0)")
+        metric.add_argument(
+            "--gpu-images", type=float, default=20_000, metavar="N", help="images a second of a GPU (default: 20000)"
+        )
+        metric.add_argument("--format", choices=("text", "json"), default="text", metavar="FORM", help="text or json")
+        add_options(metric, registry.load("scorer", name), without={"cache_dir", "on_error", "progress"})
+        metric.set_defaults(command=_plan, metric=name)
+
+
+def _plan(options: dict[str, Any]) -> int:
+    metric, rows, cores, gpus, images, form = (
+        options.pop(name) for name in ("metric", "rows", "cores", "gpus", "gpu_images", "format")
+    )
+    quiet_libraries()
+    from vqe_core.run.engines.local import usable_cores
+    from vqe_core.run.estimate import estimate_lines, estimate_run
+
+    estimate = estimate_run(rows, metric, **options)
+    cores = cores or usable_cores()
+    shapes = {f"{cores} cores{f', {gpus} GPUs' if gpus else ''}": estimate.hours(cores, gpus, images)}
+    if form == "json":
+        print(json.dumps({**estimate.as_dict(), "hours": shapes}, indent=1))
+    else:
+        print("\n".join(estimate_lines(estimate, shapes)))
+    return 0

@@ -1,0 +1,217 @@
+"""Estimate of a run from a few of its rows: hours, cores, bytes, and the size of the cache.
+
+The rows are scored once here, without a cache; what they took by stage is carried over to all rows. Decoding is what
+limits most runs, so it is told apart: a GPU takes the encoding away, and none of the decoding.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vqe_core.errors import InputError
+from vqe_core.options import check_count
+from vqe_core.run.job import scorer_of
+from vqe_core.run.sources import RowSource, open_source
+from vqe_core.run.staging import bytes_of
+from vqe_core.tables import Columns
+from vqe_core.timings import measured
+
+GROUPS = 4  # of the rows that are scored: between them rows are seen to differ
+WARM_UP = 2  # rows that load the models, start the worker processes, and are not counted
+
+
+@dataclass(frozen=True)
+class RunEstimate:
+    """Cost of a run on a machine like this one.
+
+    Attributes:
+        rows: of the table.
+        sampled: rows that were scored.
+        failed: of those, without a score.
+        seconds_per_row: on the clock, with the threads that one worker has.
+        seconds: of the whole run by one worker, without the loading of models.
+        decode, encode, other: seconds of threads a row: reading videos and sounds, passes of models, all else.
+        images_per_row: that a model sees.
+        media_bytes: of all rows, as far as files could be looked at.
+        cache_bytes: of the embeddings of all rows.
+        interval: of ``seconds``, 95 %, from how much the sampled rows differ; NaN of fewer than 4 groups.
+    """
+
+    rows: int
+    sampled: int
+    failed: int
+    seconds_per_row: float
+    seconds: float
+    decode: float
+    encode: float
+    other: float
+    images_per_row: float
+    media_bytes: float
+    cache_bytes: float
+    interval: tuple[float, float]
+
+    def hours(self, cores: int, gpus: int = 0, images_per_second: float = 20_000.0) -> float:
+        """Return hours on so many cores, the encoding on GPUs where there are some.
+
+        Args:
+            cores: that decode, and encode without a GPU.
+            gpus: that encode.
+            images_per_second: of a GPU; ViT-B/32 reaches some 20,000 and ViT-L/14 3,000.
+        """
+        on_cores = self.decode + self.other + (0.0 if gpus else self.encode)
+        seconds = self.rows * on_cores / cores
+        if gpus:
+            seconds = max(seconds, self.rows * self.images_per_row / (gpus * images_per_second))
+        return seconds / 3600
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return asdict(self)
+
+
+def estimate_run(
+    rows: str | os.PathLike[str],
+    metric: Any = "emscore",
+    *,
+    sample: int = 48,
+    candidate: str | None = None,
+    **options: Any,
+) -> RunEstimate:
+    """Score a few rows, evenly spread over the table, and return what all of them will take.
+
+    Args:
+        rows: as for ``score_run``; standard input and URLs cannot be read twice, and are refused.
+        metric: a registered scorer, or a scorer.
+        sample: rows to score, at least 4.
+        candidate: caption of all rows, where ``rows`` are media.
+        options: of the metric; the cache is not used.
+
+    Raises:
+        InputError: rows or options that cannot be.
+        VqeError: as the scorer.
+
+    Example:
+        >>> from vqe_core.tables import write_table
+        >>> path = getfixture("tmp_path") / "rows.jsonl"
+        >>> write_table(path, {"candidate": ["a dog"] * 100, "reference": ["a cat"] * 100})
+        >>> estimate = estimate_run(path, sample=8, clip_model_path="toy")
+        >>> estimate.rows, estimate.sampled, estimate.failed, estimate.decode
+        (100, 8, 0, 0.0)
+    """
+    check_count("sample", sample)
+    if sample < 4:
+        raise InputError(f"sample ({sample}) must be at least 4")
+    scorer = replace(scorer_of(metric, options), progress=False, on_error="skip")
+    with tempfile.TemporaryDirectory() as folder:
+        source = open_source(
+            rows,
+            video_key=scorer.video_key,
+            candidate_key=getattr(scorer, "candidate_key", None),
+            candidate=candidate,
+            held_in=Path(folder) / "input",
+        )
+        return _estimated(source, replace(scorer, cache_dir=str(Path(folder) / "cache")), sample)
+
+
+def _estimated(source: RowSource, scorer: Any, sample: int) -> RunEstimate:
+    count, media = _look_through(source, scorer)
+    chosen = np.unique(np.linspace(0, count - 1, min(sample + WARM_UP, count)).astype(int))
+    # The first rows are not counted, and a table is often in order: they are taken from its middle.
+    order = np.random.default_rng(0).permutation(chosen)
+    table = _rows_at(source, chosen)
+    places = {row: place for place, row in enumerate(chosen)}
+    warm, counted = order[:WARM_UP] if len(order) > 4 else order[:0], order[WARM_UP:] if len(order) > 4 else order
+    if len(warm):
+        _score(scorer, source, table, [places[row] for row in warm])
+    before = _folder_bytes(Path(scorer.cache_dir))
+    groups = np.array_split(counted, min(GROUPS, len(counted)))
+    seconds, failed = [], 0
+    with measured() as timings:
+        for group in groups:
+            began = time.perf_counter()
+            report = _score(scorer, source, table, [places[row] for row in group])
+            seconds.append((time.perf_counter() - began) / len(group))
+            failed += report.num_failed
+    sums, sampled = timings.sums(), len(counted)
+    per_row = sum(s * len(g) for s, g in zip(seconds, groups, strict=True)) / sampled
+    spread = 2.0 * float(np.std(seconds, ddof=1)) / math.sqrt(len(seconds)) if len(seconds) > 3 else math.nan
+    decode = sums.get("decode", 0.0) / sampled
+    encode = sum(sums.get(stage, 0.0) for stage in ("encode", "texts", "sounds")) / sampled
+    stored = _folder_bytes(Path(scorer.cache_dir)) - before
+    return RunEstimate(
+        rows=count,
+        sampled=sampled,
+        failed=failed,
+        seconds_per_row=per_row,
+        seconds=per_row * count,
+        decode=decode,
+        encode=encode,
+        other=max(0.0, per_row - encode - sums.get("wait", 0.0) / sampled),
+        images_per_row=sums.get("images", 0.0) / sampled,
+        media_bytes=media,
+        cache_bytes=stored / sampled * count,
+        interval=(max(0.0, per_row - spread) * count, (per_row + spread) * count),
+    )
+
+
+def _look_through(source: RowSource, scorer: Any) -> tuple[int, float]:
+    """Return the number of rows, and the bytes of their media."""
+    count, size = 0, 0.0
+    for batch in source.batches():
+        scorer.check_columns(batch)
+        count += len(next(iter(batch.values())))
+        size += sum(bytes_of(video, source.base_dir) for video in batch.get(scorer.video_key, ()))
+    if not count:
+        raise InputError(f"{source.name!r} has no rows")
+    return count, size
+
+
+def _rows_at(source: RowSource, numbers: np.ndarray) -> Columns:
+    """Return the rows of these numbers, in order."""
+    held: Columns = {}
+    first = 0
+    for batch in source.batches():
+        size = len(next(iter(batch.values())))
+        for number in numbers[(numbers >= first) & (numbers < first + size)]:
+            for name, values in batch.items():
+                held.setdefault(name, []).append(values[number - first])
+        first += size
+    return held
+
+
+def _score(scorer: Any, source: RowSource, table: Columns, places: list[int]) -> Any:
+    rows = {name: [values[place] for place in places] for name, values in table.items()}
+    return scorer.score_batch(rows, source.base_dir, whole=True)
+
+
+def _folder_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
+
+
+def estimate_lines(estimate: RunEstimate, shapes: Mapping[str, float]) -> list[str]:
+    """Return an estimate as lines for a terminal.
+
+    Args:
+        estimate: of a run.
+        shapes: hours by a description of the machines.
+    """
+    low, high = estimate.interval
+    lines = [
+        f"{estimate.rows} rows; {estimate.sampled} of them scored here, {estimate.failed} without a score",
+        f"a row: {1000 * estimate.seconds_per_row:.1f} ms on the clock; of threads {1000 * estimate.decode:.1f} ms "
+        f"decode, {1000 * estimate.encode:.1f} ms encode, {1000 * estimate.other:.1f} ms other; "
+        f"{estimate.images_per_row:.1f} images",
+        f"this machine, one worker: {estimate.seconds / 3600:.2f} h ({low / 3600:.2f} to {high / 3600:.2f})",
+    ]
+    lines += [f"{shape}: {hours:.2f} h" for shape, hours in shapes.items()]
+    sizes = f"media to read: {estimate.media_bytes / 1e9:.2f} GB; cache: {estimate.cache_bytes / 1e9:.3f} GB"
+    return [*lines, sizes]
