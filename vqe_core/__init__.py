@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vqe_core.scorers.caption_judge import CaptionJudgeScore as CaptionJudgeScore
     from vqe_core.scorers.clip_score import CLIPScore as CLIPScore
     from vqe_core.scorers.emscore.scorer import EMScore as EMScore
+    from vqe_core.scorers.emscore.scorer import fit_baseline as fit_baseline
     from vqe_core.scorers.video_audio.scorer import VideoAudioSimilarity as VideoAudioSimilarity
 
 _PUBLIC = {
@@ -33,6 +34,7 @@ _PUBLIC = {
     "score_sql": "vqe_core.integrations.sql",
     "compare": "vqe_core.report.compare",
     "explain_emscore": "vqe_core.report.explain",
+    "fit_baseline": "vqe_core.scorers.emscore.scorer",
     "make_compute_metrics": "vqe_core.integrations.trainer",
     "MediaSource": "vqe_core.types",
     "ScoreReport": "vqe_core.scorers.report",

@@ -11,12 +11,18 @@ from vqe_core.errors import InputError
 
 # Several reference captions: best value of each metric (the published rule), or all metrics of the best one.
 MultiReference = Literal["max_component", "best_reference"]
-# A video's frames: matched all at once (the paper's), or each scored as a video of its own and averaged.
-FrameAggregation = Literal["video", "mean_of_frames"]
+# A video's frames: matched all at once (the paper's), each scored as a video of its own and averaged, or the clauses of
+# a caption that tells events in order each matched with its own part of them.
+FrameAggregation = Literal["video", "mean_of_frames", "in_order"]
 # A text beyond the model's context: overlapping windows, cut (the end token is kept), or refused.
 LongText = Literal["windows", "truncate", "error"]
 # A row that cannot be scored: stop, warn and go on, or go on in silence; its status says why in any case.
 OnError = Literal["raise", "warn", "skip"]
+
+# The end token's idf: the mean of the others (EMScore), or its own (FactVC), which is 0 as every caption has it.
+IdfEos = Literal["mean", "own"]
+# What makes images as small as a model takes them: as loaded fastest, or always Pillow, as published code does.
+Resize = Literal["auto", "torchvision", "pil"]
 
 # What runs the image tower: torch (auto is that), torch after compiling it, or OpenVINO. Their numbers differ.
 Backend = Literal["auto", "torch", "compile", "openvino"]

@@ -24,7 +24,9 @@ Args:
     videos: list; a row is a path, bytes, {"path", "bytes", "start", "end"} (seconds), uint8 frames (N, H, W, 3) RGB
         as array, tensor or list, or a list of PIL images.
     references: optional list; a row is a str, a list of str, or None.
-    prefix: words put before every text. Default "" (the paper's: "A photo depicts ").
+    prompt: words put before every text. Default "" (the paper's: "A photo depicts "). prefix is its earlier name.
+    weight: factor of the cosine. Default 2.5. resize: "auto", "torchvision" or "pil".
+    preset: "clipscore", or "pac-s" with its checkpoint: values of options that are not given.
     sampler: which frames, for example "scene:threshold=10", or a sampler; default 10 uniform. every_n_seconds,
         every_n_frames, frame_sampling_method, frame_num are shorthand for it. max_frames: most of one video.
     video_stream, audio_stream: of a file with several, its index or language.

@@ -33,7 +33,15 @@ Args:
     score_types: among EMScore(X,V), EMScore(X,X*), EMScore(X,V,X*). Default: all the inputs allow.
     metrics: among figr_P, figr_R, figr_F, cogr, full_P, full_R, full_F. Default: all.
     idf: False, True, a list of captions, a saved idf file, or {token id: weight}.
-    frame_aggregation: "video" (the paper's) or "mean_of_frames".
+    idf_eos: weight of the end token, "mean" (the paper's) or "own" (FactVC). Default: as a given idf says, else mean.
+    cogr_weight: share of cogr in full_P, full_R, full_F. Default 0.5. reference_weight: share of the references in
+        EMScore(X,V,X*). Default 0.5. prompt: words put before every text. Default "".
+    preset: "emscore", "factvc", "clipscore", or "pac-s" with its checkpoint: values of options that are not given.
+    resize: "auto", "torchvision", or "pil", as published code shrinks images.
+    against_chance: True, or a metric: set each caption against the videos of the other rows. baseline: a file of
+        vqe_core.fit_baseline; scores s become (s - b) / (1 - b).
+    frame_aggregation: "video" (the paper's), "mean_of_frames", or "in_order": each clause of "a, then b" with its own
+        part of the frames.
     long_text: "windows", "truncate" or "error". multi_reference: "max_component" (the paper's) or "best_reference".
     batch_size, device, dtype, backend, reader (or decoder), isolate, row_timeout, row_memory: how to run.
     cache_dir: folder of embeddings.
@@ -41,7 +49,7 @@ Args:
     on_error: "raise", "warn" or "skip" rows that cannot be scored. progress: True, False, None (on a terminal).
 Returns:
     Means by "<score type>_<metric>", num_rows, num_failed, signature; with per_sample also samples, with
-    return_all_frames also frame_details.
+    return_all_frames also frame_details, with against_chance also auc, r1_t2v, p_value and others.
 Examples:
     >>> import evaluate
     >>> from vqe_core.toy.clips import make_clip

@@ -179,3 +179,28 @@ def test_a_batch_of_texts_has_rows_by_its_length_and_never_more_than_asked(clip_
     assert {rows for _, rows in encoder._text_batches(windows, 6)} == {4}
     assert {rows for _, rows in encoder._text_batches(windows, 3)} == {3}
     assert encoder._padded_length(77) == 77
+
+
+def test_resizing_by_pillow_shares_the_weights_and_has_its_own_name(clip_folder, tmp_path):
+    usual, exact = (load_image_text_encoder(clip_folder, device="cpu", resize=by) for by in ("torchvision", "pil"))
+    assert exact.model is usual.model and usual.signature()["resize"] == "torchvision"
+    assert {**usual.signature(), "resize": "pil"} == exact.signature()
+    image = random_images(1)[0]
+    assert not torch.equal(usual.prepare_image(image), exact.prepare_image(image))
+    scores = []
+    for resize in ("torchvision", "pil", "torchvision"):  # each finds what is its own in one cache
+        scorer = EMScore(clip_model_path=clip_folder, resize=resize, cache_dir=tmp_path, frame_num=2)
+        scores.append(scorer.score(predictions=TEXTS[:1], videos=[random_images(4)]).scores)
+    assert scores[0] == scores[2] != scores[1]
+
+
+def test_an_encoder_of_ones_own_resizes_as_it_does():
+    class Own:
+        has_token_embeddings, space, end_id, tokenizer = False, "own", -1, None
+        signature = prepare_image = embed_images = embed_texts = len
+
+    assert load_image_text_encoder(Own()).space == "own"
+    with pytest.raises(InputError, match=r"resize \('pil'\) says nothing about an encoder of type Own"):
+        load_image_text_encoder(Own(), resize="pil")
+    with pytest.raises(InputError, match=r"resize \('cv2'\) must be one of auto, torchvision, pil"):
+        load_image_text_encoder("toy", resize="cv2")

@@ -16,7 +16,7 @@ from transformers import CLIPImageProcessor, CLIPImageProcessorPil
 
 from vqe_core.encoders import image_processing as preprocess
 from vqe_core.encoders.image_processing import Preprocessing, load_preprocessing
-from vqe_core.errors import MediaError
+from vqe_core.errors import InputError, MediaError
 
 LEVEL = 0.016  # one grey level of 255 after division by the smallest deviation, 0.261
 
@@ -38,6 +38,13 @@ def test_within_one_grey_level_of_the_reference(backend, size):
     expected = whole[:, top : top + 32, left : left + 32]
     tolerance = 1e-6 if backend == "pil" or size[0] == 32 == min(size) else LEVEL
     assert np.abs(measured - expected).max() <= tolerance
+
+
+def test_by_the_other_backend_where_there_is_one():
+    bicubic, lanczos = Preprocessing(32, (32, 32)), Preprocessing(32, (32, 32), resample=1, backend="pil")
+    assert bicubic.by("pil").backend == "pil" and bicubic.by("pil").by("torchvision") == bicubic
+    with pytest.raises(InputError, match="torchvision has not the filter of this model; use 'pil'"):
+        lanczos.by("torchvision")
 
 
 def test_prepared_images_are_small_uint8():

@@ -109,6 +109,27 @@ def test_several_references_per_metric_or_one_for_all():
         over_references(scores, "mean")
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.25, 0.5, 1.0])
+@pytest.mark.parametrize("case", GOLDEN)
+def test_the_share_of_the_coarse_score(case, weight):
+    caption, frames = side(case["candidate_tokens"], idf=case["candidate_idf"]), video(case["frames"])
+    scores = emscore(caption, frames, weight)
+    for fine, full in (("figr_P", "full_P"), ("figr_R", "full_R"), ("figr_F", "full_F")):
+        expected = (1 - weight) * case["expected_video"][fine] + weight * case["expected_video"]["cogr"]
+        assert float(getattr(scores, full)) == pytest.approx(expected, abs=TOLERANCE)
+    over = over_references(scores, cogr_weight=weight)
+    assert [float(value) for value in over] == pytest.approx([float(value) for value in scores], abs=TOLERANCE)
+
+
+def test_weights_of_half_are_the_means_to_the_bit():
+    torch.manual_seed(0)
+    one, other = (EMScores(*torch.randn(7, 1000)) for _ in range(2))
+    for value, mean in zip(combine(one, other), ((a + b) / 2 for a, b in zip(one, other, strict=True)), strict=True):
+        assert torch.equal(value, mean)
+    half, whole = combine(one, other, 0.25), (one.cogr * 3 + other.cogr) / 4
+    assert torch.allclose(half.cogr, whole)
+
+
 def one_side(parts: int, size: int, weighted: bool, generator: torch.Generator) -> Embedded:
     tensor = torch.nn.functional.normalize(torch.randn(parts, size, generator=generator), dim=-1)
     return Embedded(tensor, tensor[-1], torch.rand(parts, generator=generator) if weighted else None)

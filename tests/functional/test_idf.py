@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vqe_core.errors import InputError
-from vqe_core.functional.idf import IdfTable, fit_idf, idf_from_json, idf_from_mapping, idf_to_json
+from vqe_core.functional.idf import IdfTable, fit_idf, idf_from_json, idf_from_mapping, idf_to_json, with_end_weight
 
 START, END = 1, 2
 captions = st.lists(
@@ -30,6 +30,16 @@ def test_equals_a_direct_count(documents):
     assert table.lookup(ids).tolist() == pytest.approx(expected, abs=1e-6)
     assert table.lookup([999]).tolist() == pytest.approx([math.log(count + 1)], abs=1e-6)
     assert all(math.isfinite(weight) and weight >= 0 for weight in table.weights.values())
+
+
+@given(documents=captions)
+def test_the_end_token_weighs_its_own_or_the_mean_whatever_it_weighed(documents):
+    mean, own = fit_idf(documents, END), fit_idf(documents, END, end_weight="own")
+    assert own.lookup([END]).tolist() == [0]
+    assert {**mean.weights, END: 0} == {**own.weights, END: 0}
+    for table in (mean, own, idf_from_mapping({**mean.weights, END: 9.0})):
+        assert with_end_weight(table, END, "own").weights == own.weights
+        assert with_end_weight(table, END, "mean").weights == pytest.approx(mean.weights)
 
 
 def test_one_caption_or_equal_captions_weigh_every_word_zero():

@@ -73,7 +73,7 @@ def test_equals_the_formula_of_the_paper(metric, clip_folder, prefix):
         assert result[name] == pytest.approx(np.mean(values), abs=EXACT)
         assert type(result[name]) is float
     assert (result["num_rows"], result["num_failed"]) == (3, 0)
-    assert result["signature"]["metric"] == "clip_score" and result["signature"]["prefix"] == prefix
+    assert result["signature"]["metric"] == "clip_score" and result["signature"]["prompt"] == prefix
 
 
 def test_a_negative_cosine_scores_0(metric, clip_folder, opposite):

@@ -115,9 +115,7 @@ def _add_run_options(metric: argparse.ArgumentParser) -> None:
 def _score(options: dict[str, Any]) -> int:
     metric, rows, out = (options.pop(name) for name in ("metric", "rows", "out"))
     style = {name: options.pop(name) for name in ("format", "quiet", "verbose", "fail_on_errors")}
-    if options.get("idf") in ("true", "false"):
-        options["idf"] = options["idf"] == "true"
-    _choose_cache(metric, options)
+    choose_cache(metric, options)
     quiet_libraries()
     if options.pop("estimate", False):
         return _estimate(metric, rows, options)
@@ -146,7 +144,10 @@ def _score(options: dict[str, Any]) -> int:
     return EXIT_SOME_FAILED if style["fail_on_errors"] and summary.num_failed else 0
 
 
-def _choose_cache(metric: str, options: dict[str, Any]) -> None:
+def choose_cache(metric: str, options: dict[str, Any]) -> None:
+    """Set the cache that commands have among the options of a scorer, and read what a flag says of ``idf``."""
+    if options.get("idf") in ("true", "false"):
+        options["idf"] = options["idf"] == "true"
     # On by default here: a command is often run again, with another option or after one clip was mended.
     if options.pop("no_cache", False):
         options["cache_dir"] = None

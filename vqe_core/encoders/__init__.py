@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vqe_core import registry
 from vqe_core.encoders.base import ImageTextEncoder, text_signature
 from vqe_core.errors import InputError, ModelError
-from vqe_core.options import Backend, check_choice
+from vqe_core.options import Backend, Resize, check_choice
 from vqe_core.runtime import ProcessLock, settle_in_process
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ __all__ = ["ImageTextEncoder", "load_image_text_encoder", "load_text_side", "tex
 
 
 def load_image_text_encoder(
-    model: Any, device: str = "auto", dtype: str = "auto", backend: Backend = "auto"
+    model: Any, device: str = "auto", dtype: str = "auto", backend: Backend = "auto", resize: Resize = "auto"
 ) -> ImageTextEncoder:
     """Load the encoder a user named.
 
@@ -30,6 +30,9 @@ def load_image_text_encoder(
         backend: of the vision tower: ``"auto"`` and ``"torch"`` are torch, ``"compile"`` is torch with the tower
             compiled, ``"openvino"`` is OpenVINO on the CPU.
 
+        resize: what shrinks images: ``"auto"`` (torchvision where it loads and has the filter), ``"torchvision"``, or
+            ``"pil"``, bit by bit as published code does.
+
     Raises:
         MissingPackageError: OpenVINO is asked for and not installed.
         ModelNotFoundError: no weights within reach.
@@ -38,9 +41,10 @@ def load_image_text_encoder(
     """
     settle_in_process()
     check_choice("backend", backend, Backend)
+    check_choice("resize", resize, Resize)
     ready = _without_checkpoint(model)
     if ready is not None:
-        return ready
+        return _resizing(ready, resize)
     from vqe_core.encoders.backends.linear import warn_of_slow_dtype
     from vqe_core.encoders.checkpoints import find_checkpoint
     from vqe_core.encoders.weights import resolve_device, resolve_dtype
@@ -58,7 +62,25 @@ def load_image_text_encoder(
     if resolved_backend != "openvino":  # which refuses what this CPU cannot
         warn_of_slow_dtype(resolved_dtype, resolved_device)
     with _LOADING:  # two threads must not load one model twice
-        return _load(family, checkpoint, resolved_device, resolved_dtype, resolved_backend)
+        encoder = _load(family, checkpoint, resolved_device, resolved_dtype, resolved_backend)
+    return _resizing(encoder, resize)
+
+
+def _resizing(encoder: ImageTextEncoder, resize: Resize) -> ImageTextEncoder:
+    """Return an encoder of the same weights that shrinks images as asked for.
+
+    Raises:
+        InputError: it does so in a way of its own, or torchvision does not load.
+    """
+    if resize == "auto":
+        return encoder
+    if not hasattr(encoder, "with_resize"):
+        raise InputError(
+            f"resize ({resize!r}) says nothing about an encoder of type {type(encoder).__name__}, which prepares "
+            "images in its own way; leave it out"
+        )
+    chosen: ImageTextEncoder = encoder.with_resize(resize)
+    return chosen
 
 
 def load_text_side(model: Any) -> ImageTextEncoder | TextSide:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, ClassVar, Literal
 
@@ -146,6 +146,10 @@ class DualEncoder:
             return time.perf_counter() - start
 
         return best_batch_size(seconds)
+
+    def with_resize(self, backend: Literal["torchvision", "pil"]) -> DualEncoder:
+        """Return an encoder of the same weights that shrinks images by torchvision or by Pillow."""
+        return replace(self, preprocessing=self.preprocessing.by(backend))
 
     def text_signature(self) -> dict[str, str]:
         """Return what of the signature can change the embedding of a text."""

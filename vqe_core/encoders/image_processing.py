@@ -8,7 +8,7 @@ the one that ran.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vqe_core.errors import MediaError
+from vqe_core.errors import InputError, MediaError
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 BICUBIC = 3  # PIL's number, as image processors save it
+
+# PIL's numbers of the filters that torchvision has for tensors: no box, hamming or lanczos.
+TENSOR_FILTERS = (0, 2, 3)
 
 # Pixels between resizing and cropping: at 224, of an image 600 times as long as it is wide.
 MOST_RESIZED = 2**25
@@ -77,6 +80,17 @@ class Preprocessing:
     mean: tuple[float, ...] = CLIP_MEAN
     std: tuple[float, ...] = CLIP_STD
     backend: str = "torchvision"
+
+    def by(self, backend: str) -> Preprocessing:
+        """Return the same settings by ``"torchvision"`` or ``"pil"``.
+
+        Raises:
+            InputError: torchvision does not load, or has no such filter.
+        """
+        if backend == "torchvision" and not (torchvision_works() and self.resample in TENSOR_FILTERS):
+            why = "does not load" if self.resample in TENSOR_FILTERS else "has not the filter of this model"
+            raise InputError(f"resize ('torchvision'): torchvision {why}; use 'pil', or leave it out")
+        return replace(self, backend=backend)
 
     def prepare(self, pixels: np.ndarray) -> Tensor:
         """Resize and crop one image, uint8 (H, W, 3) RGB -> uint8 (3, h, w).
@@ -163,8 +177,7 @@ def preprocessing_of(saved: Any) -> Preprocessing:
         scale=float(saved.rescale_factor) if getattr(saved, "do_rescale", True) else 1.0,
         mean=tuple(saved.image_mean) if normalise else (0.0, 0.0, 0.0),
         std=tuple(saved.image_std) if normalise else (1.0, 1.0, 1.0),
-        # torchvision has no box, hamming or lanczos filter for tensors
-        backend=backend if resample in (0, 2, 3) else "pil",
+        backend=backend if resample in TENSOR_FILTERS else "pil",
     )
 
 

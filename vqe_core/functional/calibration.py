@@ -132,6 +132,53 @@ def calibrate(
     )
 
 
+def z_score(own: Tensor, others: Tensor) -> Tensor:
+    """Return the distance of a score from the mean of others, in their standard deviations (of a sample).
+
+    Args:
+        own: float, a scalar.
+        others: float (M,).
+
+    Returns:
+        Float64 scalar; NaN with fewer than two others, or where they are all the same.
+
+    Example:
+        >>> z_score(torch.tensor(5.0), torch.tensor([1.0, 2.0, 3.0]))
+        tensor(3., dtype=torch.float64)
+    """
+    scores = others.double()
+    if len(scores) < 2 or scores.std() <= ROUNDING * scores.abs().max():
+        return torch.tensor(torch.nan, dtype=torch.float64)
+    return (own.double() - scores.mean()) / scores.std()
+
+
+def rescale(score: float, baseline: float) -> float:
+    """Move a score so that an unrelated pair is at 0 and the highest possible score stays 1: (s - b) / (1 - b).
+
+    Args:
+        score: at most 1, as a cosine.
+        baseline: mean score of unrelated pairs, below 1.
+
+    Returns:
+        At most 1; negative where the pair scores below unrelated ones.
+
+    Raises:
+        InputError: the baseline is 1 or more, so that nothing is left to measure.
+
+    The order of scores does not change.
+
+    Source:
+        Zhang et al., BERTScore, ICLR 2020, rescaling with a baseline.
+
+    Example:
+        >>> [round(rescale(score, 0.2), 3) for score in (0.2, 0.6, 1.0)]
+        [0.0, 0.5, 1.0]
+    """
+    if not baseline < 1:
+        raise InputError(f"baseline ({baseline!r}) must be below 1, the score of a perfect pair")
+    return (score - baseline) / (1 - baseline)
+
+
 def _mismatches(matrix: Tensor, groups: Tensor | None) -> tuple[Tensor, Tensor, int]:
     """Return which entries are mismatches, bool (N, N); each column's share in its sound, (N,); number of sounds."""
     check_shapes(matrix=(matrix, "N N"))

@@ -13,21 +13,22 @@ from torch import Tensor
 WEIGHT = 2.5  # section 3: stretches the usual range of cosines of CLIP to about 0 to 1
 
 
-def clip_score(similarity: Tensor) -> Tensor:
+def clip_score(similarity: Tensor, weight: float = WEIGHT) -> Tensor:
     """Rescale the cosine of a caption and an image; a negative one is 0.
 
     Args:
         similarity: float, any shape, cosines.
+        weight: positive factor. Default 2.5; PAC-S (Sarto et al., CVPR 2023) has 2.
 
     Returns:
-        Float tensor of that shape, in [0, 2.5].
+        Float tensor of that shape, in [0, weight].
 
     Example:
         >>> import torch
         >>> clip_score(torch.tensor([0.3, -0.1]))
         tensor([0.7500, 0.0000])
     """
-    return WEIGHT * similarity.clamp(min=0)
+    return weight * similarity.clamp(min=0)
 
 
 def ref_clip_score(score: Tensor, reference_similarities: Tensor) -> Tensor:

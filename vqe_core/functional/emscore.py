@@ -5,7 +5,7 @@ Conventions: embeddings are unit vectors of one space; masks True where real; ax
 N frames or reference tokens, D embedding size. Scores are cosines, [-1, 1]; real CLIP gives about 0.2 to 0.35
 for (X,V) and 0.6 to 1 for (X,X*).
 Metrics: figr_P, figr_R, figr_F (fine-grained: token by token), cogr (coarse-grained: whole by whole), and
-full_P, full_R, full_F, the mean of the two.
+full_P, full_R, full_F, the weighted mean of the two.
 Source: Shi et al., "EMScore: Evaluating Video Captioning via Coarse-Grained and Fine-Grained Embedding
 Matching", CVPR 2022, section 3.
 """
@@ -64,12 +64,16 @@ class EmbeddedBatch(NamedTuple):
     weights: Tensor | None = None
 
 
-def emscore(candidate: EmbeddedBatch, reference: EmbeddedBatch) -> EMScores:
+COGR_WEIGHT = REFERENCE_WEIGHT = 0.5  # the paper's means
+
+
+def emscore(candidate: EmbeddedBatch, reference: EmbeddedBatch, cogr_weight: float = COGR_WEIGHT) -> EMScores:
     """EMScore of captions against videos (X,V) or against reference captions (X,X*).
 
     Args:
         candidate: the captions X.
         reference: the videos V, or the reference captions X*.
+        cogr_weight: share of cogr in full_P, full_R and full_F, in [0, 1]. Default: half, the paper's.
 
     Returns:
         Seven float (B,) tensors in [-1, 1].
@@ -94,15 +98,15 @@ def emscore(candidate: EmbeddedBatch, reference: EmbeddedBatch) -> EMScores:
     coarse = (candidate.whole * reference.whole).sum(dim=-1)
     if candidate.parts is None or candidate.mask is None or reference.parts is None or reference.mask is None:
         unknown = torch.full_like(coarse, torch.nan)
-        return _with_full(unknown, unknown, unknown, coarse)
+        return _with_full(unknown, unknown, unknown, coarse, cogr_weight)
     fine = greedy_match(
         candidate.parts, candidate.mask, reference.parts, reference.mask, candidate.weights, reference.weights
     )
-    return _with_full(fine.precision, fine.recall, fine.f1, coarse)
+    return _with_full(fine.precision, fine.recall, fine.f1, coarse, cogr_weight)
 
 
-def _with_full(precision: Tensor, recall: Tensor, f1: Tensor, coarse: Tensor) -> EMScores:
-    full = [(fine + coarse) / 2 for fine in (precision, recall, f1)]
+def _with_full(precision: Tensor, recall: Tensor, f1: Tensor, coarse: Tensor, cogr_weight: float) -> EMScores:
+    full = [(1 - cogr_weight) * fine + cogr_weight * coarse for fine in (precision, recall, f1)]
     return EMScores(precision, recall, f1, coarse, *full)
 
 
@@ -128,7 +132,7 @@ class Embedded(NamedTuple):
         return padded, len(self.whole), self.weights is not None
 
 
-def emscore_of_pairs(pairs: Sequence[tuple[Embedded, Embedded]]) -> EMScores:
+def emscore_of_pairs(pairs: Sequence[tuple[Embedded, Embedded]], cogr_weight: float = COGR_WEIGHT) -> EMScores:
     """EMScore of any number of pairs of any lengths, a caption and its video or reference caption each.
 
     Pairs of one shape are scored together. A product of matrices rounds by its shape, so a batch has a number of
@@ -136,6 +140,7 @@ def emscore_of_pairs(pairs: Sequence[tuple[Embedded, Embedded]]) -> EMScores:
 
     Args:
         pairs: candidate and reference; see ``Embedded``.
+        cogr_weight: as for ``emscore``.
 
     Returns:
         Seven float (P,) tensors in [-1, 1]: row i is that of pair i, as ``emscore`` scores it but for rounding.
@@ -164,7 +169,7 @@ def emscore_of_pairs(pairs: Sequence[tuple[Embedded, Embedded]]) -> EMScores:
         for start in range(0, len(numbers), rows):
             chosen = numbers[start : start + rows]
             candidate, reference = (_stacked([pairs[i][side] for i in chosen], rows) for side in (0, 1))
-            found[:, chosen] = torch.stack(emscore(candidate, reference))[:, : len(chosen)]
+            found[:, chosen] = torch.stack(emscore(candidate, reference, cogr_weight))[:, : len(chosen)]
     return EMScores(*found)
 
 
@@ -213,18 +218,27 @@ def mean_direction(parts: Tensor, mask: Tensor) -> Tensor:
     return torch.nn.functional.normalize(mean, dim=-1)
 
 
-def combine(video: EMScores, reference: EMScores) -> EMScores:
-    """EMScore(X,V,X*): the mean of EMScore(X,V) and EMScore(X,X*), metric by metric.
+def combine(video: EMScores, reference: EMScores, reference_weight: float = REFERENCE_WEIGHT) -> EMScores:
+    """EMScore(X,V,X*): the weighted mean of EMScore(X,V) and EMScore(X,X*), metric by metric.
+
+    Args:
+        video, reference: scores of one shape.
+        reference_weight: share of EMScore(X,X*), in [0, 1]. Default: half, the paper's.
 
     Example:
         >>> half = EMScores(*[torch.tensor(0.5)] * 7)
         >>> combine(half, EMScores(*[torch.tensor(1.0)] * 7)).full_F
         tensor(0.7500)
     """
-    return EMScores(*[(one + other) / 2 for one, other in zip(video, reference, strict=True)])
+    weighted = [
+        (1 - reference_weight) * one + reference_weight * other for one, other in zip(video, reference, strict=True)
+    ]
+    return EMScores(*weighted)
 
 
-def over_references(scores: EMScores, multi_reference: MultiReference = "max_component") -> EMScores:
+def over_references(
+    scores: EMScores, multi_reference: MultiReference = "max_component", cogr_weight: float = COGR_WEIGHT
+) -> EMScores:
     """Return one result from the scores against each of K reference captions.
 
     ``"max_component"`` takes the best P, R, F and cogr separately (the published rule: they may come from
@@ -234,6 +248,7 @@ def over_references(scores: EMScores, multi_reference: MultiReference = "max_com
     Args:
         scores: seven float (K,) tensors.
         multi_reference: the rule.
+        cogr_weight: as for ``emscore``.
 
     Returns:
         Seven float scalars.
@@ -249,7 +264,8 @@ def over_references(scores: EMScores, multi_reference: MultiReference = "max_com
     if scores.cogr.ndim != 1 or len(scores.cogr) == 0:
         raise InputError(f"scores must be (K,) with K >= 1 references, got shape {tuple(scores.cogr.shape)}")
     if multi_reference == "max_component":
-        return _with_full(scores.figr_P.max(), scores.figr_R.max(), scores.figr_F.max(), scores.cogr.max())
+        best_of = [value.max() for value in (scores.figr_P, scores.figr_R, scores.figr_F, scores.cogr)]
+        return _with_full(*best_of, cogr_weight)
     if multi_reference == "best_reference":
         best = int(scores.full_F.argmax())
         return EMScores(*[value[best] for value in scores])

@@ -8,6 +8,7 @@ Source: Shi et al., EMScore, CVPR 2022, section 3.2 and the published code.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor
 
 from vqe_core.errors import InputError
+from vqe_core.options import IdfEos
 
 # The published tokenizer pads with id 0, so 0 occurs in every caption and weighs nothing; it counts in the mean below.
 PADDING_ID = 0
@@ -56,7 +58,9 @@ class IdfTable:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def fit_idf(documents: Iterable[Sequence[int]], end_id: int, tokenizer: str = "") -> IdfTable:
+def fit_idf(
+    documents: Iterable[Sequence[int]], end_id: int, tokenizer: str = "", end_weight: IdfEos = "mean"
+) -> IdfTable:
     """Fit weights on captions.
 
     A token in df of N captions weighs ln((N + 1) / (df + 1)), an unseen one ln(N + 1). The end token would
@@ -67,6 +71,7 @@ def fit_idf(documents: Iterable[Sequence[int]], end_id: int, tokenizer: str = ""
         documents: token ids of each caption, start and end tokens included.
         end_id: id of the end token, whose embedding stands for the whole caption.
         tokenizer: digest of the tokenizer's vocabulary.
+        end_weight: see ``with_end_weight``.
 
     Returns:
         The table. With one caption, or captions all alike, every seen token weighs 0; ``greedy_match``
@@ -92,8 +97,32 @@ def fit_idf(documents: Iterable[Sequence[int]], end_id: int, tokenizer: str = ""
         raise InputError("idf needs at least one caption to count words in, got none; pass captions or idf=False")
     weights = {token: math.log((num_captions + 1) / (count + 1)) for token, count in frequency.items()}
     weights[PADDING_ID] = 0.0
-    weights[end_id] = sum(weights.values()) / len(weights)
+    if end_weight == "mean":
+        weights[end_id] = sum(weights.values()) / len(weights)
     return IdfTable(weights, unseen=math.log(num_captions + 1), num_captions=num_captions, tokenizer=tokenizer)
+
+
+def with_end_weight(table: IdfTable, end_id: int, rule: IdfEos) -> IdfTable:
+    """Return a table with another weight of the end token.
+
+    Args:
+        table: with any weight of it.
+        end_id: id of the end token.
+        rule: ``"mean"``: the mean of all weights, its own 0 and that of the padding among them (EMScore). ``"own"``:
+            its own idf, which is 0, as every caption ends (FactVC, and any dictionary given to the published code).
+
+    Source:
+        Shi et al., EMScore, CVPR 2022, and Liu and Wan, FactVC, EMNLP 2023, published code of both.
+
+    Example:
+        >>> table = fit_idf([[1, 5, 2], [1, 6, 2]], end_id=2)
+        >>> [round(x, 3) for x in with_end_weight(table, 2, "own").lookup([1, 5, 2]).tolist()]
+        [0.0, 0.405, 0.0]
+    """
+    weights = {**table.weights, end_id: 0.0}  # whatever it was
+    if rule == "mean":
+        weights[end_id] = sum(weights.values()) / len(weights)
+    return dataclasses.replace(table, weights=weights)
 
 
 def idf_from_mapping(mapping: Mapping[int, float]) -> IdfTable:

@@ -410,9 +410,7 @@ def _embedded(benchmark: Benchmark, release: Release, rows: Sequence[Any], scori
     held: tuple[str, Any] = ("", None)
     for start in range(0, len(order), _ROWS_IN_HAND):
         part = order[start : start + _ROWS_IN_HAND]
-        texts = [
-            text for i in part if not isinstance(rows[i], VqeError) for text in (rows[i].candidate, *rows[i].references)
-        ]
+        texts = [text for i in part if not isinstance(rows[i], VqeError) for text in rows[i].texts]
         known = embed_texts(texts, scoring.encoder, settings, long_text=scorer.long_text)
         some: dict[int, Any] = {}
         for i in part:
@@ -430,18 +428,18 @@ def _embedded_row(
     """Return a row with its embeddings; without a video where none is left of it and the metric can do without."""
     from vqe_core.scorers.embedded_rows import EmbeddedRow
 
-    texts = [known[text] for text in (row.candidate, *row.references)]
+    texts = [known[text] for text in row.texts]
     failed = next((text for text in texts if isinstance(text, VqeError)), None)
     if failed is not None:
         return failed
     video = stored if isinstance(stored, VqeError) else attempt(_chosen, benchmark, item, stored, texts[0])
     if not isinstance(video, VqeError):
-        return EmbeddedRow(texts[0], tuple(texts[1:]), video)
+        return EmbeddedRow.of(row, known, video)
     cells = {"predictions": item.candidate, "references": list(item.references) or None, "videos": None}
     given = frozenset({"predictions", "references", "videos"})
     if video.code != "no_frames" or isinstance(attempt(scorer.read_row, cells, given), VqeError):
         return video
-    return EmbeddedRow(texts[0], tuple(texts[1:]), None)
+    return EmbeddedRow.of(row, known, None)
 
 
 def _frame_embeddings(release: Release, video: str) -> Any:

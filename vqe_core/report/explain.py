@@ -214,18 +214,18 @@ def explain_captions(
 @own_precision()
 def _explain(scorer: EMScore, captions: Sequence[str], video: Any, references: Any) -> list[Explanation]:
     given = check_references(references)
-    rows = [read_row(caption, given, video) for caption in captions]
+    rows = [read_row(scorer.prompted(caption), tuple(map(scorer.prompted, given)), video) for caption in captions]
     report = scorer.score(
         predictions=list(captions), videos=[video] * len(rows), references=[list(given)] * len(rows) if given else None
     )
-    seen = look_at_video(scorer, video, captions, longest_side=THUMBNAIL)
+    seen = look_at_video(scorer, video, [row.candidate for row in rows], longest_side=THUMBNAIL)
     encoder = scorer.load_encoder()
     if not seen.evidence:
         raise ModelError(
             f"clip_model_path ({scorer.clip_model_path!r}) has no token-level text embeddings, so its scores cannot "
             "be explained word by word; use a CLIP-type model"
         )
-    idf = resolve_idf(scorer.idf, encoder, rows, scorer.long_text)
+    idf = resolve_idf(scorer.idf, encoder, rows, scorer.long_text, idf_eos=scorer.idf_eos, prompt=scorer.prompt)
     return [_explanation(i, row.candidate, report, seen, encoder, idf, scorer) for i, row in enumerate(rows)]
 
 

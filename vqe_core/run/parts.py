@@ -176,7 +176,12 @@ def failed_rows(path: Path, status_key: str) -> list[int]:
 
 
 def retry_part(folder: RunFolder, manifest: Manifest, scorer: Any, number: int) -> dict[str, Any]:
-    """Score again the rows of a finished part that failed, and no other; the part is replaced as a whole."""
+    """Score again the rows of a finished part that failed, and no other; the part is replaced as a whole.
+
+    Where an option compares the rows with each other, each one's place depends on all: then all are scored again.
+    """
+    if manifest.whole:
+        return score_part(folder, manifest, scorer, number)
     began = time.perf_counter()
     path = folder.part(number, len(manifest.parts))
     places = failed_rows(path, scorer.status_key)

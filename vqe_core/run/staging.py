@@ -82,8 +82,8 @@ def kept_batches(folder: RunFolder, count: int) -> Iterator[Columns]:
 
 def _compares_rows(scorer: Any) -> bool:
     """Tell whether an option compares the rows with each other in a way that no later pass can."""
-    if getattr(scorer, "idf", None) is True:
-        return False
+    if getattr(scorer, "idf", None) is True:  # it is fitted before the parts are scored
+        scorer = replace(scorer, idf=False)
     try:
         scorer.check_batch()
     except InputError:

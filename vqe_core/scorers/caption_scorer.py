@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
-from vqe_core.errors import VqeError, attempt
+from vqe_core.errors import InputTypeError, VqeError, attempt
 from vqe_core.runtime import one_thread
 from vqe_core.samplers import sampler_spec
 from vqe_core.scorers.base import Call, Input, Scorer, as_outcome
 from vqe_core.scorers.fingerprint import environment
 from vqe_core.scorers.options import CaptionOptions
+from vqe_core.scorers.presets import take_preset
 from vqe_core.scorers.report import RowOutcome, ScoreReport, assemble_report
 from vqe_core.scorers.row_errors import FaultWatch
 from vqe_core.scorers.rows import CaptionRow, check_references, check_text, read_video
@@ -36,7 +37,16 @@ class CaptionScorer(CaptionOptions, Scorer):
         Input("videos", "video_key", "video"),
     )
 
+    def __new__(cls, *others: Any, **given: Any) -> CaptionScorer:
+        """Remember which options are given: a preset fills in the others."""
+        scorer = super().__new__(cls)
+        scorer.__dict__["_given"] = tuple(given)
+        return scorer
+
     def __post_init__(self) -> None:
+        take_preset(self, self.__dict__.pop("_given", ()))
+        if not isinstance(self.prompt, str):
+            raise InputTypeError(f"prompt ({self.prompt!r}) must be a string, got {type(self.prompt).__name__}")
         _ = self.model
         super().__post_init__()
 
@@ -71,9 +81,14 @@ class CaptionScorer(CaptionOptions, Scorer):
         return report
 
     def read_row(self, cells: Mapping[str, Any], given: Collection[str]) -> CaptionRow:
-        """Check one row; see ``Scorer.read_row``."""
-        caption = check_text(cells["predictions"], "predictions")
-        return CaptionRow(caption, check_references(cells["references"]), read_video(cells["videos"]))
+        """Check one row, and put the prompt before its texts; see ``Scorer.read_row``."""
+        caption = self.prompted(check_text(cells["predictions"], "predictions"))
+        references = tuple(map(self.prompted, check_references(cells["references"])))
+        return CaptionRow(caption, references, read_video(cells["videos"]))
+
+    def prompted(self, text: str) -> str:
+        """Return a caption as it is embedded, behind the prompt."""
+        return self.prompt + text
 
     def score_row(self, row: EmbeddedRow) -> Mapping[str, float] | RowOutcome:
         """Score one embedded row."""
@@ -81,7 +96,7 @@ class CaptionScorer(CaptionOptions, Scorer):
 
     def load_encoder(self) -> ImageTextEncoder:
         """Load the encoder that the options name; raise where it cannot be had, or not for what is asked for."""
-        return load_image_text_encoder(self.model, self.device, self.dtype, self.backend)
+        return load_image_text_encoder(self.model, self.device, self.dtype, self.backend, self.resize)
 
     def prepare(self, call: Call) -> CaptionScoring:
         """Load the encoder; see ``Scorer.prepare``."""
@@ -116,8 +131,14 @@ class CaptionScoring:
             for i, outcome in {**bad, **dict(zip(good, self.score_rows(list(good.values())), strict=True))}.items():
                 watch.note(outcome)
                 outcomes[i] = as_outcome(outcome)
+            for i, row in good.items():
+                if outcomes[i].error is None:
+                    self.hold_on(i, row)
             self.readers.update(row.video.reader for row in good.values() if row.video is not None)
         return outcomes
+
+    def hold_on(self, number: int, row: EmbeddedRow) -> None:
+        """Keep an embedded row that has scores, for a metric that looks at several rows together."""
 
     def _scored(self, row: EmbeddedRow) -> RowOutcome:
         outcome = as_outcome(self.score_row(row))

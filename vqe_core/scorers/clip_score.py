@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vqe_core.errors import InputError
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 class CLIPScore(CaptionScorer):
     """CLIPScore: does a caption as a whole fit a video as a whole?
 
-    ``clip_score`` is 2.5 x max(cos, 0) of the caption and the mean frame, ``ref_clip_score`` the harmonic mean of that
-    and the cosine with the best reference.
+    ``clip_score`` is 2.5 (``weight``) x max(cos, 0) of the caption and the mean frame, ``ref_clip_score`` the harmonic
+    mean of that and the cosine with the best reference.
 
     Source:
         Hessel et al., "CLIPScore: A Reference-free Evaluation Metric for Image Captioning", EMNLP 2021. The paper
-        scores images and puts "A photo depicts" before each text: ``prefix="A photo depicts "``.
+        scores images and puts "A photo depicts" before each text: ``preset="clipscore"``.
 
     Example:
         >>> import numpy as np
@@ -37,7 +37,17 @@ class CLIPScore(CaptionScorer):
 
     name: ClassVar[str] = "clip_score"
 
-    prefix: str = option("", "words put before every caption and reference (the paper's: 'A photo depicts ')")
+    weight: float = option(2.5, "factor of the cosine: 2.5 (the paper's), or 2 as PAC-S has it", rule="number")
+    prefix: str = option("", "earlier name of prompt")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.prefix and self.prompt not in ("", self.prefix):
+            raise InputError(f"prompt ({self.prompt!r}) and prefix ({self.prefix!r}) exclude each other; give prompt")
+        object.__setattr__(self, "prompt", self.prompt or self.prefix)
+        object.__setattr__(self, "prefix", "")
+        if self.weight <= 0:
+            raise InputError(f"weight ({self.weight!r}) must be positive")
 
     def result_names(self, given: Collection[str]) -> ResultNames:
         """Return the names of the scores that the inputs allow."""
@@ -54,8 +64,7 @@ class CLIPScore(CaptionScorer):
         row = super().read_row(cells, given)
         if row.video is None:
             raise InputError("videos (None) must hold a video; leave the row out", code="no_input")
-        references = tuple(self.prefix + text for text in row.references)
-        return replace(row, candidate=self.prefix + row.candidate, references=references)
+        return row
 
     def score_row(self, row: EmbeddedRow) -> dict[str, float]:
         """Score one embedded row; without a reference there is no ``ref_clip_score``."""
@@ -66,7 +75,7 @@ class CLIPScore(CaptionScorer):
 
         assert row.video is not None  # read_row
         caption = row.candidate.pooled
-        score = clip_score(caption @ normalize(row.video.values.mean(dim=0), dim=0))
+        score = clip_score(caption @ normalize(row.video.values.mean(dim=0), dim=0), self.weight)
         if not row.references:
             return {"clip_score": float(score)}
         similarities = torch.stack([text.pooled for text in row.references]) @ caption
@@ -74,4 +83,4 @@ class CLIPScore(CaptionScorer):
 
     def own_signature(self) -> dict[str, Any]:
         """Return the options that can change a score; see ``Scorer.own_signature``."""
-        return {"long_text": self.long_text, "prefix": self.prefix}
+        return {name: getattr(self, name) for name in ("long_text", "prompt", "weight")}

@@ -28,6 +28,13 @@ class EmbeddedRow:
     candidate: TextEmbedding
     references: tuple[TextEmbedding, ...]
     video: TimedEmbeddings | None
+    clauses: tuple[TextEmbedding, ...] = ()
+
+    @classmethod
+    def of(cls, row: CaptionRow, texts: Mapping[str, Any], video: TimedEmbeddings | None) -> EmbeddedRow:
+        """Gather the embeddings of a row's texts, none of which failed."""
+        references, clauses = (tuple(texts[text] for text in some) for some in (row.references, row.clauses))
+        return cls(texts[row.candidate], references, video, clauses)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -96,7 +103,7 @@ class _Chunks:
         self._embed_videos(chunk)
         rows: dict[int, Any] = {i: self._rows[i] for i in chunk}
         texts = embed_texts(
-            [text for row in rows.values() for text in (row.candidate, *row.references)],
+            [text for row in rows.values() for text in row.texts],
             self._encoder,
             self._settings,
             long_text=self._options.long_text,
@@ -121,8 +128,7 @@ class _Chunks:
 
     @staticmethod
     def _row(texts: Mapping[str, Any], row: CaptionRow, video: Any) -> EmbeddedRow | VqeError:
-        candidate, *references = (texts[text] for text in (row.candidate, *row.references))
-        for part in (candidate, *references, video):
+        for part in (*(texts[text] for text in row.texts), video):
             if isinstance(part, VqeError):
                 return part
-        return EmbeddedRow(candidate, tuple(references), video)
+        return EmbeddedRow.of(row, texts, video)

@@ -20,6 +20,7 @@ from vqe_core.options import (
     Backend,
     LongText,
     OnError,
+    Resize,
     check_choice,
     check_count,
     check_number,
@@ -220,6 +221,16 @@ class CaptionOptions(SharedOptions):
     encoder: Any = option(
         None, "an encoder, or its spec, in place of clip_model_path: {encoders}", names="model", kind="encoder"
     )
+    preset: str | None = option(
+        None,
+        "option values of a published metric, for what is not given: emscore, factvc, pac-s or clipscore; a scorer "
+        "takes those that suit it",
+        changes_scores=False,  # the values themselves do
+    )
+    prompt: str = option("", "words put before every caption and reference (CLIPScore's: 'A photo depicts ')")
+    resize: Resize = option(
+        "auto", "what shrinks images: auto (torchvision where it loads), torchvision, or pil, as published code does"
+    )
     long_text: LongText = option("windows", "captions beyond the model's context: windows, truncate or error")
     candidate_key: str = option("candidate", "column of the captions")
     reference_key: str = option("reference", "column of the reference captions")
@@ -315,8 +326,10 @@ def _check_isolation(options: SharedOptions) -> None:
 
 
 def _check_option(field: dataclasses.Field[Any], value: Any, kind: Any) -> None:
-    if typing.get_origin(kind) is Literal:
-        check_choice(field.name, value, kind)
+    kinds = [each for each in typing.get_args(kind) if each is not type(None)] if value is not None else []
+    choice = kinds[0] if len(kinds) == 1 and typing.get_origin(kinds[0]) is Literal else kind  # of Literal[...] | None
+    if typing.get_origin(choice) is Literal:
+        check_choice(field.name, value, choice)
     rule = field.metadata.get("rule")
     if rule is None or (value is None and field.default is None):
         return

@@ -19,11 +19,17 @@ from vqe_core.types import BAD_SEGMENT, AudioSamples, MediaSource
 
 @dataclass(frozen=True)
 class CaptionRow:
-    """One caption with what it is judged by."""
+    """One caption with what it is judged by; ``clauses`` where its parts are matched with parts of the video."""
 
     candidate: str
     references: tuple[str, ...]
     video: MediaSource | None
+    clauses: tuple[str, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every text of the row that is embedded, the caption first."""
+        return (self.candidate, *self.references, *self.clauses)
 
 
 def as_columns(**columns: Any) -> dict[str, list[Any] | None]:

@@ -10,8 +10,8 @@ from typing import Any
 from vqe_core.encoders import ImageTextEncoder
 from vqe_core.encoders.tokenization import TextSide
 from vqe_core.errors import InputError, InputTypeError, ModelError, VqeError
-from vqe_core.functional.idf import IdfTable, fit_idf, idf_from_json, idf_from_mapping
-from vqe_core.options import LongText, OnError
+from vqe_core.functional.idf import IdfTable, fit_idf, idf_from_json, idf_from_mapping, with_end_weight
+from vqe_core.options import IdfEos, LongText, OnError
 from vqe_core.scorers.rows import CaptionRow, check_references
 
 
@@ -29,11 +29,13 @@ def fit_captions(
     reader: ImageTextEncoder | TextSide,
     long_text: LongText = "windows",
     on_error: OnError = "raise",
+    idf_eos: IdfEos | None = None,
+    prompt: str = "",
 ) -> IdfTable:
     """Return weights from captions: strings, or lists of strings, None for a row without.
 
     A long caption counts as one document with the tokens that the model reads of it. A row that cannot be scored does
-    not count, unless ``on_error`` is ``"raise"``.
+    not count, unless ``on_error`` is ``"raise"``. The prompt is counted as it is scored, before each.
 
     Raises:
         InputError: no captions, or with ``"raise"`` one that cannot be scored.
@@ -41,12 +43,12 @@ def fit_captions(
     if isinstance(captions, str):
         raise InputTypeError(f"captions ({captions!r}) must be a list of strings, got one string; wrap it in [ ]")
     counted = captions if on_error == "raise" else filter(can_be_counted, captions)
-    texts = [text for entry in counted for text in check_references(entry, "captions")]
+    texts = [prompt + text for entry in counted for text in check_references(entry, "captions")]
     tokenizer = reader.tokenizer
     # Captions that are too long where that is an error are not scored, but what they say still counts.
     policy: LongText = "truncate" if long_text == "truncate" else "windows"
     documents = [[i for window in tokenizer.split(text, policy).windows for i in window] for text in texts]
-    return fit_idf(documents, end_id=reader.end_id, tokenizer=tokenizer.digest())
+    return fit_idf(documents, reader.end_id, tokenizer.digest(), end_weight=idf_eos or "mean")
 
 
 def can_be_counted(entry: Any) -> bool:
@@ -63,8 +65,16 @@ def resolve_idf(
     rows: Sequence[CaptionRow | VqeError],
     long_text: LongText = "windows",
     on_error: OnError = "raise",
+    idf_eos: IdfEos | None = None,
+    prompt: str = "",
 ) -> IdfTable | None:
     """Return the table the ``idf`` option stands for, None for equal weights.
+
+    Args:
+        idf, long_text, on_error, prompt: the options.
+        encoder: whose token ids they are.
+        rows: of the call, behind the prompt.
+        idf_eos: the option; None leaves a table that is given as it is.
 
     Raises:
         InputError: a file that is no idf file, or no captions.
@@ -76,23 +86,23 @@ def resolve_idf(
         good = [row for row in rows if isinstance(row, CaptionRow)]
         references = [text for row in good for text in row.references]
         captions = references or [row.candidate for row in good]
-        return fit_captions(captions, encoder, long_text) if captions else None
-    table = _given_table(idf, encoder, long_text, on_error)
+        return fit_captions(captions, encoder, long_text, idf_eos=idf_eos) if captions else None
+    if isinstance(idf, list | tuple):
+        return fit_captions(idf, encoder, long_text, on_error, idf_eos, prompt)
+    table = _given_table(idf)
     if table.tokenizer and table.tokenizer != encoder.tokenizer.digest():
         raise ModelError(
             f"idf was fitted with another tokenizer (digest {table.tokenizer}, this model has "
             f"{encoder.tokenizer.digest()}), so its token ids mean other words; fit it again with this model"
         )
-    return table
+    return table if idf_eos is None else with_end_weight(table, encoder.end_id, idf_eos)
 
 
-def _given_table(idf: Any, encoder: ImageTextEncoder, long_text: LongText, on_error: OnError) -> IdfTable:
+def _given_table(idf: Any) -> IdfTable:
     if isinstance(idf, IdfTable):
         return idf
     if isinstance(idf, Mapping):
         return idf_from_mapping(idf)
-    if isinstance(idf, list | tuple):
-        return fit_captions(idf, encoder, long_text, on_error)
     path = Path(idf)
     if not path.is_file():
         raise InputError(

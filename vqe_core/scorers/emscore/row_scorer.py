@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
-from vqe_core.encoders import ImageTextEncoder
 from vqe_core.errors import VqeError, attempt
+from vqe_core.functional.calibration import rescale
 from vqe_core.functional.emscore import (
+    COGR_WEIGHT,
+    REFERENCE_WEIGHT,
     Embedded,
     EMScores,
     combine,
@@ -21,52 +24,16 @@ from vqe_core.functional.emscore import (
 )
 from vqe_core.functional.idf import IdfTable
 from vqe_core.options import FrameAggregation, MultiReference
-from vqe_core.runtime import one_thread
-from vqe_core.scorers.base import Call
-from vqe_core.scorers.caption_scorer import CaptionScoring
 from vqe_core.scorers.embedded_rows import EmbeddedRow
-from vqe_core.scorers.emscore.idf import resolve_idf
 from vqe_core.scorers.emscore.score_types import (
     BOTH,
     REFERENCE,
     VIDEO,
-    available_score_types,
     left_out,
     score_keys,
 )
 from vqe_core.scorers.report import RowOutcome
 from vqe_core.types import RowWarning, TextEmbedding, TimedEmbeddings
-
-if TYPE_CHECKING:
-    from vqe_core.scorers.emscore.scorer import EMScore
-
-
-# Options that change a score only where there is such an input.
-_ONLY_WITH = {"videos": "frame_aggregation", "references": "multi_reference"}
-
-
-class EMScoring(CaptionScoring):
-    """One call of EMScore, its encoder loaded and the weights of its tokens known."""
-
-    def __init__(self, scorer: EMScore, call: Call, encoder: ImageTextEncoder) -> None:
-        super().__init__(scorer, call, encoder)
-        score_types = available_score_types(scorer.score_types, call.given)
-        idf = resolve_idf(scorer.idf, encoder, call.rows, scorer.long_text, scorer.on_error)
-        how = (scorer.multi_reference, scorer.frame_aggregation, idf, scorer.return_all_frames)
-        self.row_scorer = RowScorer(score_types, scorer.metrics, *how)
-
-    @one_thread()
-    def score_rows(self, rows: Sequence[EmbeddedRow]) -> list[RowOutcome | VqeError]:
-        """Score embedded rows, their captions matched together; what fails costs its row."""
-        matched = self.row_scorer.match(rows)
-        return [attempt(self.row_scorer.outcome, row, found) for row, found in zip(rows, matched, strict=True)]
-
-    def signature(self) -> dict[str, Any]:
-        """Return everything that can change a score, the weights of tokens by their digest."""
-        idf, signature = self.row_scorer.idf, super().signature()
-        idle = {option for name, option in _ONLY_WITH.items() if name not in self.call.given}
-        kept = {name: value for name, value in signature.items() if name not in idle}
-        return {**kept, "idf": "none" if idf is None else idf.digest()}
 
 
 class Matched(NamedTuple):
@@ -76,11 +43,13 @@ class Matched(NamedTuple):
         references: seven (K,) tensors, one entry a reference caption.
         video: seven (1,) tensors, all frames at once.
         frames: seven (N,) tensors, each frame as a video of its own.
+        clauses: seven (C,) tensors, each clause against its own part of the frames.
     """
 
     references: EMScores | None = None
     video: EMScores | None = None
     frames: EMScores | None = None
+    clauses: EMScores | None = None
 
 
 @dataclass(frozen=True)
@@ -91,9 +60,13 @@ class RowScorer:
         score_types, metrics: what to report.
         multi_reference: see ``over_references``.
         frame_aggregation: ``"video"`` matches the caption with all frames at once, as the paper does;
-            ``"mean_of_frames"`` scores each frame as a video of its own and averages.
+            ``"mean_of_frames"`` scores each frame as a video of its own and averages; ``"in_order"`` scores each clause
+            of a caption that tells events in order against its own part of the frames, and averages.
         idf: token weights, or None for equal ones.
         with_frames: whether each frame is scored as a video of its own too.
+        cogr_weight: share of cogr in full_P, full_R and full_F.
+        reference_weight: share of the references in the combined score type.
+        baseline: what unrelated captions score, by name; scores are rescaled by it. None: they are as they are.
     """
 
     score_types: tuple[str, ...]
@@ -102,6 +75,9 @@ class RowScorer:
     frame_aggregation: FrameAggregation
     idf: IdfTable | None = None
     with_frames: bool = False
+    cogr_weight: float = COGR_WEIGHT
+    reference_weight: float = REFERENCE_WEIGHT
+    baseline: Mapping[str, float] | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -124,17 +100,35 @@ class RowScorer:
         for row in rows:
             candidate = sides.text(row.candidate)
             against = self._counterparts(row, sides)
-            pairs += [(candidate, other) for others in against for other in others]
-            counts += [len(others) for others in against]
-        scores = torch.stack(emscore_of_pairs(pairs))
+            told = self._in_order(row, sides)
+            pairs += [*((candidate, other) for others in against for other in others), *told]
+            counts += [*(len(others) for others in against), len(told)]
+        scores = torch.stack(emscore_of_pairs(pairs, self.cogr_weight))
         parts = torch.split_with_sizes(scores, counts, dim=1)
         found = [EMScores(*values) if count else None for values, count in zip(parts, counts, strict=True)]
-        return [Matched(*found[start : start + 3]) for start in range(0, len(found), 3)]
+        fields = len(Matched._fields)
+        return [Matched(*found[start : start + fields]) for start in range(0, len(found), fields)]
+
+    def video_scores(self, rows: Sequence[EmbeddedRow], metric: str) -> Tensor:
+        """Return a metric of each row's caption and video, float (R,), not rescaled."""
+        matched = self._match([replace(row, references=()) for row in rows])
+        return torch.stack([getattr(_of_video(each), metric).mean() for each in matched])
+
+    def _in_order(self, row: EmbeddedRow, sides: _Sides) -> list[tuple[Embedded, Embedded]]:
+        """Pair the clauses of a caption with their parts of the frames; none of one event, or of too few frames."""
+        if self.frame_aggregation != "in_order" or row.video is None or not row.clauses:
+            return []
+        frames = row.video.values
+        if len(frames) < len(row.clauses):
+            return []
+        parts = frames.tensor_split(len(row.clauses))
+        return [(sides.text(clause), sides.part(part)) for clause, part in zip(row.clauses, parts, strict=True)]
 
     def _counterparts(self, row: EmbeddedRow, sides: _Sides) -> tuple[list[Embedded], list[Embedded], list[Embedded]]:
         """Return what a row's caption is matched with, in the order of ``Matched``."""
-        whole = [] if row.video is None or self.frame_aggregation != "video" else [sides.video(row.video)]
-        each = self.with_frames or self.frame_aggregation != "video"
+        averaged = self.frame_aggregation == "mean_of_frames"
+        whole = [] if row.video is None or averaged else [sides.video(row.video)]
+        each = self.with_frames or averaged
         frames = sides.frames(row.video) if row.video is not None and each else []
         return [sides.text(text) for text in row.references], whole, frames
 
@@ -159,8 +153,8 @@ class RowScorer:
         """Return scores by ``"<score type>_<metric>"``; NaN where the row lacks the video or the references."""
         by_type: dict[str, EMScores] = {}
         if matched.references is not None:
-            by_type[REFERENCE] = over_references(matched.references, self.multi_reference)
-        video = matched.video or matched.frames
+            by_type[REFERENCE] = over_references(matched.references, self.multi_reference, self.cogr_weight)
+        video = _of_video(matched)
         if video is not None:
             by_type[VIDEO] = EMScores(*[value.mean() for value in video])
         return self._named(by_type)
@@ -169,7 +163,7 @@ class RowScorer:
         """Score each sampled frame as a video of its own: frame_index, timestamp (s), and metrics by score type."""
         assert matched.frames is not None  # asked for by ``with_frames``
         references = matched.references
-        against = None if references is None else over_references(references, self.multi_reference)
+        against = None if references is None else over_references(references, self.multi_reference, self.cogr_weight)
         details, timestamps = [], video.timestamps
         for i, index in enumerate(video.indices.tolist()):
             by_type = {VIDEO: EMScores(*[value[i] for value in matched.frames])}
@@ -186,12 +180,16 @@ class RowScorer:
     def _nested(self, by_type: dict[str, EMScores]) -> dict[str, dict[str, float]]:
         """Requested metrics by score type, the combined type added where both others are there."""
         if VIDEO in by_type and REFERENCE in by_type:
-            by_type = {**by_type, BOTH: combine(by_type[VIDEO], by_type[REFERENCE])}
+            by_type = {**by_type, BOTH: combine(by_type[VIDEO], by_type[REFERENCE], self.reference_weight)}
         return {
-            score_type: {metric: float(getattr(by_type[score_type], metric)) for metric in self.metrics}
+            score_type: {metric: self._number(by_type[score_type], score_type, metric) for metric in self.metrics}
             for score_type in self.score_types
             if score_type in by_type
         }
+
+    def _number(self, scores: EMScores, score_type: str, metric: str) -> float:
+        value = float(getattr(scores, metric))
+        return value if self.baseline is None else rescale(value, self.baseline[f"{score_type}_{metric}"])
 
     def _named(self, by_type: dict[str, EMScores]) -> dict[str, float]:
         nested = self._nested(by_type)
@@ -200,6 +198,10 @@ class RowScorer:
             for score_type in self.score_types
             for metric in self.metrics
         }
+
+
+def _of_video(matched: Matched) -> EMScores | None:
+    return matched.clauses or matched.video or matched.frames
 
 
 class _Sides:
@@ -219,9 +221,14 @@ class _Sides:
     def video(self, video: TimedEmbeddings) -> Embedded:
         """Return a video."""
         if id(video) not in self._made:
-            mask = torch.ones(1, len(video.values), dtype=torch.bool)
-            self._made[id(video)] = Embedded(video.values, mean_direction(video.values[None], mask)[0])
+            self._made[id(video)] = self.part(video.values)
         return self._made[id(video)]
+
+    @staticmethod
+    def part(frames: Tensor) -> Embedded:
+        """Return some frames, float (N, D), as a video."""
+        mask = torch.ones(1, len(frames), dtype=torch.bool)
+        return Embedded(frames, mean_direction(frames[None], mask)[0])
 
     @staticmethod
     def frames(video: TimedEmbeddings) -> list[Embedded]:

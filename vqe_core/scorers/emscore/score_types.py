@@ -14,6 +14,9 @@ from vqe_core.types import RowWarning
 METRICS = ("figr_P", "figr_R", "figr_F", "cogr", "full_P", "full_R", "full_F")
 FINE_GRAINED_METRICS = tuple(name for name in METRICS if name != "cogr")
 
+# What each row says of its place among other rows' videos, by ``against_chance``.
+CHANCE_COLUMNS = ("percentile", "rank", "z")
+
 VIDEO, REFERENCE, BOTH = SCORE_TYPES = ("EMScore(X,V)", "EMScore(X,X*)", "EMScore(X,V,X*)")
 # What each needs beside the captions.
 NEEDED_COLUMNS = {VIDEO: ("videos",), REFERENCE: ("references",), BOTH: ("videos", "references")}

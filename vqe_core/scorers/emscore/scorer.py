@@ -10,11 +10,14 @@ from typing import Any, ClassVar
 from vqe_core.encoders import ImageTextEncoder, load_text_side
 from vqe_core.encoders.base import embeds_clips
 from vqe_core.errors import InputError, ModelError
-from vqe_core.options import FrameAggregation, MultiReference, option
+from vqe_core.options import FrameAggregation, IdfEos, MultiReference, option
+from vqe_core.runtime import own_precision
 from vqe_core.scorers.base import Call
 from vqe_core.scorers.caption_scorer import CaptionScorer, CaptionScoring
+from vqe_core.scorers.emscore.clauses import clauses
 from vqe_core.scorers.emscore.score_types import (
     BOTH,
+    CHANCE_COLUMNS,
     FINE_GRAINED_METRICS,
     METRICS,
     NEEDED_COLUMNS,
@@ -45,7 +48,9 @@ class EMScore(CaptionScorer):
 
     Source:
         Shi et al., "EMScore: Evaluating Video Captioning via Coarse-Grained and Fine-Grained Embedding
-        Matching", CVPR 2022; 10 frames, evenly spread, by its section 4.
+        Matching", CVPR 2022; 10 frames, evenly spread, by its section 4. ``preset="factvc"`` computes FactVC (Liu
+        and Wan, EMNLP 2023), ``preset="pac-s"`` PAC-S for videos (Sarto et al., CVPR 2023); see
+        ``vqe_core.scorers.presets``.
 
     Example:
         >>> import numpy as np
@@ -72,26 +77,61 @@ class EMScore(CaptionScorer):
         bare="true",
         names="file",
     )
+    idf_eos: IdfEos | None = option(
+        None, "weight of the end token: mean of all (EMScore), own, which is 0 (FactVC), or as a given idf says (mean)"
+    )
+    cogr_weight: float = option(0.5, "share of cogr in full_P, full_R and full_F (FactVC: 0.25)", rule="share")
+    reference_weight: float = option(0.5, "share of EMScore(X,X*) in EMScore(X,V,X*)", rule="share")
     frame_aggregation: FrameAggregation = option(
-        "video", "video (the paper's: all frames at once) or mean_of_frames (each frame a video, averaged)"
+        "video",
+        "video (the paper's: all frames at once), mean_of_frames (each frame a video, averaged), or in_order (English "
+        "captions of several events, as in 'a, then b': each clause with its own part of the frames, averaged)",
     )
     multi_reference: MultiReference = option(
         "max_component", "several references: max_component (the paper's) or best_reference (one for all metrics)"
     )
+    against_chance: Any = option(
+        None,
+        "set each caption against the videos of the other rows, by a metric of EMScore(X,V), or true for "
+        "full_F: adds percentile, rank and z a row, auc, recall at 1 and p_value",
+        bare="true",
+        metavar="METRIC",
+    )
+    baseline: Any = option(
+        None,
+        "file that fit_baseline or vqe baseline build wrote: a score s becomes (s - b) / (1 - b), so that 0 is what "
+        "unrelated captions score (default: none, cosines)",
+        names="file",
+    )
     return_all_frames: bool = option(False, "add 'frame_details': the scores of each sampled frame")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "score_types", chosen_names("score_types", self.score_types, SCORE_TYPES))
         object.__setattr__(self, "metrics", chosen_names("metrics", self.metrics, METRICS) or METRICS)
         if not isinstance(self.idf, bool):
             from vqe_core.scorers.emscore.idf import check_idf
 
             check_idf(self.idf)
-        super().__post_init__()
+        if self.against_chance in (True, "true"):
+            usual = "full_F" if "full_F" in self.metrics else self.metrics[-1]
+            object.__setattr__(self, "against_chance", usual)
+        elif self.against_chance is False:
+            object.__setattr__(self, "against_chance", None)
+        if self.against_chance not in (None, *METRICS):
+            raise InputError(f"against_chance ({self.against_chance!r}) must be among {', '.join(METRICS)}, or None")
+        if self.baseline is not None:
+            from vqe_core.scorers.emscore.baseline import check_baseline
+
+            check_baseline(self.baseline)
 
     def result_names(self, given: Collection[str]) -> ResultNames:
         """Return the names ``"<score type>_<metric>"`` of the score types asked for, or that the inputs allow."""
         scores = score_keys(available_score_types(self.score_types, frozenset(given)), self.metrics)
+        if self.against_chance is not None:
+            if "videos" not in given:
+                raise InputError("against_chance sets captions against videos; give videos, or leave it out")
+            scores += score_keys([VIDEO], CHANCE_COLUMNS)
         return ResultNames(scores, texts=("frame_details",) if self.return_all_frames else ())
 
     def writes_score(self, name: str) -> bool:
@@ -104,6 +144,11 @@ class EMScore(CaptionScorer):
             raise InputError(
                 "idf=True would differ from batch to batch; fit it on the whole column first: "
                 "scorer = scorer.fit(ds['reference'])"
+            )
+        if self.against_chance is not None:
+            raise InputError(
+                "against_chance would differ from batch to batch; score all rows in one call (score, compute, or vqe "
+                "score), or measure unrelated captions once: scorer.fit_baseline(...)"
             )
 
     def fit(self, captions: Iterable[Any], path: str | os.PathLike[str] | None = None) -> EMScore:
@@ -119,11 +164,47 @@ class EMScore(CaptionScorer):
 
         reader = load_text_side(self.model)
         self._check_fine(reader.has_token_embeddings)
-        table = fit_captions(captions, reader, self.long_text, self.on_error)
+        table = fit_captions(captions, reader, self.long_text, self.on_error, self.idf_eos, self.prompt)
         if path is not None:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(idf_to_json(table))
         return replace(self, idf=table)
+
+    @own_precision()
+    def fit_baseline(
+        self,
+        *,
+        predictions: Any,
+        videos: Any = None,
+        references: Any = None,
+        path: str | os.PathLike[str] | None = None,
+    ) -> EMScore:
+        """Return a copy whose scores s become (s - b) / (1 - b), b being what unrelated captions score.
+
+        Each caption is scored against up to 20 other clips; of more than 1,000 rows, evenly spaced ones stand for all.
+        Rows of one video, or of the same references, are never set against each other.
+
+        Args:
+            predictions, videos, references: captions that fit, as for ``compute``; of at least two clips.
+            path: also save the baseline there, for ``baseline=path``.
+
+        Raises:
+            InputError: fewer than two clips have scores.
+            VqeError: as ``compute``.
+
+        Example:
+            >>> from vqe_core.toy.clips import make_clip
+            >>> clips = [make_clip(seed) for seed in range(3)]
+            >>> rows = {"predictions": [c.captions(1)[0] for c in clips], "videos": [c.frames for c in clips]}
+            >>> scorer = EMScore(clip_model_path="toy", metrics="cogr").fit_baseline(**rows)
+            >>> list(scorer.baseline.values)
+            ['EMScore(X,V)_cogr']
+        """
+        from vqe_core.scorers.emscore.scoring import measure_baseline
+
+        plain = replace(self, baseline=None, against_chance=None)
+        call = plain.call(whole=True, predictions=predictions, videos=videos, references=references)
+        return replace(self, baseline=measure_baseline(plain, call, path))
 
     def read_row(self, cells: Mapping[str, Any], given: Collection[str]) -> CaptionRow:
         """Check one row; what no score type needs is not looked at, so that no video is opened in vain."""
@@ -135,6 +216,10 @@ class EMScore(CaptionScorer):
         lacking = nothing_to_score(row, score_types)
         if lacking is not None:
             raise lacking
+        if self.frame_aggregation == "in_order" and row.video is not None:
+            told = clauses(row.candidate.removeprefix(self.prompt))
+            if len(told) > 1:
+                return replace(row, clauses=tuple(map(self.prompted, told)))
         return row
 
     def load_encoder(self) -> ImageTextEncoder:
@@ -144,7 +229,7 @@ class EMScore(CaptionScorer):
         return encoder
 
     def _check_fine(self, has_token_embeddings: bool, *, clips: bool = False) -> None:
-        fine = [metric for metric in self.metrics if metric in FINE_GRAINED_METRICS]
+        fine = [metric for metric in (*self.metrics, self.against_chance) if metric in FINE_GRAINED_METRICS]
         if fine and not has_token_embeddings:
             lacks = "embeds whole clips and whole captions" if clips else "has no token-level text embeddings"
             raise ModelError(
@@ -154,11 +239,45 @@ class EMScore(CaptionScorer):
 
     def prepare(self, call: Call) -> CaptionScoring:
         """Load the encoder, and fit or read the weights of tokens; see ``Scorer.prepare``."""
-        from vqe_core.scorers.emscore.row_scorer import EMScoring
+        from vqe_core.scorers.emscore.scoring import EMScoring
 
         return EMScoring(self, call, self.load_encoder())
 
     def own_signature(self) -> dict[str, Any]:
         """Return the options that can change a score; see ``Scorer.own_signature``."""
-        names = ("frame_aggregation", "long_text", "multi_reference")
+        names = ("cogr_weight", "reference_weight", "prompt", "frame_aggregation", "long_text", "multi_reference")
         return {"idf": "none", **{name: getattr(self, name) for name in names}}
+
+
+def fit_baseline(
+    *,
+    predictions: Any,
+    videos: Any = None,
+    references: Any = None,
+    path: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> EMScore:
+    """Measure what unrelated captions score, and return an EMScore that is rescaled by it: 0 is unrelated.
+
+    Args:
+        predictions, videos, references: captions that fit, as for ``EMScore.compute``; of at least two clips.
+        path: also save the baseline there, for ``EMScore(baseline=path)`` and ``vqe score emscore --baseline``.
+        options: of ``EMScore``.
+
+    Raises:
+        VqeError: see ``EMScore.fit_baseline``.
+
+    Example:
+        >>> from vqe_core.toy.clips import make_clip
+        >>> clips = [make_clip(seed) for seed in range(4)]
+        >>> captions, videos = [clip.captions(1)[0] for clip in clips], [clip.frames for clip in clips]
+        >>> scorer = fit_baseline(predictions=captions, videos=videos, clip_model_path="toy")
+        >>> right = scorer.compute(predictions=captions, videos=videos)["EMScore(X,V)_full_F"]
+        >>> wrong = scorer.compute(predictions=captions[::-1], videos=videos)["EMScore(X,V)_full_F"]
+        >>> right > 0.5 > wrong
+        True
+    """
+    fitted: EMScore = EMScore(**options).fit_baseline(
+        predictions=predictions, videos=videos, references=references, path=path
+    )
+    return fitted

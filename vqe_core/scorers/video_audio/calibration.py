@@ -8,19 +8,17 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from vqe_core.errors import InputError
-from vqe_core.functional.calibration import ChanceLevels, calibrate
+from vqe_core.functional.calibration import ChanceLevels
 from vqe_core.functional.reference_bank import ReferenceBank, bank_percentile
+from vqe_core.scorers.calibration import against_others
 from vqe_core.scorers.rows import is_missing
 from vqe_core.scorers.video_audio.pairs import Comparison
 from vqe_core.scorers.video_audio.report import SoundOutcome
 
-# An N x N matrix of more rows costs more than it tells; beyond this, evenly spaced rows stand for all.
-MOST_ROWS = 1000
 NUMBERS = ("mismatched_mean", "gap", "auc", "r1_v2a", "r1_a2v", "median_rank", "p_value")
 
 
@@ -97,23 +95,13 @@ def calibrate_call(
         The numbers of ``NUMBERS`` and ``chance``, the levels without any relation; and each row's percentile among
         the other sounds. NaN where there is no mismatch.
     """
-    numbers = {group: i for i, group in enumerate(dict.fromkeys(groups))}
-    ids = torch.tensor([numbers[group] for group in groups])
-    chosen = torch.from_numpy(np.linspace(0, len(ids) - 1, min(len(ids), MOST_ROWS)).astype(np.int64))
-    matrix = method.logits(visual[chosen], sound[chosen])
-    result = calibrate(matrix, ids[chosen], seed=seed)
+    found = against_others(lambda rows, columns: method.logits(visual[rows], sound[columns]), groups, seed)
+    result = found.numbers
     summary: dict[str, Any] = {name: float(getattr(result, name)) for name in NUMBERS}
     # Ranks and percentiles move with how many sounds there are to be among.
     summary |= {"num_sounds": result.num_sounds, "percentile_sounds": result.num_sounds - 1}
     summary["chance"] = {name: float(value) for name, value in result.chance._asdict().items()}
-    percentiles = [math.nan] * len(ids)
-    for position, value in zip(chosen.tolist(), result.percentile.tolist(), strict=True):
-        percentiles[position] = value
-    for i in sorted(set(range(len(ids))) - set(chosen.tolist())):
-        others = sound[chosen[ids[chosen] != ids[i]]]
-        own, mismatched = (method.logits(visual[i : i + 1], row)[0] for row in (sound[i : i + 1], others))
-        percentiles[i] = float(bank_percentile(own, mismatched[None]).percentile)
-    return summary, percentiles
+    return summary, found.percentile
 
 
 def bank_percentiles(visual: Tensor, sound: Tensor, bank: ReferenceBank, space: str) -> list[float]:
