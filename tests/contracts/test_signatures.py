@@ -27,6 +27,8 @@ ELSEWHERE = {
     "api_url": "llm/test_client.py",
     "model_name": "llm/test_client.py",
     "keep_answers": "llm/test_client.py",
+    "judge_prompt": "is for a model at api_url",
+    "max_tokens": "is for a model at api_url",
     "trust_remote_code": "takes one value",
 }
 # Options that change no number; the others below change one in at least one setting.
@@ -40,6 +42,8 @@ HARMLESS: dict[str, Any] = {
     "row_timeout": 60.0,
     "row_memory": 1024,
     "max_workers": 2,
+    "timeout": 5.0,
+    "retries": 1,
     "score_types": ["EMScore(X,V)"],
     "metrics": ["cogr", "full_F"],
     "return_all_frames": True,
@@ -69,6 +73,7 @@ CHANGING: dict[str, Any] = {
     "idf": True,
     "frame_aggregation": "mean_of_frames",
     "multi_reference": "best_reference",
+    "show_references": False,
     "prefix": "A photo depicts ",
     "reduce_mode": "max",
     "horizontal_flip": True,
@@ -105,6 +110,10 @@ def dark(frames: Any, timestamps: Any, waveform: Any, sampling_rate: int) -> flo
     return 1 - bright(frames, timestamps, waveform, sampling_rate)
 
 
+def likes(frames: Any, timestamps: Any, caption: str, references: Any) -> float:
+    return bright(frames, timestamps, None, 0) / 2 + 0.01 * len(references)
+
+
 SETTINGS: dict[str, dict[str, Any]] = {
     "emscore": {"clip_model_path": "toy"},
     "clip_score": {"clip_model_path": "toy"},
@@ -113,6 +122,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "tags": {"hf_clip": "toy", "method": "tags", "window": 0.7},
     "joint": {"method": "joint", "window": 0.7},
     "judge": {"judge": bright},
+    "caption_judge": {"judge": likes},
 }
 METRIC_OF = {name: name if name in registry.names("scorer") else "video_audio_similarity" for name in SETTINGS}
 
@@ -289,3 +299,8 @@ def test_what_there_is_nothing_of_is_not_signed():
     videos = scorer.score(predictions=["a cat"], videos=[np.zeros((2, 32, 32, 3), np.uint8)]).signature
     assert "multi_reference" not in videos and videos["sampler"]
     assert not {"device", "audio_device"} & videos.keys()
+
+
+def test_no_metric_is_forgotten():
+    own = {name for name in registry.names("scorer") if registry.is_own("scorer", name)}
+    assert own == set(METRIC_OF.values())

@@ -181,12 +181,10 @@ class CaptionJudgeScore(Scorer):
 
     def own_signature(self) -> dict[str, Any]:
         """Return the options that can change a score and are not the judge's; see ``Scorer.own_signature``."""
-        from PIL import __version__
-
         from vqe_core.llm.judge_prompt import LONGEST_SIDE
 
         return {
-            "pictures": f"{LONGEST_SIDE} pixels, Pillow {__version__}",
+            "pictures": f"{LONGEST_SIDE} pixels",
             "show_references": self.show_references,
         }
 
