@@ -264,8 +264,7 @@ def over_references(
     if scores.cogr.ndim != 1 or len(scores.cogr) == 0:
         raise InputError(f"scores must be (K,) with K >= 1 references, got shape {tuple(scores.cogr.shape)}")
     if multi_reference == "max_component":
-        best_of = [value.max() for value in (scores.figr_P, scores.figr_R, scores.figr_F, scores.cogr)]
-        return _with_full(*best_of, cogr_weight)
+        return _with_full(scores.figr_P.max(), scores.figr_R.max(), scores.figr_F.max(), scores.cogr.max(), cogr_weight)
     if multi_reference == "best_reference":
         best = int(scores.full_F.argmax())
         return EMScores(*[value[best] for value in scores])

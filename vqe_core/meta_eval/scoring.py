@@ -135,8 +135,6 @@ def make_scorer(benchmark: Benchmark, metric: str, kind: SourceKind, options: Ma
     if unknown:
         raise InputError(f"{metric} has no option {unknown[0]!r}")
     protocol = benchmark.options_for(metric, kind)
-    if "prompt" not in names and "prefix" in names and "prompt" in protocol:
-        protocol["prefix"] = protocol["prompt"]  # as CLIPScore calls it
     protocol = {name: value for name, value in protocol.items() if name in names}
     if options.get("preset") is not None:  # which says all but which of the frames here are looked at
         protocol = {name: value for name, value in protocol.items() if name in (*SAMPLING, "max_frames")}

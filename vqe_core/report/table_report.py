@@ -318,6 +318,10 @@ def _look(table: ScoredTable, rows: Sequence[int], options: ReportOptions) -> tu
     return {**seen, **_plain_frames(plain, scorer or EMScore(progress=False))}, note
 
 
+# Fields of a signature that say how words and frames were embedded and matched.
+_EXPLAINING = ("long_text", "frame_aggregation", "prompt", "cogr_weight")
+
+
 def _explaining(table: ScoredTable, options: ReportOptions) -> tuple[EMScore | None, str]:
     """Return a scorer that sees what the table's metric saw, or None and why there is none."""
     signature = table.signature
@@ -335,7 +339,8 @@ def _explaining(table: ScoredTable, options: ReportOptions) -> tuple[EMScore | N
             progress=False,
             cache_dir=options.cache_dir,
             **_sampling_of(signature),
-            **{key: signature[key] for key in ("long_text", "frame_aggregation") if key in signature},
+            **{key: signature[key] for key in _EXPLAINING if key in signature},
+            **({"resize": "pil"} if signature.get("resize") == "pil" else {}),  # the usual one depends on the machine
         )
         encoder = scorer.load_encoder()
     except VqeError as error:
