@@ -173,8 +173,9 @@ def test_a_text_has_the_same_bits_alone_and_beside_any_others(wide_folder):
 def test_a_batch_of_texts_has_rows_by_its_length_and_never_more_than_asked(clip_folder):
     encoder: Any = load_image_text_encoder(clip_folder, device="cpu")
     windows = [(1,) * n for n in (3, 4, 5, 12, 13, 77)]
-    assert [(chosen, rows) for chosen, rows in encoder._text_batches(windows, 32)] == [
-        ([0, 1], 32), ([2], 16), ([3], 8), ([4], 8), ([5], 4)
+    assert encoder.model.config.text_config.hidden_size == 32  # so a batch has 16 times the tokens of one 512 wide
+    assert [(chosen, rows) for chosen, rows in encoder._text_batches(windows, 256)] == [
+        ([0, 1], 256), ([2], 256), ([3], 168), ([4], 128), ([5], 24)
     ]  # fmt: skip
     assert {rows for _, rows in encoder._text_batches(windows, 6)} == {4}
     assert {rows for _, rows in encoder._text_batches(windows, 3)} == {3}

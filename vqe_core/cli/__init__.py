@@ -19,7 +19,7 @@ from vqe_core.errors import InternalError, VqeError
 from vqe_core.version import __version__
 
 # In the order of the help.
-COMMANDS = (demo, score, baseline, run, filter, compare, explain, report, meta_eval, plan, cache, listing)
+COMMANDS = (demo, score, run, filter, compare, explain, report, meta_eval, baseline, plan, cache, listing)
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130  # 130: what a shell reports for Ctrl-C
 
 

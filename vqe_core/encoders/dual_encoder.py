@@ -227,7 +227,7 @@ class DualEncoder:
     @property
     def _tokens(self) -> int:
         """Tokens of a batch of texts on a CPU: a thin tower takes more in the time that a call of it takes anyway."""
-        return TOKENS * max(1, WIDTH // width_of(self.model.config.text_config))
+        return TOKENS * max(1, WIDTH // width_of(getattr(self.model.config, "text_config", None)))
 
     @torch.inference_mode()
     @own_precision()
@@ -237,7 +237,7 @@ class DualEncoder:
         padding = self.tokenizer.inner.pad_token_id or 0  # any id serves: no token sees those after it
         ids = torch.tensor([[*w, *[padding] * (length - len(w))] for w in windows], device=self.device)
         # Without a hole in the mask: where there is one, another kernel may compute the batch.
-        with suited_threads(self.model.config.text_config):
+        with suited_threads(getattr(self.model.config, "text_config", None)):
             tokens = normalize(self.project_tokens(ids, torch.ones_like(ids)).float(), dim=-1).cpu()
         at = [0 if self.whole_position == "first" else len(w) - 1 for w in windows]
         # clone: a view would keep the padded batch alive
