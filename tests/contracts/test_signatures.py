@@ -75,6 +75,10 @@ CHANGING: dict[str, Any] = {
     "multi_reference": "best_reference",
     "show_references": False,
     "prefix": "A photo depicts ",
+    "prompt": "A photo depicts ",
+    "cogr_weight": 0.25,
+    "reference_weight": 0.25,
+    "weight": 1.0,
     "reduce_mode": "max",
     "horizontal_flip": True,
     "vertical_flip": True,
@@ -85,7 +89,7 @@ CHANGING: dict[str, Any] = {
     "min_percentile": 0.9,
 }
 FOLLOWING = ("clip_model_path", "hf_clip", "encoder", "hf_clap", "backend", "cache_dir", "method", "describer", "judge",
-             "min_score", "max_score", "any_or_all", "reference_bank")  # fmt: skip
+             "min_score", "max_score", "any_or_all", "reference_bank", "idf_eos", "resize", "preset", "baseline", "against_chance")  # fmt: skip
 
 
 COLOURS = ("red", "green", "blue", "yellow", "white", "orange", "purple")
@@ -276,6 +280,44 @@ def test_a_bank_changes_percentiles_and_the_signature(measure, cells):
     assert before.changed(after) and before.signature != after.signature
     assert (before.numbers["num_sounds"], before.numbers["percentile_sounds"]) == (5, 4)
     assert (after.numbers["num_sounds"], after.numbers["percentile_sounds"]) == (5, 1)
+
+
+def test_the_weight_of_the_end_token_is_signed_with_the_others(measure):
+    before, after = measure("emscore", idf_eos="own")
+    assert not before.changed(after) and before.signature == after.signature  # there are no weights
+    _, weighted = measure("emscore", idf=True)
+    _, other = measure("emscore", idf=True, idf_eos="own")
+    assert weighted.changed(other) and weighted.signature != other.signature
+
+
+def test_a_preset_is_the_options_that_it_stands_for(measure):
+    _, preset = measure("emscore", preset="factvc")
+    _, spelt = measure("emscore", cogr_weight=0.25, sampler="every_n_seconds:every_n_seconds=1.0")
+    for name in ("cogr_weight", "sampler"):
+        assert preset.signature[name] == spelt.signature[name], name
+
+
+def test_chance_and_a_baseline_are_signed(measure, cells):
+    before, placed = measure("emscore", against_chance=True)
+    assert not before.changed(placed) and before.signature != placed.signature
+    scorer = registry.load("scorer", "emscore")(clip_model_path="toy", progress=False)
+    inputs = {name: cells[name] for name in ("predictions", "videos", "references")}
+    baseline = scorer.fit_baseline(**inputs).baseline
+    _, rescaled = measure("emscore", baseline=baseline)
+    assert before.changed(rescaled) and before.signature != rescaled.signature
+
+
+@pytest.mark.parametrize("metric", ["emscore", "clip_score"])
+def test_how_images_are_shrunk_is_signed(metric):
+    frames = np.random.default_rng(0).integers(0, 256, (2, 90, 170, 3), dtype=np.uint8)
+    reports = {
+        resize: registry.load("scorer", metric)(clip_model_path="toy", resize=resize, progress=False).score(
+            predictions=["a red circle"], videos=[frames]
+        )
+        for resize in ("torchvision", "pil")
+    }
+    assert reports["pil"].scores != reports["torchvision"].scores
+    assert [report.signature["resize"] for report in reports.values()] == ["torchvision", "pil"]
 
 
 def test_a_cache_changes_nothing(measure, tmp_path):
