@@ -89,7 +89,8 @@ CHANGING: dict[str, Any] = {
     "min_percentile": 0.9,
 }
 FOLLOWING = ("clip_model_path", "hf_clip", "encoder", "hf_clap", "backend", "cache_dir", "method", "describer", "judge",
-             "min_score", "max_score", "any_or_all", "reference_bank", "idf_eos", "resize", "preset", "baseline", "against_chance")  # fmt: skip
+             "min_score", "max_score", "any_or_all", "reference_bank",
+             "idf_eos", "resize", "preset", "baseline", "against_chance")  # fmt: skip
 
 
 COLOURS = ("red", "green", "blue", "yellow", "white", "orange", "purple")
