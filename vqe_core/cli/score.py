@@ -204,7 +204,12 @@ def print_summary(summary: Any) -> None:
 
 
 _STAGES = ("decode", "encode", "texts", "sounds", "score", "wait")
-_COUNTED = {"images": "images", "videos_read": "videos decoded", "videos_from_cache": "from the cache"}
+_COUNTED = {
+    "images": "images",
+    "texts_encoded": "texts",
+    "videos_read": "videos decoded",
+    "videos_from_cache": "from the cache",
+}
 
 
 def time_line(time: Mapping[str, float]) -> str:

@@ -59,7 +59,7 @@ def _embedded(
     """
 
     def embed(some: Sequence[str]) -> list[TextEmbedding]:
-        count("texts", len(some))
+        count("texts_encoded", len(some))
         with timed("texts"):
             return list(encoder.embed_texts(some, long_text=long_text, batch_size=settings.text_batch))
 

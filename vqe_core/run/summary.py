@@ -35,7 +35,8 @@ class RunSummary:
         seconds: of this call; parts that were done before took theirs before.
         resumed_rows: rows that an earlier call had scored.
         time: seconds of threads by what they went to (decode, encode, texts, sounds, score; wait is for what decodes),
-            and counts (images, texts, videos_read, videos_from_cache), summed over workers.
+            and counts (images, texts_encoded, videos_read,
+            videos_from_cache), summed over workers.
     """
 
     scores: dict[str, float] = field(default_factory=dict)
