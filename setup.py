@@ -43,7 +43,7 @@ OPENVINO = ["openvino>=2025.0"]  # another encoder of pictures on a CPU; one whe
 RAY = ["ray>=2.48"]  # runs on many machines; core actors only, nothing of its data libraries
 SQL = ["sqlalchemy>=2"]  # rows from and scores to a database, by any URL it knows
 EVALUATOR = ["scipy>=1.7.1"]  # evaluate asks for it where an Evaluator is built
-META_EVAL = ["scipy>=1.11"]  # correlations with people; 35 MB, and only benchmarks of metrics ask for it
+META_EVAL = ["scipy>=1.11.1"]  # correlations with people; 35 MB, and only benchmarks of metrics ask for it
 TRAINING = ["accelerate>=1.1"]  # what the trainers of transformers run on
 TORCHCODEC = ["torchcodec>=0.10"]  # its decoder objects, and NVDEC; that of torch 2.10. Needs FFmpeg of the system
 DOCS = ["mkdocs>=1.6,<2"]  # builds the pages; mkdocs-material has no other host, and 2 takes no plugins

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.required import required_package
 from vqe_core import EMScore, compare, score_dataset
 from vqe_core.cli import main
 from vqe_core.errors import EnvironmentWarning, InputError, InputTypeError
@@ -268,7 +269,7 @@ def test_scored_data_sets_are_compared_as_tables_are(scored):
 
 
 def test_the_command_writes_what_it_is_asked_for(scored, tmp_path, capsys):
-    pytest.importorskip("matplotlib")
+    required_package("matplotlib")
     page, plot = tmp_path / "page.html", tmp_path / "plot.png"
     names = ["--names", "P,G", "--html", str(page), "--plot", str(plot), "--resamples", "99"]
     assert main(["compare", str(scored["poor"]), str(scored["good"]), *names, "--format", "csv"]) == 0

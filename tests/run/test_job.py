@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.required import required_package
 from vqe_core import registry
 from vqe_core.errors import InputError, RowsFailedError
 from vqe_core.run import finish_run, run_status, score_run
@@ -106,7 +107,7 @@ def test_words_are_counted_in_all_rows_before_the_first_is_scored(texts, tmp_pat
 @pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.slow)])
 def test_workers_give_the_bits_of_one(clips, tmp_path, engine):
     if engine == "ray":
-        pytest.importorskip("ray")
+        required_package("ray")
     how = {"threads": 1, "rows_per_part": 3, **TOY}
     score_run(clips / "rows.jsonl", tmp_path / "one.parquet", **how)
     score_run(clips / "rows.jsonl", tmp_path / "two.parquet", engine=engine, workers=2, **how)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 
 from vqe_core.errors import InputError, MissingPackageError
@@ -96,7 +97,6 @@ def test_a_metric_without_captions_takes_a_folder_as_it_is(tmp_path):
 
 
 def test_tables_of_an_object_store_are_read_by_fsspec(tmp_path):
-    fsspec = pytest.importorskip("fsspec")
     store = fsspec.filesystem("memory")
     for number in range(2):
         with store.open(f"/bucket/rows-{number}.jsonl", "w") as file:

@@ -119,11 +119,11 @@ def planted_together(real: Callable[..., Any], kind: str) -> Callable[..., Any]:
     """For what takes all rows together, and then each for itself: raises for all, and for the row that is hit."""
     calls: list[int] = []
 
-    def call(rows: Any) -> Any:
+    def call(rows: Any, *others: Any) -> Any:
         calls.append(len(rows))
         if len(rows) > 1 or len(calls) == HIT + 2:
             raise raised(kind)
-        return real(rows)
+        return real(rows, *others)
 
     return call
 

@@ -174,7 +174,7 @@ def sparkline(values: Sequence[float], low: float | None = None, high: float | N
     marks = BLOCKS
     with suppress(AttributeError, TypeError, LookupError, UnicodeEncodeError):
         marks = "01234567"
-        BLOCKS.encode(sys.stdout.encoding)
+        BLOCKS.encode(sys.stdout.encoding or "utf-8")
         marks = BLOCKS
     steps = len(marks) - 1
     return "".join(marks[round(steps * (value - low) / (high - low)) if high > low else 0] for value in values)

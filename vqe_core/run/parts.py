@@ -106,6 +106,7 @@ def write_part(
         "signature": report.signature,
         "environment": report.environment,
         "calibration": report.calibration,
+        "warnings": warning_examples(report),
         "written": time.time(),
     }
     metadata = {
@@ -120,6 +121,20 @@ def write_part(
         part = manifest.parts[number]
         beside = folder.path.absolute().parent / path.name
         raise rescued(beside, {"row": range(part.start, part.stop)}, results, error) from error
+
+
+def warning_examples(report: ScoreReport, places: Sequence[int] | None = None) -> dict[str, tuple[int, str]]:
+    """Return place and words of the first warning of each code.
+
+    Args:
+        report: of a part, or of some of its rows.
+        places: of those rows in the part. Default: they are all of it.
+    """
+    found: dict[str, tuple[int, str]] = {}
+    for i, warnings in enumerate(report.warnings):
+        for warning in warnings:
+            found.setdefault(warning.code, (i if places is None else places[i], str(warning)))
+    return found
 
 
 def _write_evidence(folder: RunFolder, number: int, evidence: Mapping[str, Any]) -> None:
@@ -197,6 +212,7 @@ def retry_part(folder: RunFolder, manifest: Manifest, scorer: Any, number: int) 
         table = table.set_column(table.schema.get_field_index(name), field, pa.array(cells, field.type))
     _retry_evidence(folder, number, places, report)
     notes = {**part_notes(path), "written": time.time()}
+    notes["warnings"] = {**warning_examples(report, places), **notes["warnings"]}
     if "ok" in report.status:
         notes["signature"] = report.signature
         notes["environment"] = merged_environments([notes["environment"], report.environment])

@@ -103,7 +103,10 @@ def summarise_run(
         table = read_arrow(path, [*sums, *flags, *_texts_of(scorer)])
         for name, mean in {**sums, **flags}.items():
             mean.add(table.column(name).to_pylist())
-        _count(summary, [table.column(name).to_pylist() for name in _texts_of(scorer)], manifest.parts[number].start)
+        first = manifest.parts[number].start
+        for code, (place, text) in notes["warnings"].items():
+            summary.warning_examples.setdefault(code, (first + place, text))
+        _count(summary, [table.column(name).to_pylist() for name in _texts_of(scorer)], first)
     summary.scores = {name: mean.value for name, mean in {**sums, **flags}.items()}
     summary.num_failed = summary.num_rows - summary.status.get("ok", 0)
     for name in ("status", "warnings"):
