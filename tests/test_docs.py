@@ -89,6 +89,9 @@ ELSEWHERE = {
     ("docs/meta-eval.md", "vids.txt factuality_annotation.json captions/*.json"): PICTURE,
     ("docs/meta-eval.md", "flickr8k.json crowdflower_flickr8k.json ExpertAnnotations.txt"): PICTURE,
     **{("docs/meta-eval.md", f"vqe meta-eval {words}"): META_EVAL for words in DOWNLOADED},
+    ("docs/laboratory.md", "python -m benchmarks.laboratory --quick --out lab_out"): (
+        "tests/test_laboratory.py::test_the_command_runs"
+    ),
     ("docs/speed.md", "python -m benchmarks.tables build/benchmarks/*.json"): (
         "tests/test_benchmarks.py::test_the_line_of_the_documentation_prints_the_tables"
     ),
