@@ -136,6 +136,22 @@ def test_datasets_reads_a_folder_of_parts(texts, tmp_path):
     assert read_signatures(tmp_path / "run/scores-00000-of-00010.parquet")[0]["metric"] == "emscore"
 
 
+def test_the_folder_of_a_run_is_compared_and_reported_as_the_table_is(clips, tmp_path):
+    from vqe_core import compare
+    from vqe_core.report.table_report import write_report
+
+    rows = clips / "rows.jsonl"
+    score_run(rows, tmp_path / "run", rows_per_part=5, **TOY)
+    score_run(rows, tmp_path / "table.parquet", **TOY)
+    assert read_table(tmp_path / "run") == read_table(tmp_path / "table.parquet")
+    assert read_signatures(tmp_path / "run") == read_signatures(tmp_path / "table.parquet")
+    (difference, *_) = compare(tmp_path / "run", tmp_path / "table.parquet").headline.pairs
+    assert difference.difference == 0
+    write_report([tmp_path / "run"], tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert "data:image/jpeg" in page  # frames were found where the input was
+
+
 class Stop(Exception):
     """Stands for whatever ends a run."""
 

@@ -15,6 +15,7 @@ import numpy as np
 from vqe_core import registry
 from vqe_core.errors import InputError
 from vqe_core.report.distribution import percentile_ranks
+from vqe_core.run.folder import RunFolder
 from vqe_core.scorers.report import counts_from_text, rows_by_code
 from vqe_core.scorers.rows import video_column
 from vqe_core.tables import read_environments, read_signatures, read_table
@@ -258,7 +259,7 @@ def _writes(metric: str, name: str) -> bool:
 def _videos(table: Mapping[str, list[Any]], columns: TableColumns, path: Path) -> list[Any] | None:
     if columns.video is None:
         return None
-    return video_column(table, columns.video, columns.start, columns.end, str(path.absolute().parent))
+    return video_column(table, columns.video, columns.start, columns.end, _media_folder(path))
 
 
 def _names(cells: Sequence[Any]) -> list[str]:
@@ -273,3 +274,9 @@ def _name(cell: Any) -> str:
     if isinstance(cell, list | tuple):
         return ", ".join(map(_name, cell))
     return "" if cell is None else "bytes" if isinstance(cell, bytes) else str(cell)
+
+
+def _media_folder(path: Path) -> str:
+    """Return where relative paths of media start: beside a table, and where the input of a run was."""
+    run = RunFolder(path)
+    return run.manifest().base_dir if run.is_begun else str(path.absolute().parent)

@@ -35,9 +35,14 @@ _csv_limit = threading.Lock()
 def read_table(path: str | os.PathLike[str]) -> Columns:
     """Read a table as columns of equal length. A key that a row lacks is None there.
 
+    Args:
+        path: of a file; or a folder of parquet files, as a run with ``--out DIR`` leaves one, in the order of names.
+
     Raises:
         InputError: no such file, an ending that is not known, or content that is not a table of rows.
     """
+    if os.path.isdir(path):
+        return _joined([read_table(part) for part in _parts(Path(path))])
     path, suffix = _existing(path)
     columns: Columns = {}
     rows = 0
@@ -51,6 +56,23 @@ def read_table(path: str | os.PathLike[str]) -> Columns:
     if not columns or not rows:
         raise InputError(f"{str(path)!r} has no rows")
     return columns
+
+
+def _parts(folder: Path) -> list[Path]:
+    """Return the parquet files of a folder, by name."""
+    parts = sorted(path for path in folder.glob("*.parquet") if not path.name.startswith("."))
+    if not parts:
+        raise InputError(f"{str(folder)!r} is a folder without parquet files; name a table, or the folder of a run")
+    return parts
+
+
+def _joined(tables: Sequence[Columns]) -> Columns:
+    names = dict.fromkeys(chain.from_iterable(tables))
+    sizes = [len(next(iter(table.values()))) for table in tables]
+    return {
+        name: [value for table, size in zip(tables, sizes, strict=True) for value in table.get(name, [None] * size)]
+        for name in names
+    }
 
 
 def read_batches(path: str | os.PathLike[str], batch_size: int) -> Iterator[Columns]:
@@ -97,6 +119,8 @@ def read_environments(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]
 
 
 def _metadata(path: str | os.PathLike[str]) -> dict[str, bytes]:
+    if os.path.isdir(path):
+        path = _parts(Path(path))[0]
     if check_format(Path(path)) != ".parquet":
         return {}
     with _told(Path(path), ".parquet"):
