@@ -333,6 +333,8 @@ def _explaining(table: ScoredTable, options: ReportOptions) -> tuple[EMScore | N
     name = options.model or _model_of(signature)
     if not is_at_hand(name):
         return None, f"as the model {name} is not on this disk (name one with --clip-model-path)"
+    # The usual way depends on the machine.
+    shrinking: dict[str, Any] = {"resize": "pil"} if signature.get("resize") == "pil" else {}
     try:
         scorer = EMScore(
             clip_model_path=name,
@@ -340,7 +342,7 @@ def _explaining(table: ScoredTable, options: ReportOptions) -> tuple[EMScore | N
             cache_dir=options.cache_dir,
             **_sampling_of(signature),
             **{key: signature[key] for key in _EXPLAINING if key in signature},
-            **({"resize": "pil"} if signature.get("resize") == "pil" else {}),  # the usual one depends on the machine
+            **shrinking,
         )
         encoder = scorer.load_encoder()
     except VqeError as error:

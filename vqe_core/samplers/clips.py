@@ -34,6 +34,8 @@ def clip_positions(count: int, frames: int, *, any_length: bool = False) -> np.n
     if any_length:
         return np.arange(count)[None]
     if count <= frames:
-        return np.linspace(0, count - 1, frames).astype(np.int64)[None]
+        spread: np.ndarray = np.linspace(0, count - 1, frames).astype(np.int64)
+        return spread[None]
     starts = np.minimum(np.arange(0, count, frames), count - frames)
-    return starts[:, None] + np.arange(frames)
+    clips: np.ndarray = starts[:, None] + np.arange(frames)
+    return clips
