@@ -62,7 +62,7 @@ def _parts(folder: Path) -> list[Path]:
     """Return the parquet files of a folder, by name."""
     parts = sorted(path for path in folder.glob("*.parquet") if not path.name.startswith("."))
     if not parts:
-        raise InputError(f"{str(folder)!r} is a folder without parquet files; name a table, or the folder of a run")
+        raise InputError(f"no table at {str(folder)!r}; check the path: it is a folder without parquet files")
     return parts
 
 
