@@ -249,6 +249,26 @@ def test_rows_that_fail_are_raised_where_that_is_asked_for_and_parts_are_kept(cl
     with pytest.raises(RowsFailedError, match=r"1 of 4 rows cannot be scored:\n  row (5|11): \[not_found\]"):
         score_run(clips / "rows.jsonl", tmp_path / "s.parquet", on_error="raise", rows_per_part=4, **TOY)
     assert run_status(tmp_path / "s.parquet.run")["done_parts"]
+    score_run(clips / "rows.jsonl", tmp_path / "run", rows_per_part=4, **TOY)
+    with pytest.raises(RowsFailedError, match=r"row 5: \[not_found\]"):  # also of an earlier call
+        score_run(clips / "rows.jsonl", tmp_path / "run", on_error="raise", **TOY)
+
+
+def test_what_goes_wrong_first_is_told_also_where_the_folder_holds_something_else(texts, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="no table at"):
+        score_run(tmp_path / "none.jsonl", tmp_path / "run", **TOY)
+    assert (tmp_path / "run/thesis.txt").exists()
+
+
+def test_rows_of_a_planning_that_was_killed_are_not_scored(texts, tmp_path):
+    rows = RunFolder(tmp_path / "run").rows
+    rows.mkdir(parents=True)
+    (rows / "00000.jsonl").write_text('{"candidate": "another table"}\n')
+    (rows / "00000.parquet").write_bytes(b"torn")
+    assert score_run(texts, tmp_path / "run", **TOY).num_rows == 100
+    assert read_table(tmp_path / "run")["candidate"] == read_table(texts)["candidate"]
 
 
 KILLED = """

@@ -15,7 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,6 @@ class Manifest:
         whole: whether one part scores all rows together, because an option compares them with each other.
         threads: of each worker: sums of floats depend on it.
         base_dir: where relative media paths start.
-        environment: versions of what computes.
         call: rows, candidate and options as they were given, by which ``finish_run`` makes them again; None where they
             have no form as JSON.
         created: seconds since the epoch.
@@ -59,7 +58,6 @@ class Manifest:
     whole: bool
     threads: int
     base_dir: str
-    environment: dict[str, str] = field(default_factory=dict)
     call: dict[str, Any] | None = None
     created: float = 0.0
     format: str = FORMAT

@@ -7,12 +7,13 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vqe_core import registry
-from vqe_core.errors import InputError, NothingScoredWarning, RowsFailedError
+from vqe_core.errors import InputError, NothingScoredWarning, RowsFailedError, VqeError
 from vqe_core.options import check_count
 from vqe_core.run.engines import make_engine
 from vqe_core.run.engines.local import threads_for
@@ -23,7 +24,8 @@ from vqe_core.run.plan import largest_first, of_shard, parse_shard
 from vqe_core.run.sources import RowSource, open_source
 from vqe_core.run.staging import as_fitted, check_same, plan
 from vqe_core.run.summary import RunSummary, summarise_run, write_summary
-from vqe_core.scorers.row_errors import SHOWN_ROWS, warn_caller
+from vqe_core.scorers.row_errors import summary as summary_of
+from vqe_core.scorers.row_errors import warn_caller
 from vqe_core.tables import FORMATS, Changes, check_writable, rehearse_batches, warn_of
 from vqe_core.tables.parquet import read_arrow
 from vqe_core.timings import added
@@ -203,7 +205,8 @@ class _Job:
                     self._begin(threads, most_rows, call)
         except BaseException:
             if not self.folder.is_begun:
-                self.folder.remove()
+                with suppress(InputError, OSError):  # what went wrong before matters more
+                    self.folder.remove()
             raise
         self.scorer = as_fitted(self.scorer, self.folder)
 
@@ -298,17 +301,13 @@ class _Job:
 
     def _failures(self, number: int) -> RowsFailedError:
         first = self.manifest.parts[number].start
-        path = self.folder.part(number, len(self.manifest.parts))
-        places = failed_rows(path, self.scorer.status_key)
-        table = read_arrow(path, [self.scorer.status_key, self.scorer.message_key]).to_pylist()
-        status, messages = ([row[name] for row in table] for name in (self.scorer.status_key, self.scorer.message_key))
-        told = [f"row {first + place}: [{status[place]}] {messages[place]}" for place in places[:SHOWN_ROWS]]
-        more = [f"... and {len(places) - len(told)} more"] if len(places) > len(told) else []
+        columns = [self.scorer.status_key, self.scorer.message_key]
+        table = read_arrow(self.folder.part(number, len(self.manifest.parts)), columns)
+        rows = enumerate(zip(*(table.column(name).to_pylist() for name in columns), strict=True), start=first)
+        failures = {row: VqeError(message, code=status) for row, (status, message) in rows if status != "ok"}
         return RowsFailedError(
-            f"{len(places)} of {len(table)} rows cannot be scored:\n  "
-            + "\n  ".join([*told, *more])
-            + "\nMend or leave "
-            "out these rows, or use on_error='skip' to score the others. Finished parts are kept."
+            f"{summary_of(failures, table.num_rows)}\nMend or leave out these rows, or use on_error='skip' to score "
+            "the others. Finished parts are kept."
         )
 
     def summary_of_shard(self, shard: tuple[int, int]) -> RunSummary:
@@ -321,6 +320,10 @@ class _Job:
 
     def finish(self, other: Path | None = None) -> RunSummary:
         """Put the parts together; also into a table ``other`` where the run keeps its parts."""
+        if self.scorer.on_error == "raise":  # rows that failed in an earlier call
+            for number in range(len(self.manifest.parts)):
+                if self._failed(number):
+                    raise self._failures(number)
         calibration = calibrate_all(self.folder, self.manifest, self.scorer)
         summary = summarise_run(self.folder, self.manifest, self.scorer)
         summary.calibration = calibration or summary.calibration

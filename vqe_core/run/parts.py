@@ -210,7 +210,7 @@ def retry_part(folder: RunFolder, manifest: Manifest, scorer: Any, number: int) 
         for place, value in zip(places, values.tolist() if isinstance(values, np.ndarray) else values, strict=True):
             cells[place] = None if isinstance(value, float) and value != value else value
         table = table.set_column(table.schema.get_field_index(name), field, pa.array(cells, field.type))
-    _retry_evidence(folder, number, places, report)
+    _retry_evidence(folder, number, manifest.parts[number].num_rows, places, report)
     notes = {**part_notes(path), "written": time.time()}
     notes["warnings"] = {**warning_examples(report, places), **notes["warnings"]}
     if "ok" in report.status:
@@ -221,13 +221,12 @@ def retry_part(folder: RunFolder, manifest: Manifest, scorer: Any, number: int) 
     return {**_counts(report), "number": number, "rows": len(places), "seconds": time.perf_counter() - began}
 
 
-def _retry_evidence(folder: RunFolder, number: int, places: Sequence[int], report: ScoreReport) -> None:
+def _retry_evidence(folder: RunFolder, number: int, num_rows: int, places: Sequence[int], report: ScoreReport) -> None:
     if not report.evidence:
         return
     evidence = read_evidence(folder, number)
     for name, values in report.evidence.items():
         if name not in evidence:  # none of its rows was scored before
-            size = len(read_rows(folder, number)[next(iter(read_rows(folder, number)))])
-            evidence[name] = torch.full((size, *values.shape[1:]), torch.nan)
+            evidence[name] = torch.full((num_rows, *values.shape[1:]), torch.nan)
         evidence[name][list(places)] = torch.as_tensor(values, dtype=evidence[name].dtype)
     _write_evidence(folder, number, evidence)

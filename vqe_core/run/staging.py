@@ -16,8 +16,8 @@ from typing import Any
 from vqe_core.errors import InputError, InputTypeError
 from vqe_core.registry import spec_of
 from vqe_core.run.folder import IDF, Manifest, RunFolder, differences
-from vqe_core.run.parts import SCHEMA, keep_rows, read_rows, store_types
-from vqe_core.run.plan import Part, cut, rows_per_part
+from vqe_core.run.parts import keep_rows, read_rows, store_types
+from vqe_core.run.plan import COSTLIEST, Part, cut, rows_per_part
 from vqe_core.run.sources import RowSource
 from vqe_core.scorers.fingerprint import score_identity
 from vqe_core.scorers.rows import is_missing
@@ -40,6 +40,8 @@ def plan(
         InputError: a table that cannot be read, or lacks a column that the options name.
     """
     folder.rows.mkdir(parents=True, exist_ok=True)
+    for left in folder.rows.glob("[0-9]*"):  # of a planning that was killed, perhaps of another input
+        left.unlink()
     whole = _compares_rows(scorer)
     size = most_rows or rows_per_part(source.expected_rows)
     columns: list[str] = []
@@ -68,7 +70,7 @@ def plan(
         call=call,
         created=time.time(),
     )
-    if keeps_columns and not (folder.rows / SCHEMA).exists():
+    if keeps_columns:
         store_types(folder, partial(kept_batches, folder, len(parts)))
     fit_before(scorer, folder, manifest)
     folder.begin(manifest)
@@ -101,7 +103,7 @@ def _cut_rows(source: RowSource, scorer: Any, size: int | None) -> Iterator[tupl
     """Return parts with their rows; one for all where ``size`` is None."""
     held: Columns = {}
     first = 0
-    for part in cut(_costs(source, scorer, held), size or 1 << 62, float("inf") if size is None else 2 << 30):
+    for part in cut(_costs(source, scorer, held), size or 1 << 62, float("inf") if size is None else COSTLIEST):
         count = part.stop - first
         rows = {name: values[:count] for name, values in held.items()}
         for values in held.values():

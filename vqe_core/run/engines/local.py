@@ -74,7 +74,7 @@ class _Worker:
     """One worker process; it ends when its standard input does, so with this process however that ends."""
 
     def __init__(self, folder: RunFolder, scorer: Any, retry: bool, threads: int, answers: Queue[Any]) -> None:
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "VQE_WORKER": "1"}
+        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "vqe_core.run.worker"],
             stdin=subprocess.PIPE,
