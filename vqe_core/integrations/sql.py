@@ -14,10 +14,11 @@ from datasets import Dataset, Value
 from datasets.exceptions import DatasetsError
 
 from vqe_core.errors import InputError, MissingPackageError
-from vqe_core.integrations.datasets import score_dataset, scorer_for, with_idf
+from vqe_core.integrations.datasets import score_dataset, with_idf
 from vqe_core.integrations.datasets.summary import scorer_before_fork
 from vqe_core.options import check_choice
 from vqe_core.run.rescue import rescued
+from vqe_core.scorers.base import scorer_for
 
 IfExists = Literal["fail", "replace", "append"]
 SIGNATURE = "signature"

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vqe_core import registry
 from vqe_core.errors import InputError, NothingScoredWarning, RowsFailedError, VqeError
 from vqe_core.options import check_count
 from vqe_core.run.engines import make_engine
@@ -24,6 +23,7 @@ from vqe_core.run.plan import largest_first, of_shard, parse_shard
 from vqe_core.run.sources import RowSource, open_source
 from vqe_core.run.staging import as_fitted, check_same, plan
 from vqe_core.run.summary import RunSummary, summarise_run, write_summary
+from vqe_core.scorers.base import scorer_for
 from vqe_core.scorers.row_errors import summary as summary_of
 from vqe_core.scorers.row_errors import warn_caller
 from vqe_core.tables import FORMATS, Changes, check_writable, rehearse_batches, warn_of
@@ -92,7 +92,8 @@ def score_run(
         (2, 0, ['ok', 'ok'])
     """
     check_count("workers", workers)
-    scorer = scorer_of(metric, options)
+    named = {"progress": False, **options} if isinstance(metric, str) else options  # the run has a bar of its own
+    scorer = scorer_for(metric, named)
     call = {"rows": rows, "candidate": candidate, "options": options} if isinstance(metric, str) else None
     job = _Job(Path(out), scorer, watch or (lambda event: None))
     job.open(rows, candidate, restart=restart, threads=threads or threads_for(workers), most_rows=rows_per_part,
@@ -141,7 +142,7 @@ def finish_run(path: str | os.PathLike[str], out: str | os.PathLike[str] | None 
         raise InputError("the run was begun with objects as options; make the same call again to finish it")
     call, name = manifest.call, Path(path).name
     target = Path(path).with_name(name.removesuffix(".run")) if not manifest.keeps_columns else Path(path)
-    job = _Job(target, scorer_of(manifest.metric, call["options"]), lambda event: None)
+    job = _Job(target, scorer_for(manifest.metric, {"progress": False, **call["options"]}), lambda event: None)
     job.open(call["rows"], call["candidate"], restart=False, threads=manifest.threads, most_rows=None, call=call)
     with folder.locked():
         folder.clear_temporary()
@@ -349,16 +350,3 @@ def _same_file(rows: str | os.PathLike[str], out: Path) -> bool:
         return os.path.samefile(rows, out)
     except (OSError, ValueError):  # one of them is not there
         return False
-
-
-def scorer_of(metric: Any, options: Mapping[str, Any]) -> Any:
-    """Return the scorer that a name and options stand for, with ``on_error="skip"``; a scorer as it is.
-
-    Raises:
-        InputError: options beside a scorer.
-    """
-    if isinstance(metric, str):
-        return registry.load("scorer", metric)(**{"on_error": "skip", "progress": False, **options})
-    if options:
-        raise InputError(f"{', '.join(options)}: give the options to the scorer itself, or name the metric")
-    return metric

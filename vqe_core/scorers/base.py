@@ -6,6 +6,7 @@ scores are called, and how a row is scored; see ``clip_score.py`` for the shorte
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
+from vqe_core import registry
 from vqe_core.deadline import deadline_stopped
 from vqe_core.errors import InputError, InputTypeError, InternalError, VqeError, attempt
 from vqe_core.registry import spec_of
@@ -575,3 +577,33 @@ def on_rank(scorer: Any, rank: int | None) -> Any:
 
     gpus = torch.cuda.device_count()
     return replace(scorer, device=f"cuda:{rank % gpus}") if gpus > 1 else scorer
+
+
+def scorer_for(metric: Any, options: Mapping[str, Any], hint: str = "") -> Any:
+    """Make the scorer that a name and options stand for, with ``on_error="skip"``; return a scorer as it is.
+
+    Args:
+        metric: name of a registered scorer, or a scorer.
+        options: of the metric, where it is named.
+        hint: for the message about an option that there is not.
+
+    Raises:
+        InputTypeError: an option that there is not, or what is no metric.
+        InputError: options beside a scorer.
+    """
+    if isinstance(metric, str):
+        kind = registry.load("scorer", metric)
+        known = [field.name for field in dataclasses.fields(kind) if field.init]
+        unknown = [name for name in options if name not in known]
+        if unknown:
+            raise InputTypeError(
+                f"{metric} has no option {', '.join(map(repr, unknown))}; there are {', '.join(known)}{hint}"
+            )
+        return kind(**{"on_error": "skip", **options})
+    if not hasattr(metric, "columns_for"):
+        raise InputTypeError(
+            f"metric ({metric!r}) must be the name of a metric, or a scorer such as vqe_core.EMScore(...)"
+        )
+    if options:
+        raise InputError(f"{', '.join(options)}: give the options to the scorer itself, or name the metric")
+    return metric

@@ -26,6 +26,7 @@ from vqe_core.integrations.datasets.columns import (
 )
 from vqe_core.integrations.datasets.sources import load_rows
 from vqe_core.integrations.datasets.summary import scorer_before_fork, signed, summarise
+from vqe_core.scorers.base import scorer_for
 from vqe_core.scorers.emscore.idf import can_be_counted
 from vqe_core.scorers.report import ScoreReport
 from vqe_core.scorers.row_errors import warn_caller
@@ -80,7 +81,11 @@ def score_dataset(
         >>> summarise(scored)["num_failed"]
         1
     """
-    scorer = scorer_for(metric, options)
+    scorer = scorer_for(
+        metric,
+        options,
+        '. What is for load_dataset goes there: score_dataset(datasets.load_dataset("org/x", ...), ...)',
+    )
     if isinstance(rows, str) or hasattr(rows, "__fspath__"):
         rows, folder = load_rows(rows, split)
         base_dir = base_dir or folder
@@ -101,27 +106,6 @@ def score_dataset(
         for name, part in parts.items()
     }
     return type(rows)(scored) if isinstance(rows, dict) else scored[""]
-
-
-def scorer_for(metric: Any, options: dict[str, Any]) -> Any:
-    """Make the scorer that a name and options stand for, with ``on_error="skip"``; return a scorer as it is."""
-    if isinstance(metric, str):
-        kind = registry.load("scorer", metric)
-        known = [field.name for field in fields(kind) if field.init]
-        unknown = [name for name in options if name not in known]
-        if unknown:
-            raise InputTypeError(
-                f"{metric} has no option {', '.join(map(repr, unknown))}; there are {', '.join(known)}. What is for "
-                'load_dataset goes there: score_dataset(datasets.load_dataset("org/x", ...), ...)'
-            )
-        return kind(**{"on_error": "skip", **options})
-    if not hasattr(metric, "columns_for"):
-        raise InputTypeError(
-            f"metric ({metric!r}) must be the name of a metric, or a scorer such as vqe_core.EMScore(...)"
-        )
-    if options:
-        raise InputError(f"{', '.join(options)}: give the options to the scorer itself, or name the metric")
-    return metric
 
 
 def with_idf(scorer: Any, parts: Iterable[Any]) -> Any:
