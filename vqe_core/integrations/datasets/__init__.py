@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from datasets import Dataset, IterableDataset, Value, concatenate_datasets
 
-from vqe_core import registry
-from vqe_core.errors import InputError, InputTypeError, NothingScoredWarning
+from vqe_core.errors import InputError, NothingScoredWarning
 from vqe_core.integrations.datasets.columns import (
     checked_rows,
     formatted_as,
@@ -81,11 +80,8 @@ def score_dataset(
         >>> summarise(scored)["num_failed"]
         1
     """
-    scorer = scorer_for(
-        metric,
-        options,
-        '. What is for load_dataset goes there: score_dataset(datasets.load_dataset("org/x", ...), ...)',
-    )
+    hint = '. What is for load_dataset goes there: score_dataset(datasets.load_dataset("org/x", ...), ...)'
+    scorer = scorer_for(metric, options, hint)
     if isinstance(rows, str) or hasattr(rows, "__fspath__"):
         rows, folder = load_rows(rows, split)
         base_dir = base_dir or folder
