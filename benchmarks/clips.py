@@ -97,6 +97,19 @@ def write(clip: Clip, path: Path) -> None:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         container.mux(stream.encode(None))
     os.replace(unfinished, path)
+    usual_scheduling()
+
+
+def usual_scheduling() -> None:
+    """Take back the real-time priority that SVT-AV1 gives its process where it may, as root's.
+
+    What computes there afterwards, and in processes begun there, would keep every other thread from the cores: waiting
+    threads that spin then wait for ever for those that cannot run.
+    """
+    if not hasattr(os, "sched_getscheduler") or os.sched_getscheduler(0) == os.SCHED_OTHER:
+        return
+    for thread in os.listdir("/proc/self/task"):
+        os.sched_setscheduler(int(thread), os.SCHED_OTHER, os.sched_param(0))
 
 
 def rendered_frames(clip: Clip) -> Iterator[np.ndarray]:

@@ -15,6 +15,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 from transformers.utils import logging
 
+from benchmarks.clips import usual_scheduling
 from tests.tiny import tiny_clip, wide_clip
 
 logging.disable_progress_bar()
@@ -55,6 +56,13 @@ def own_answers(own_cache: Path, request: pytest.FixtureRequest, monkeypatch: py
     """Answers of models behind an endpoint are kept by default: what one test asked is not answered to the next."""
     folder = str(own_cache / hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16])
     monkeypatch.setenv("VQE_CACHE_DIR", folder)
+
+
+@pytest.fixture(autouse=True)
+def own_scheduling() -> Iterator[None]:
+    """An encoder of AV1 that made a clip leaves the process with real-time priority."""
+    yield
+    usual_scheduling()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Waveforms and stretches of video are checked before a model sees them."""
 
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -117,21 +118,26 @@ def test_an_empty_list_and_a_batch_size_of_0_are_refused():
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_on_a_cpu_each_is_embedded_alone_on_one_thread_in_the_order_given(threads):
-    before, seen = torch.get_num_threads(), []
+    before, seen, prepared_on = torch.get_num_threads(), [], set()
 
-    def embed(some):
-        seen.append((len(some), torch.get_num_threads()))
-        return torch.tensor([[item, item**2] for item in some], dtype=torch.float64)
+    def prepare(some):
+        prepared_on.add(threading.get_ident())
+        return torch.tensor(some, dtype=torch.float64)
+
+    def embed(inputs):
+        seen.append((len(inputs), torch.get_num_threads()))
+        return torch.stack([inputs, inputs**2], dim=1)
 
     torch.set_num_threads(threads)
     try:
-        rows = embed_side_by_side([3, 1, 2, 5], embed, 16, "cpu")
+        rows = embed_side_by_side([3, 1, 2, 5], prepare, embed, 16, "cpu")
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
     assert rows.tolist() == [[3, 9], [1, 1], [2, 4], [5, 25]]
     assert rows.dtype == torch.float32
     assert seen == [(1, 1)] * 4
+    assert prepared_on == {threading.get_ident()}  # numpy's BLAS is used by one thread at a time
 
 
 def test_what_fails_side_by_side_is_raised_and_nothing_to_embed_is_refused():
@@ -139,6 +145,6 @@ def test_what_fails_side_by_side_is_raised_and_nothing_to_embed_is_refused():
         raise InputError("no")
 
     with pytest.raises(InputError, match=r"^no$"):
-        embed_side_by_side([1, 2], fails, 16, "cpu")
+        embed_side_by_side([1, 2], torch.tensor, fails, 16, "cpu")
     with pytest.raises(InputError, match="nothing to embed"):
-        embed_side_by_side([], fails, 16, "cpu")
+        embed_side_by_side([], torch.tensor, fails, 16, "cpu")

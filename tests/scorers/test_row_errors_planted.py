@@ -153,7 +153,7 @@ STAGES: dict[str, dict[str, list[Place]]] = {
     "tokenize": {way: [(Tokenizer, "split", planted)] for way in (*CAPTIONED, "description")},
     "encode the text": {way: [(DualEncoder, "embed_texts", planted)] for way in (*CAPTIONED, "description")},
     "read the sound": {way: [(audio_track, "read_audio_in", planted)] for way in HEARD},
-    "encode the sound": {way: [(ClapEncoder, "_embed_waveforms", planted)] for way in ("tags", "joint")},
+    "encode the sound": {way: [(ClapEncoder, "_features", planted)] for way in ("tags", "joint")},
     "compute": {
         "emscore": [(RowScorer, "score", planted_once)],
         "clip_score": [(CLIPScore, "score_row", planted_once)],

@@ -105,7 +105,11 @@ def check_windows(windows: Sequence[Frames]) -> list[Frames]:
 
 
 def embed_side_by_side(
-    items: Sequence[Any], embed: Callable[[list[Any]], Tensor], batch_size: int, device: str
+    items: Sequence[Any],
+    prepare: Callable[[list[Any]], Tensor],
+    embed: Callable[[Tensor], Tensor],
+    batch_size: int,
+    device: str,
 ) -> Tensor:
     """Embed items of one shape, on a CPU each on one thread and as many at once as torch has threads.
 
@@ -114,24 +118,27 @@ def embed_side_by_side(
     others, nor on the number of threads. A GPU takes batches.
 
     Args:
-        items, embed, batch_size: see ``embed_in_groups``.
+        items, batch_size: see ``embed_in_groups``.
+        prepare: items to model inputs of one shape, by numpy: always on the calling thread, as two threads that use the
+            BLAS of numpy at once have its own threads wait for each other.
+        embed: model inputs to embeddings.
         device: of the model.
 
     Returns:
         float32 (len(items), D) on the CPU.
     """
     if torch.device(device).type != "cpu":
-        return embed_in_groups(items, lambda _: None, embed, batch_size)
+        return embed_in_groups(items, lambda _: None, lambda some: embed(prepare(some)), batch_size)
 
     @one_thread()
-    def alone(item: Any) -> Tensor:
-        return embed([item]).float()
+    def alone(inputs: Tensor) -> Tensor:
+        return embed(inputs).float()
 
     threads = min(torch.get_num_threads(), len(items))
     if threads <= 1:
-        return embed_in_groups(items, lambda _: None, lambda some: alone(some[0]), 1)
+        return embed_in_groups(items, lambda _: None, lambda some: alone(prepare(some)), 1)
     with ThreadPoolExecutor(threads, thread_name_prefix="vqe-sound") as pool:
-        return torch.cat(list(pool.map(alone, items)))
+        return torch.cat(list(pool.map(alone, (prepare([item]) for item in items))))
 
 
 def embed_in_groups(

@@ -123,14 +123,14 @@ class ClapEncoder:
             InputError: see ``check_waveforms``.
         """
         checked = check_waveforms(waveforms, sampling_rate=self.sampling_rate, longest=self.longest)
-        return embed_side_by_side(checked, self._embed_waveforms, batch_size, self.device)
+        return embed_side_by_side(checked, self._features, self._embed_features, batch_size, self.device)
 
     @torch.inference_mode()
     @own_precision()
-    def _embed_waveforms(self, waveforms: list[np.ndarray]) -> Tensor:
-        features = self._features(waveforms).to(self.device, self.dtype)
-        is_longer = torch.zeros(len(waveforms), 1, dtype=torch.bool, device=self.device)
-        output = self.model.get_audio_features(input_features=features, is_longer=is_longer)
+    def _embed_features(self, features: Tensor) -> Tensor:
+        is_longer = torch.zeros(len(features), 1, dtype=torch.bool, device=self.device)
+        inputs = features.to(self.device, self.dtype)
+        output = self.model.get_audio_features(input_features=inputs, is_longer=is_longer)
         return normalize(output.pooler_output.float(), dim=-1)
 
     def _features(self, waveforms: list[np.ndarray]) -> Tensor:
