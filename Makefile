@@ -66,7 +66,7 @@ evaluate-toy: $(VENV)/.installed-dev
 	$(BIN)/python -m training.evaluate
 
 # One process after the other: a benchmark wants the machine for itself.
-BENCHMARKS := decode encode end_to_end cache rows memory runs
+BENCHMARKS := decode encode end_to_end cache rows sounds memory runs
 BENCH_OPTIONS = $(if $(BENCH_REPEAT),--repeat $(BENCH_REPEAT))
 
 bench: $(VENV)/.installed-dev
