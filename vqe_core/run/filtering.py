@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from vqe_core.errors import InputError
+from vqe_core.options import did_you_mean
 from vqe_core.run.folder import RunFolder
 from vqe_core.run.sources import RowSource, open_source
+from vqe_core.scorers.emscore.score_types import full_name
 from vqe_core.scorers.rows import is_missing
 from vqe_core.tables import Columns, warn_of, write_noted
 
@@ -72,7 +74,7 @@ def parse_condition(text: str) -> Condition:
         InputError: it says none.
 
     Example:
-        >>> parse_condition("EMScore(X,V)_full_F >= p80")
+        >>> parse_condition("xv_full_F >= p80")
         Condition(column='EMScore(X,V)_full_F', sign='>=', value=nan, percentile=80.0)
         >>> parse_condition("status = ok").value
         'ok'
@@ -82,17 +84,17 @@ def parse_condition(text: str) -> Condition:
         raise InputError(
             f"--where ({text!r}) must be COLUMN OPERATOR VALUE, for example 'similarity >= 0.3' or '>= p80'"
         )
-    value = found["value"].strip("'\"")
+    column, value = full_name(found["column"]), found["value"].strip("'\"")
     percentile = _PERCENTILE.fullmatch(value)
     if percentile is not None:
         if float(percentile[1]) > 100:
             raise InputError(f"--where ({text!r}): a percentile is from p0 to p100")
-        return Condition(found["column"], found["sign"], float("nan"), float(percentile[1]))
+        return Condition(column, found["sign"], float("nan"), float(percentile[1]))
     try:
         number: float | str = _WORDS[value.lower()] if value.lower() in _WORDS else float(value)
     except ValueError:
         number = value
-    return Condition(found["column"], found["sign"], number)
+    return Condition(column, found["sign"], number)
 
 
 class ScoredRows:
@@ -116,7 +118,8 @@ class ScoredRows:
         for batch in self.source.batches():
             absent = [name for name in names if name not in batch]
             if absent:
-                raise InputError(f"{absent[0]!r} is no column; there are {', '.join(batch)}")
+                near = did_you_mean(absent[0], batch)
+                raise InputError(f"{absent[0]!r} is no column; there are {', '.join(batch)}{near}")
             for name in names:
                 held[name].extend(batch[name])
             self.num_rows += len(next(iter(batch.values())))
