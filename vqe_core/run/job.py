@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vqe_core.errors import InputError, NothingScoredWarning, RowsFailedError, VqeError
+from vqe_core.errors import InputError, NothingScoredWarning, OutputError, RowsFailedError, VqeError
 from vqe_core.options import check_count
 from vqe_core.run.engines import make_engine
 from vqe_core.run.engines.local import threads_for
@@ -20,7 +20,7 @@ from vqe_core.run.folder import Manifest, RunFolder
 from vqe_core.run.merging import calibrate_all, write_merged
 from vqe_core.run.parts import failed_rows
 from vqe_core.run.plan import largest_first, of_shard, parse_shard
-from vqe_core.run.sources import RowSource, open_source
+from vqe_core.run.sources import RowSource, source_for
 from vqe_core.run.staging import as_fitted, check_same, plan
 from vqe_core.run.summary import RunSummary, summarise_run, write_summary
 from vqe_core.scorers.base import scorer_for
@@ -48,14 +48,15 @@ def score_run(
     shard: str | tuple[int, int] | None = None,
     retry_failed: bool = False,
     restart: bool = False,
-    candidate: str | None = None,
+    candidate: str | Sequence[str] | None = None,
     watch: Watch | None = None,
     **options: Any,
 ) -> RunSummary:
     """Score rows into a table or a folder of parts; the same call goes on with a run that was ended.
 
     Args:
-        rows: table, pattern, folder of tables or of media, media files, URL that fsspec knows, or ``"-"``.
+        rows: table, pattern, folder of tables or of media, URL that fsspec knows, or ``"-"``; or several tables or
+            media files.
         out: a table, written whole at the end from a run folder beside it (``FILE.run``); or a folder that keeps the
             parts, as parquet that ``datasets.load_dataset`` reads.
         metric: a registered scorer, or a scorer.
@@ -68,7 +69,8 @@ def score_run(
         shard: ``"I/N"``: score only every N-th part, from the I-th on; ``finish_run`` puts them together.
         retry_failed: score the rows again that failed before, and no others.
         restart: forget an earlier run.
-        candidate: caption of all rows, where ``rows`` are media.
+        candidate: caption of all ``rows`` that are media, or several, each of which is scored with each file; of a
+            metric without captions, descriptions of the sound.
         watch: called with a dictionary for the plan and each finished part.
         options: of the metric; ``on_error`` is ``"skip"`` if it is not given.
 
@@ -104,8 +106,9 @@ def score_run(
             job.folder.clear_temporary()
         try:
             job.score(make_engine(engine, workers, address), piece, retry_failed)
-        except VqeError:
-            if piece is None and not job.folder.done(len(job.manifest.parts)):
+        except VqeError as error:
+            scored = isinstance(error, OutputError)  # and written elsewhere
+            if piece is None and not scored and not job.folder.done(len(job.manifest.parts)):
                 with suppress(InputError, OSError):
                     job.folder.remove()  # nothing to go on with: the next call may name another model
             raise
@@ -190,7 +193,7 @@ class _Job:
     def open(
         self,
         rows: Any,
-        candidate: str | None,
+        candidate: str | Sequence[str] | None,
         *,
         restart: bool,
         threads: int,
@@ -217,14 +220,8 @@ class _Job:
             raise
         self.scorer = as_fitted(self.scorer, self.folder)
 
-    def _source(self, rows: Any, candidate: str | None) -> RowSource:
-        return open_source(
-            rows,
-            video_key=self.scorer.video_key,
-            candidate_key=getattr(self.scorer, "candidate_key", None),
-            candidate=candidate,
-            held_in=self.folder.rows,
-        )
+    def _source(self, rows: Any, candidate: str | Sequence[str] | None) -> RowSource:
+        return source_for(self.scorer, rows, candidate, self.folder.rows)
 
     def _check_output(self, rows: Any) -> None:
         if self.is_file:
