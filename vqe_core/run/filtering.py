@@ -237,6 +237,34 @@ def link_videos(paths: Iterator[str], folder: Path) -> int:
     return count
 
 
+def best_lines(rows: ScoredRows, kept: np.ndarray, by: str, *, worst: bool, width: int = 80) -> list[str]:
+    """Return the rows that are kept as lines of text, the best (or worst) first: score, then ids, videos and captions.
+
+    Args:
+        rows: of a scored table.
+        kept: bool (N,), which of them.
+        by: column of the scores that order them.
+        worst: the lowest first.
+        width: most letters of a cell.
+    """
+    batches = rows.kept_batches(kept)
+    found = [dict(zip(each, row, strict=True)) for each in batches for row in zip(*each.values(), strict=True)]
+    found.sort(key=lambda row: float(row[by]), reverse=not worst)
+    names = [name for name in (found[0] if found else ()) if name not in (by, "status", "message", "warnings")]
+    told = [name for name in names if any(_told(row[name]) for row in found)][:4]
+    cells = [[by, *told]] + [[f"{float(row[by]):.4f}", *(_told(row[name]) for name in told)] for row in found]
+    widths = [min(width, max(map(len, column))) for column in zip(*cells, strict=True)]
+    cut = [[cell if len(cell) <= width else f"{cell[: width - 3]}..." for cell in line] for line in cells]
+    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cut]
+
+
+def _told(value: Any) -> str:
+    """Return what tells one row from another, on one line: a text, a path or a whole number; "" of anything else."""
+    value = value.get("path") if isinstance(value, dict) else value
+    telling = isinstance(value, str | int) and not isinstance(value, bool)
+    return " ".join(str(value).split()) if telling else ""
+
+
 def histogram_lines(values: np.ndarray, bins: int = 20, width: int = 40) -> list[str]:
     """Return a histogram of known values as lines of text, with how many rows a threshold there keeps.
 
