@@ -47,7 +47,9 @@ def _filter(options: dict[str, Any]) -> int:
         if options[name] is not None and (options[name] < 1 or options["by"] is None):
             raise InputError(f"--{name} ({options[name]}) must be at least 1, and needs --by COLUMN")
     if not any(options[name] for name in ("where", "by", "out", "paths", "links")):
-        raise InputError("nothing to show or to write; name a column of scores by --by COLUMN, or a condition by --where")
+        raise InputError(
+            "nothing to show or to write; name a column of scores by --by COLUMN, or a condition by --where"
+        )
     conditions = [parse_condition(text) for text in options["where"]]
     by = options["by"] if options["top"] or options["bottom"] else None
     rows = ScoredRows(options["table"], options["video_key"])
