@@ -1,4 +1,4 @@
-"""A gallery shows the best and worst rows and those next to each threshold, as the plain order of the scores has them."""
+"""A gallery shows the best and worst rows and those next to each threshold, as the order of the scores has them."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_what_is_no_column_of_scores_is_refused(tmp_path, options, words):
 
 def test_a_table_without_a_score_of_ours_asks_for_its_column(tmp_path):
     write_table(tmp_path / "s.jsonl", {"candidate": ["a"], "mine": [0.5]})
-    with pytest.raises(InputError, match="name a column of numbers .*mine"):
+    with pytest.raises(InputError, match=r"name a column of numbers .*mine"):
         write_gallery(tmp_path / "s.jsonl", tmp_path / "g.html")
     write_gallery(tmp_path / "s.jsonl", tmp_path / "g.html", GalleryOptions(columns=TableColumns(score="mine")))
 

@@ -126,16 +126,16 @@ def choose_rows(values: np.ndarray, thresholds: Sequence[str | float], rows: int
 
 @dataclass(frozen=True, eq=False)
 class Card:
-    """A row as it is shown."""
+    """A row as it is shown: its frames side by side as one ``data:`` URL, or in ``note`` why there are none."""
 
     row: int
     score: float
     caption: str
     video: str
-    strip: str | None
-    frames: int
-    aspect: float
     note: str
+    strip: str | None = None
+    frames: int = 0
+    aspect: float = 1.0
 
 
 def write_gallery(
@@ -233,13 +233,18 @@ def _cards(
             score=float(values[row]),
             caption="" if captions[i] is None else cut_text(str(captions[i]), TEXT_LENGTHS[0]),
             video=cut_text(cell_name(names[i]), TEXT_LENGTHS[0]),
-            strip=None if seen[i].frames is None else frame_strip(seen[i].frames, height=STRIP_HEIGHT),
-            frames=0 if seen[i].frames is None else len(seen[i].frames),
-            aspect=1.0 if seen[i].frames is None else _aspect(seen[i].frames),
             note=cut_text(seen[i].note, EXAMPLE),
+            **_strip(seen[i].frames),
         )
         for i, row in enumerate(numbers)
     }
+
+
+def _strip(frames: np.ndarray | None) -> dict[str, Any]:
+    if frames is None:
+        return {}
+    count, height, width = frames.shape[:3]
+    return {"strip": frame_strip(frames, height=STRIP_HEIGHT), "frames": count, "aspect": count * width / height}
 
 
 def _frames(cells: Columns, columns: TableColumns, base_dir: str, count: int, frames: int) -> dict[int, Seen]:
@@ -250,12 +255,6 @@ def _frames(cells: Columns, columns: TableColumns, base_dir: str, count: int, fr
     seen |= {i: Seen(note=str(video)) for i, video in enumerate(videos) if isinstance(video, VqeError)}
     sources = {i: video for i, video in enumerate(videos) if i not in seen}
     return {**seen, **read_frames(sources, EMScore(progress=False), frames)}
-
-
-def _aspect(frames: Any) -> float:
-    """Width of the strip by its height."""
-    count, height, width = frames.shape[:3]
-    return float(count * width / height)
 
 
 def _failures(rows: ScoredRows, columns: TableColumns, values: np.ndarray) -> list[tuple[str, int]]:
