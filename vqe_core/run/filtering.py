@@ -18,7 +18,7 @@ import numpy as np
 
 from vqe_core.errors import InputError
 from vqe_core.run.folder import RunFolder
-from vqe_core.run.sources import RowSource, open_source
+from vqe_core.run.sources import RowSource, open_source, rows_at
 from vqe_core.scorers.rows import is_missing
 from vqe_core.tables import Columns, warn_of, write_noted
 
@@ -56,10 +56,9 @@ class Condition:
         """Return which of the values meet the condition, bool (N,)."""
         wanted: Any = self.value
         if self.percentile is not None:
-            known = values[~np.isnan(values)]
-            if not len(known):
+            if np.isnan(values).all():
                 return np.zeros(len(values), dtype=bool)
-            wanted = float(np.percentile(known, self.percentile))
+            wanted = threshold_of(self.value, self.percentile, values)
         if isinstance(wanted, str):
             return np.array([_SIGNS[self.sign](value, wanted) for value in values], dtype=bool)
         return np.asarray(_SIGNS[self.sign](values, wanted) & ~np.isnan(values), dtype=bool)
@@ -82,17 +81,33 @@ def parse_condition(text: str) -> Condition:
         raise InputError(
             f"--where ({text!r}) must be COLUMN OPERATOR VALUE, for example 'similarity >= 0.3' or '>= p80'"
         )
-    value = found["value"].strip("'\"")
-    percentile = _PERCENTILE.fullmatch(value)
+    return Condition(found["column"], found["sign"], *parse_value(found["value"].strip("'\"")))
+
+
+def parse_value(text: str) -> tuple[float | str, float | None]:
+    """Return a value, a number where it is one, and the percentile that stands in its place, or None.
+
+    Raises:
+        InputError: a percentile beyond 100.
+
+    Example:
+        >>> parse_value("0.5"), parse_value("p80"), parse_value("ok")
+        ((0.5, None), (nan, 80.0), ('ok', None))
+    """
+    percentile = _PERCENTILE.fullmatch(text)
     if percentile is not None:
         if float(percentile[1]) > 100:
-            raise InputError(f"--where ({text!r}): a percentile is from p0 to p100")
-        return Condition(found["column"], found["sign"], float("nan"), float(percentile[1]))
+            raise InputError(f"{text!r}: a percentile is from p0 to p100")
+        return float("nan"), float(percentile[1])
     try:
-        number: float | str = _WORDS[value.lower()] if value.lower() in _WORDS else float(value)
+        return _WORDS[text.lower()] if text.lower() in _WORDS else float(text), None
     except ValueError:
-        number = value
-    return Condition(found["column"], found["sign"], number)
+        return text, None
+
+
+def threshold_of(value: float | str, percentile: float | None, values: np.ndarray) -> float:
+    """Return a number, or the percentile of the known values, of which there is at least one."""
+    return float(value) if percentile is None else float(np.percentile(values[~np.isnan(values)], percentile))
 
 
 class ScoredRows:
@@ -121,6 +136,14 @@ class ScoredRows:
                 held[name].extend(batch[name])
             self.num_rows += len(next(iter(batch.values())))
         return {name: as_array(values) for name, values in held.items()}
+
+    def column_names(self) -> list[str]:
+        """Return the names of all columns."""
+        return list(next(iter(self.source.batches(1)), {}))
+
+    def rows_at(self, numbers: np.ndarray) -> Columns:
+        """Return the rows of these numbers, which increase, with all columns."""
+        return rows_at(self.source, numbers)
 
     def write(self, out: Path, kept: np.ndarray) -> None:
         """Write the rows that are kept as a table."""
