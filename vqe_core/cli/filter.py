@@ -26,7 +26,8 @@ def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[s
         action="append",
         default=[],
         metavar="CONDITION",
-        help="'COLUMN >= 0.3', 'COLUMN >= p80' (a percentile), 'status = ok'; several times: all of them",
+        help="'COLUMN >= 0.3', 'COLUMN >= p80' (a percentile), 'status = ok'; several times: all of them; "
+        "xv_full_F is short for EMScore(X,V)_full_F",
     )
     best = choose.add_mutually_exclusive_group()
     best.add_argument("--top", type=int, metavar="K", help="the K best of them, by --by")
@@ -42,7 +43,9 @@ def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[s
 
 def _filter(options: dict[str, Any]) -> int:
     from vqe_core.run.filtering import ScoredRows, best_lines, choose, link_videos, parse_condition
+    from vqe_core.scorers.emscore.score_types import full_name
 
+    options["by"] = full_name(options["by"])
     for name in ("top", "bottom"):
         if options[name] is not None and (options[name] < 1 or options["by"] is None):
             raise InputError(f"--{name} ({options[name]}) must be at least 1, and needs --by COLUMN")

@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from vqe_core.errors import InputError
+from vqe_core.options import did_you_mean
 from vqe_core.run.folder import RunFolder
 from vqe_core.run.sources import RowSource, open_source, rows_at
+from vqe_core.scorers.emscore.score_types import full_name
 from vqe_core.scorers.rows import is_missing
 from vqe_core.tables import Columns, warn_of, write_noted
 
@@ -71,7 +73,7 @@ def parse_condition(text: str) -> Condition:
         InputError: it says none.
 
     Example:
-        >>> parse_condition("EMScore(X,V)_full_F >= p80")
+        >>> parse_condition("xv_full_F >= p80")
         Condition(column='EMScore(X,V)_full_F', sign='>=', value=nan, percentile=80.0)
         >>> parse_condition("status = ok").value
         'ok'
@@ -81,7 +83,7 @@ def parse_condition(text: str) -> Condition:
         raise InputError(
             f"--where ({text!r}) must be COLUMN OPERATOR VALUE, for example 'similarity >= 0.3' or '>= p80'"
         )
-    return Condition(found["column"], found["sign"], *parse_value(found["value"].strip("'\"")))
+    return Condition(full_name(found["column"]), found["sign"], *parse_value(found["value"].strip("'\"")))
 
 
 def parse_value(text: str) -> tuple[float | str, float | None]:
@@ -131,7 +133,8 @@ class ScoredRows:
         for batch in self.source.batches():
             absent = [name for name in names if name not in batch]
             if absent:
-                raise InputError(f"{absent[0]!r} is no column; there are {', '.join(batch)}")
+                near = did_you_mean(absent[0], batch)
+                raise InputError(f"{absent[0]!r} is no column; there are {', '.join(batch)}{near}")
             for name in names:
                 held[name].extend(batch[name])
             self.num_rows += len(next(iter(batch.values())))
