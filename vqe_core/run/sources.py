@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from vqe_core.errors import InputError, MissingPackageError
 from vqe_core.tables import FORMATS, Columns, read_batches, read_environments, read_signatures
 from vqe_core.tables.parquet import count_rows
@@ -173,6 +175,19 @@ def _of_several(names: Sequence[str], of_media: Callable[[str, Sequence[Path]], 
         raise InputError(f"{str(tables[0])!r} is a table and {str(other)!r} is none; give tables, or videos")
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return _of_tables(shown, files) if tables else of_media(shown, files)
+
+
+def rows_at(source: RowSource, numbers: np.ndarray) -> Columns:
+    """Return the rows of these numbers, which increase."""
+    held: Columns = {}
+    first = 0
+    for batch in source.batches():
+        size = len(next(iter(batch.values())))
+        for number in numbers[(numbers >= first) & (numbers < first + size)]:
+            for name, values in batch.items():
+                held.setdefault(name, []).append(values[number - first])
+        first += size
+    return held
 
 
 def _of_files(name: str, files: Sequence[Path], of_media: Callable[[str, Sequence[Path]], RowSource]) -> RowSource:
