@@ -70,12 +70,12 @@ def _finish(options: dict[str, Any]) -> int:
     quiet_libraries()
     from vqe_core.run import finish_run
     from vqe_core.run.folder import RunFolder
-    from vqe_core.scorers.base import scorer_for
+    from vqe_core.scorers.several import scorers_for
 
     manifest = RunFolder(Path(options["run"])).manifest()  # the folder may go
     summary = finish_run(options["run"], options["out"])
     if options["format"] == "json":
         print(json.dumps(summary.as_dict(), indent=1, default=str))
         return 0
-    print_summary(summary, scorer_for(manifest.metric, (manifest.call or {})["options"]), everything=options["all"])
+    print_summary(summary, scorers_for(manifest.metric, (manifest.call or {})["options"]), everything=options["all"])
     return 0

@@ -21,6 +21,7 @@ from vqe_core.cli.metric_options import add_options
 from vqe_core.cli.printing import as_json, print_rows, print_summary, print_table
 from vqe_core.cli.progress import Progress
 from vqe_core.errors import InputError, InternalError, NothingScoredWarning, VqeError
+from vqe_core.options import did_you_mean
 
 if TYPE_CHECKING:
     from vqe_core.run.summary import RunSummary
@@ -31,6 +32,7 @@ MOST_SHOWN = 1000  # rows that are printed where no output is named
 _OF_RUN = frozenset(
     ("engine", "workers", "address", "threads", "rows_per_part", "shard", "retry_failed", "restart", "candidate")
 )
+_OWN_COLUMNS = ("status_key", "message_key", "warnings_key")  # each of several metrics has its own
 EXIT_NOTHING_SCORED, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 3, 130
 # Of the run, not of the metric: name, argument of score_run, and what argparse is told.
 _RUN_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -48,42 +50,56 @@ _RUN_FLAGS = {
 
 
 def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """Add the command, and the options of the metric that the arguments name."""
-    score = commands.add_parser("score", help="score the rows of a table, or the videos of a folder")
+    """Add the command, and the options of the metric, or of the metrics with commas between, that are named."""
+    score = commands.add_parser("score", help="score the rows of a table, or videos")
     metrics = score.add_subparsers(title="metrics", required=True, metavar="METRIC")
-    for name in registry.names("scorer") if "score" in arguments else ():
-        _add_metric(metrics, name, common, arguments)
+    if "score" not in arguments:
+        return
+    known = registry.names("scorer")
+    word = next((word for word in arguments[arguments.index("score") + 1 :] if not word.startswith("-")), "")
+    several = tuple(filter(None, word.split(","))) if "," in word else ()
+    for name in several:
+        if name not in known:
+            score.error(f"METRIC {name!r} is not known{did_you_mean(name, known)}")
+    for name in known:
+        if word in known or several:  # another needs no description: only what is asked for is imported
+            metrics.add_parser(name) if name != word else _add_metric(metrics, name, (name,), common)
+        else:
+            _add_metric(metrics, name, (name,), common)
+    if several:
+        _add_metric(metrics, word, several, common)
 
 
-def _add_metric(metrics: Any, name: str, common: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """Add one metric. Another that is named needs no description: only what is asked for is imported."""
-    named = [word for word in arguments if word in registry.names("scorer")]
-    if named and named[0] != name:
-        metrics.add_parser(name)
-        return
-    try:
-        scorer = registry.load("scorer", name)
-    except Exception as error:  # of another package, which may be broken in any way
-        if registry.is_own("scorer", name):
-            raise
-        metrics.add_parser(name, help=f"cannot be imported: {type(error).__name__}: {error}")
-        return
-    summary = scorer.summary()
-    metric = metrics.add_parser(name, parents=[common], help=summary, description=summary)
-    _add_rows(metric, scorer)
+def _add_metric(metrics: Any, word: str, names: Sequence[str], common: argparse.ArgumentParser) -> None:
+    """Add a metric, or several that are scored in one pass, with all options."""
+    scorers = []
+    for name in names:
+        try:
+            scorers.append(registry.load("scorer", name))
+        except Exception as error:  # of another package, which may be broken in any way
+            if registry.is_own("scorer", name):
+                raise
+            metrics.add_parser(word, help=f"cannot be imported: {type(error).__name__}: {error}")
+            return
+    summary = scorers[0].summary() if len(scorers) == 1 else f"{' and '.join(names)}, each clip read once"
+    metric = metrics.add_parser(word, parents=[common], help=summary, description=summary)
+    _add_rows(metric, scorers)
     _add_run_options(metric)
-    if hasattr(scorer, "estimate"):
+    if len(scorers) == 1 and hasattr(scorers[0], "estimate"):
         metric.add_argument(
             "--estimate",
             action="store_true",
             default=argparse.SUPPRESS,
             help="say what the model would be asked for; ask nobody, and write nothing",
         )
-    add_options(metric, scorer, defaults={"on_error": "skip"})
-    metric.set_defaults(command=_score, metric=name)
+    added = set(_OWN_COLUMNS) if len(scorers) > 1 else set[str]()
+    for scorer in scorers:
+        add_options(metric, scorer, defaults={"on_error": "skip"}, without=added)
+        added |= {field.name for field in dataclasses.fields(scorer)}
+    metric.set_defaults(command=_score, metric=",".join(names))
 
 
-def _add_rows(metric: argparse.ArgumentParser, scorer: Any) -> None:
+def _add_rows(metric: argparse.ArgumentParser, scorers: Sequence[Any]) -> None:
     """Add what is scored, and where to."""
     metric.add_argument(
         "rows",
@@ -100,7 +116,7 @@ def _add_rows(metric: argparse.ArgumentParser, scorer: Any) -> None:
     )
     metric.add_argument("--failures", metavar="FILE", help="also write a table of the rows that have no score, and why")
     flags, what = (("--caption", "--candidate"), "caption of all of them")
-    if not hasattr(scorer, "candidate_key"):
+    if not any(hasattr(scorer, "candidate_key") for scorer in scorers):
         flags, what = ("--description",), "the sound of all of them in words"
     metric.add_argument(
         *flags,
@@ -149,9 +165,9 @@ def _score(options: dict[str, Any]) -> int:
     rows = rows[0] if len(rows) == 1 else rows
     if options.pop("estimate", False):
         return _estimate(metric, rows, options)
-    from vqe_core.scorers.base import scorer_for
+    from vqe_core.scorers.several import scorers_for
 
-    scorer = scorer_for(metric, {name: value for name, value in options.items() if name not in _OF_RUN})
+    scorer = scorers_for(metric, {name: value for name, value in options.items() if name not in _OF_RUN})
     _check_outputs(out, failures, options)
     with TemporaryDirectory(prefix="vqe-score-") as folder:
         table = out if out not in (None, STANDARD_OUTPUT) else str(Path(folder) / "scores.jsonl")
@@ -236,7 +252,8 @@ def choose_cache(metric: str, options: dict[str, Any]) -> None:
     # On by default here: a command is often run again, with another option or after one clip was mended.
     if options.pop("no_cache", False):
         options["cache_dir"] = None
-        if "keep_answers" in {field.name for field in dataclasses.fields(registry.load("scorer", metric))}:
+        kinds = [registry.load("scorer", name) for name in metric.split(",")]
+        if any(field.name == "keep_answers" for kind in kinds for field in dataclasses.fields(kind)):
             options.setdefault("keep_answers", False)
     elif "cache_dir" not in options:
         options["cache_dir"] = default_cache()

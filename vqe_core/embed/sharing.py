@@ -7,7 +7,6 @@ Invariant: a metric's embeddings are those that it would make alone. What cannot
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vqe_core.encoders.base import embeds_clips
-from vqe_core.errors import VqeError
 from vqe_core.media import source_identity
 from vqe_core.types import MediaSource, TimedEmbeddings
 
@@ -28,34 +26,31 @@ class SharedFrames:
     """What the metrics of one call want of their videos, and what was made for those that have not asked yet.
 
     Attributes:
-        recipes: of all metrics; those of encoders of clips are left out, which take whole runs of frames.
+        recipes: of all metrics.
     """
 
     recipes: tuple[FrameRecipe, ...]
-    _found: dict[tuple[str, str], TimedEmbeddings | VqeError] = field(default_factory=dict, repr=False)
+    _found: dict[tuple[str, str], TimedEmbeddings] = field(default_factory=dict, repr=False)
 
     def beside(self, recipe: FrameRecipe) -> tuple[FrameRecipe, ...]:
         """Return the other recipes that are embedded where this one is; none for one of clips."""
         if embeds_clips(recipe.encoder):
             return ()
-        own = recipe_key(recipe)
-        others = {recipe_key(other): other for other in self.recipes if not embeds_clips(other.encoder)}
+        own = recipe.key
+        others = {other.key: other for other in self.recipes if not embeds_clips(other.encoder)}
         return tuple(other for key, other in others.items() if key != own)
 
-    def find(self, recipe: FrameRecipe, source: MediaSource) -> TimedEmbeddings | VqeError | None:
+    def wanted_again(self, recipe: FrameRecipe) -> bool:
+        """Tell whether several metrics want just the same."""
+        return sum(other.key == recipe.key for other in self.recipes) > 1
+
+    def find(self, recipe: FrameRecipe, source: MediaSource) -> TimedEmbeddings | None:
         """Return what was made of a video for a recipe; None where nothing was."""
-        return self._found.get((recipe_key(recipe), source_identity(source)))
+        return self._found.get((recipe.key, source_identity(source)))
 
-    def keep(self, recipe: FrameRecipe, identity: str, outcome: TimedEmbeddings | VqeError) -> None:
+    def keep(self, recipe: FrameRecipe, identity: str, frames: TimedEmbeddings) -> None:
         """Keep what was made of a video for a recipe, as long as the call lasts."""
-        self._found[recipe_key(recipe), identity] = outcome
-
-
-def recipe_key(recipe: FrameRecipe) -> str:
-    """Return a text that is equal for recipes that make the same embeddings."""
-    from vqe_core.embed.videos import recipe_parts
-
-    return json.dumps([recipe_parts(recipe), repr(recipe.settings.reader)], sort_keys=True, default=repr)
+        self._found[recipe.key, identity] = frames
 
 
 _SHARED: ContextVar[SharedFrames | None] = ContextVar("shared_frames", default=None)

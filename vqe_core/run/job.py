@@ -23,9 +23,9 @@ from vqe_core.run.plan import largest_first, of_shard, parse_shard
 from vqe_core.run.sources import RowSource, source_for
 from vqe_core.run.staging import check_same, fit_counted, plan, uncounted
 from vqe_core.run.summary import RunSummary, summarise_run, write_summary
-from vqe_core.scorers.base import scorer_for
 from vqe_core.scorers.row_errors import summary as summary_of
 from vqe_core.scorers.row_errors import warn_caller
+from vqe_core.scorers.several import scorers_for
 from vqe_core.tables import FORMATS, Changes, check_writable, rehearse_batches, warn_of
 from vqe_core.tables.parquet import read_arrow
 from vqe_core.timings import added
@@ -60,7 +60,7 @@ def score_run(
             media files.
         out: a table, written whole at the end from a run folder beside it (``FILE.run``); or a folder that keeps the
             parts, as parquet that ``datasets.load_dataset`` reads.
-        metric: a registered scorer, or a scorer.
+        metric: a registered scorer, several with commas between them, or a scorer.
         engine: ``"local"`` or ``"ray"``.
         workers: processes; 1 scores in this one.
         address: of a Ray cluster, whose machines see the same folder.
@@ -96,7 +96,7 @@ def score_run(
     """
     check_count("workers", workers)
     named = {"progress": False, **options} if isinstance(metric, str) else options  # the run has a bar of its own
-    scorer = scorer_for(metric, named)
+    scorer = scorers_for(metric, named)
     call = {"rows": rows, "candidate": candidate, "options": options} if isinstance(metric, str) else None
     job = _Job(Path(out), scorer, watch or (lambda event: None))
     job.open(rows, candidate, restart=restart, threads=threads or threads_for(workers), most_rows=rows_per_part,
@@ -153,7 +153,7 @@ def finish_run(path: str | os.PathLike[str], out: str | os.PathLike[str] | None 
         raise InputError("the run was begun with objects as options; make the same call again to finish it")
     call, name = manifest.call, Path(path).name
     target = Path(path).with_name(name.removesuffix(".run")) if not manifest.keeps_columns else Path(path)
-    job = _Job(target, scorer_for(manifest.metric, {"progress": False, **call["options"]}), lambda event: None)
+    job = _Job(target, scorers_for(manifest.metric, {"progress": False, **call["options"]}), lambda event: None)
     job.open(call["rows"], call["candidate"], restart=False, threads=manifest.threads, most_rows=None, call=call)
     with folder.locked():
         folder.clear_temporary()
