@@ -75,6 +75,9 @@ ELSEWHERE = {
     ("docs/guides/command-line.md", "vqe score emscore:"): (
         "tests/cli/test_parsing.py::test_a_wrong_word_gets_one_line_with_the_nearest_right_one"
     ),
+    ("docs/guides/command-line.md", "vqe: samples.jsonl is"): (
+        "tests/run/test_layouts.py::test_the_command_scores_a_log_and_says_what_it_took_for_what"
+    ),
     ("docs/guides/spaces.md", "pip install -e '.[app]'"): EXTRAS,
     ("docs/guides/spaces.md", "python metrics/emscore/app.py"): PAGES,
     ("docs/guides/dataflow.md", "pip install --no-deps open-dataflow==1.0.13 && pip install colorlog rich pandas"): (

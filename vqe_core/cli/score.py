@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from vqe_core import registry
-from vqe_core.cli.logs import held_log, quiet_libraries, spoken
+from vqe_core.cli.logs import held_log, quiet_libraries, spoken, told_notes
 from vqe_core.cli.metric_options import add_options
 from vqe_core.cli.printing import as_json, print_rows, print_summary, print_table
 from vqe_core.cli.progress import Progress
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 STANDARD_OUTPUT = "-"
 MOST_SHOWN = 1000  # rows that are printed where no output is named
 # Options of score_run that are none of the metric.
-_OF_RUN = frozenset(
-    ("engine", "workers", "address", "threads", "rows_per_part", "shard", "retry_failed", "restart", "candidate")
-)
+_OF_RUN = {
+    *("engine", "workers", "address", "threads", "rows_per_part", "shard", "retry_failed", "restart"),
+    *("candidate", "videos_dir", "references"),
+}
 _OWN_COLUMNS = ("status_key", "message_key", "warnings_key")  # each of several metrics has its own
 EXIT_NOTHING_SCORED, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 3, 130
 # Of the run, not of the metric: name, argument of score_run, and what argparse is told.
@@ -41,6 +42,11 @@ _RUN_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--ray", {"dest": "address", "metavar": "ADDRESS", "help": "Ray cluster; its machines see the same folder"}),
     ("--threads", {"type": int, "metavar": "N", "help": "threads of each worker (default: an equal share)"}),
     ("--rows-per-part", {"type": int, "metavar": "N", "help": "most rows of a part (default: 64 to 1024)"}),
+    ("--videos-dir", {"metavar": "DIR", "help": "folder of the videos that ROWS name by file or id"}),
+    (
+        "--references",
+        {"metavar": "FILE", "help": "reference captions by id: annotations of COCO, MSR-VTT or VATEX, or a table"},
+    ),
     ("--shard", {"metavar": "I/N", "help": "score every N-th part only, from the I-th on: one of N jobs"}),
 )
 _RUN_FLAGS = {
@@ -174,7 +180,9 @@ def _score(options: dict[str, Any]) -> int:
         progress = Progress(shown=_progress_shown(options.get("progress"), style))
         with held_log() as held:
             try:
-                summary = _run(rows, table, metric, options, progress, most_rows=MOST_SHOWN if out is None else None)
+                most = MOST_SHOWN if out is None else None
+                notes = not style["quiet"]
+                summary = _run(rows, table, metric, options, progress, most_rows=most, notes=notes)
             except KeyboardInterrupt:
                 return _interrupted(progress, kept=table == out)
         if table != out:
@@ -205,7 +213,14 @@ def _check_outputs(out: str | None, failures: str | None, options: dict[str, Any
 
 
 def _run(
-    rows: Any, table: str, metric: str, options: dict[str, Any], progress: Progress, most_rows: int | None
+    rows: Any,
+    table: str,
+    metric: str,
+    options: dict[str, Any],
+    progress: Progress,
+    *,
+    most_rows: int | None,
+    notes: bool,
 ) -> RunSummary:
     """Score the rows into a table, with a bar; of rows that are only to be shown, refuse more than can be read."""
     from vqe_core.run import score_run
@@ -215,7 +230,7 @@ def _run(
             raise InputError(f"{event['rows']} rows are too many to be shown; name a table for them: --out FILE")
         progress.tell(event)
 
-    with warnings.catch_warnings(), _ended_by_sigterm(), progress:
+    with warnings.catch_warnings(), _ended_by_sigterm(), progress, told_notes("vqe_core.run.layouts", shown=notes):
         warnings.simplefilter("ignore", NothingScoredWarning)  # told at the end, first of all
         return score_run(rows, table, metric, watch=watch, **{**options, "progress": False})
 
@@ -268,7 +283,7 @@ def _estimate(metric: str, rows: Any, options: dict[str, Any]) -> int:
     scorer = kind(**{**{name: value for name, value in options.items() if name in known}, "on_error": "skip"})
     columns: dict[str, list[Any]] = {}
     with TemporaryDirectory(prefix="vqe-estimate-") as held_in:
-        source = source_for(scorer, rows, options.get("candidate"), Path(held_in))
+        source = source_for(scorer, rows, Path(held_in), candidate=options.get("candidate"))
         for batch in source.batches():
             for name, values in batch.items():
                 columns.setdefault(name, []).extend(values)

@@ -112,7 +112,7 @@ def estimate_run(
         raise InputError(f"sample ({sample}) must be at least 4")
     scorer = replace(scorers_for(metric, options), progress=False, on_error="skip")
     with tempfile.TemporaryDirectory() as folder:
-        source = source_for(scorer, rows, candidate, Path(folder) / "input")
+        source = source_for(scorer, rows, Path(folder) / "input", candidate=candidate)
         return _estimated(source, replace(scorer, cache_dir=str(Path(folder) / "cache")), sample)
 
 

@@ -50,6 +50,8 @@ def score_run(
     retry_failed: bool = False,
     restart: bool = False,
     candidate: str | Sequence[str] | None = None,
+    videos_dir: str | os.PathLike[str] | None = None,
+    references: str | os.PathLike[str] | None = None,
     watch: Watch | None = None,
     **options: Any,
 ) -> RunSummary:
@@ -72,6 +74,8 @@ def score_run(
         restart: forget an earlier run.
         candidate: caption of all ``rows`` that are media, or several, each of which is scored with each file; of a
             metric without captions, descriptions of the sound.
+        videos_dir: folder of the videos that ``rows`` name by file or id.
+        references: file of reference captions by id: of COCO, MSR-VTT or VATEX, or a table.
         watch: called with a dictionary for the plan and each finished part.
         options: of the metric; ``on_error`` is ``"skip"`` if it is not given.
 
@@ -97,9 +101,12 @@ def score_run(
     check_count("workers", workers)
     named = {"progress": False, **options} if isinstance(metric, str) else options  # the run has a bar of its own
     scorer = scorers_for(metric, named)
-    call = {"rows": rows, "candidate": candidate, "options": options} if isinstance(metric, str) else None
+    beside = {"videos_dir": videos_dir, "references": references}
+    beside = {name: None if path is None else os.path.abspath(path) for name, path in beside.items()}
+    inputs = {"rows": rows, "candidate": candidate, **beside}
+    call = {**inputs, "options": options} if isinstance(metric, str) else None
     job = _Job(Path(out), scorer, watch or (lambda event: None))
-    job.open(rows, candidate, restart=restart, threads=threads or threads_for(workers), most_rows=rows_per_part,
+    job.open(inputs, restart=restart, threads=threads or threads_for(workers), most_rows=rows_per_part,
              call=_plain_call(call))  # fmt: skip
     piece, how = parse_shard(shard), make_engine(engine, workers, address)
     with job.folder.locked(piece):
@@ -154,7 +161,8 @@ def finish_run(path: str | os.PathLike[str], out: str | os.PathLike[str] | None 
     call, name = manifest.call, Path(path).name
     target = Path(path).with_name(name.removesuffix(".run")) if not manifest.keeps_columns else Path(path)
     job = _Job(target, scorers_for(manifest.metric, {"progress": False, **call["options"]}), lambda event: None)
-    job.open(call["rows"], call["candidate"], restart=False, threads=manifest.threads, most_rows=None, call=call)
+    inputs = {name: call.get(name) for name in ("rows", "candidate", "videos_dir", "references")}
+    job.open(inputs, restart=False, threads=manifest.threads, most_rows=None, call=call)
     with folder.locked():
         folder.clear_temporary()
         job.count_words(LocalEngine())
@@ -195,8 +203,7 @@ class _Job:
 
     def open(
         self,
-        rows: Any,
-        candidate: str | Sequence[str] | None,
+        inputs: Mapping[str, Any],
         *,
         restart: bool,
         threads: int,
@@ -204,13 +211,14 @@ class _Job:
         call: dict[str, Any] | None,
     ) -> None:
         """Begin the run, or check that it goes on as it was begun."""
-        self._check_output(rows)
+        self._check_output(inputs["rows"])
         if restart:
             self.folder.remove()
             self.folder.path.mkdir()
         try:
             with self.folder.locked_for_planning():
-                self.source = self._source(rows, candidate)
+                beside = {name: value for name, value in inputs.items() if name != "rows"}
+                self.source = source_for(self.scorer, inputs["rows"], self.folder.rows, **beside)
                 if self.folder.is_begun:
                     self.manifest = self.folder.manifest()
                     check_same(self.manifest, self.scorer, self.source, keeps_columns=not self.is_file)
@@ -230,9 +238,6 @@ class _Job:
             for _ in (LocalEngine() if few else engine).run(self.folder, self.scorer, left, "count") if left else ():
                 pass
             self.scorer = fit_counted(self.scorer, self.folder, self.manifest)
-
-    def _source(self, rows: Any, candidate: str | Sequence[str] | None) -> RowSource:
-        return source_for(self.scorer, rows, candidate, self.folder.rows)
 
     def _check_output(self, rows: Any) -> None:
         if self.is_file:

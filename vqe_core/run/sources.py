@@ -11,7 +11,8 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from dataclasses import fields as dataclass_fields
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,14 +20,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from vqe_core.errors import InputError, MissingPackageError
-from vqe_core.tables import FORMATS, Columns, read_batches, read_environments, read_signatures
+from vqe_core.run.layouts import MEDIA, CaptionRows, caption_rows
+from vqe_core.tables import READ_FORMATS, Columns, read_batches, read_environments, read_signatures
 from vqe_core.tables.parquet import count_rows
 
 STANDARD_INPUT = "-"
-# By their endings alone: a folder of a million files is not opened to see what is in them.
-MEDIA = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .flv .wmv .mpg .mpeg .ts .m2ts .mts .3gp .ogv .gif .webp .y4m .mxf .vob".split()  # noqa: SIM905
-)
 _REMOTE = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _BATCH = 1024
 
@@ -41,6 +39,7 @@ class RowSource:
         base_dir: where relative media paths of the rows start.
         record: by which the same input is recognised later: size and time of each file, or a digest.
         media: the rows, where files are media and not tables.
+        laid_out: the rows, where files have a structure of their own, or others are joined to them.
     """
 
     name: str
@@ -48,17 +47,24 @@ class RowSource:
     base_dir: str
     record: dict[str, Any]
     media: Columns | None = field(default=None, repr=False)
+    laid_out: CaptionRows | None = field(default=None, repr=False)
 
     @property
     def is_parquet(self) -> bool:
         """True where the rows have the types of Arrow."""
-        return self.media is None and all(path.suffix.lower() == ".parquet" for path in self.files)
+        return (
+            self.media is None
+            and self.laid_out is None
+            and all(path.suffix.lower() == ".parquet" for path in self.files)
+        )
 
     @property
     def expected_rows(self) -> int:
         """Number of rows as far as it can be told without reading them: exact for parquet, else no less."""
         if self.media is not None:
             return len(next(iter(self.media.values())))
+        if self.laid_out is not None:
+            return self.laid_out.num_rows
         return sum(count_rows(path) if path.suffix.lower() == ".parquet" else _lines(path) for path in self.files)
 
     def batches(self, size: int = _BATCH) -> Iterator[Columns]:
@@ -71,6 +77,9 @@ class RowSource:
             count = len(next(iter(self.media.values())))
             for start in range(0, count, size):
                 yield {name: values[start : start + size] for name, values in self.media.items()}
+            return
+        if self.laid_out is not None:
+            yield from self.laid_out.batches(size)
             return
         names: list[str] | None = None
         for path in self.files:
@@ -128,17 +137,48 @@ def open_source(
     return source
 
 
-def source_for(scorer: Any, rows: Any, candidate: str | Sequence[str] | None, held_in: Path) -> RowSource:
-    """Return rows as a scorer reads them: media and their texts become the columns that its options name.
+def source_for(
+    scorer: Any,
+    rows: Any,
+    held_in: Path,
+    *,
+    candidate: str | Sequence[str] | None = None,
+    videos_dir: str | None = None,
+    references: str | None = None,
+) -> RowSource:
+    """Return rows as a scorer reads them: media, their texts and known files become the columns that its options name.
 
     Args:
         scorer: a scorer.
-        rows, candidate, held_in: see ``open_source``. Of a metric without captions the text describes the sound.
+        rows, held_in, candidate: see ``open_source``. Of a metric without captions the text describes the sound.
+        videos_dir, references: see ``caption_rows``.
+
+    Raises:
+        InputError: as ``open_source`` and ``caption_rows``.
     """
     key = getattr(scorer, "candidate_key", None)
     if key is None and candidate is not None:
         key = getattr(scorer, "description_key", None)
-    return open_source(rows, video_key=scorer.video_key, candidate_key=key, candidate=candidate, held_in=held_in)
+    source = open_source(rows, video_key=scorer.video_key, candidate_key=key, candidate=candidate, held_in=held_in)
+    if source.media is not None:
+        if videos_dir is not None or references is not None:
+            raise InputError("--videos-dir and --references belong to a table, and the rows are videos; leave them out")
+        return source
+    found = caption_rows(source.files, source.base_dir, _default_keys(scorer), videos_dir, references)
+    if found is None:
+        return source
+    joined = {"videos_dir": videos_dir, "references": None if references is None else _stamp(Path(references))}
+    return replace(source, laid_out=found, record={**source.record, **joined})
+
+
+def _default_keys(scorer: Any) -> dict[str, str]:
+    """Return by role the columns of a scorer that are named as they are by default."""
+    fields = (each for one in getattr(scorer, "scorers", (scorer,)) for each in dataclass_fields(one))
+    defaults = {each.name: each.default for each in fields}
+    keys = {role: f"{role}_key" for role in ("video", "candidate", "reference")}
+    return {
+        role: defaults[key] for role, key in keys.items() if key in defaults and getattr(scorer, key) == defaults[key]
+    }
 
 
 def _opened(rows: Any, of_media: Callable[[str, Sequence[Path]], RowSource], held_in: Path | None) -> RowSource:
@@ -169,7 +209,7 @@ def _of_several(names: Sequence[str], of_media: Callable[[str, Sequence[Path]], 
         raise InputError(f"{alone!r} cannot stand beside other rows; give it alone")
     folders = {name: _files_in(Path(name)) for name in names if os.path.isdir(name)}
     files = [path for name in names for path in folders.get(name, [Path(name)])]
-    tables = [path for path in files if path.suffix.lower() in FORMATS]
+    tables = [path for path in files if path.suffix.lower() in READ_FORMATS]
     if tables and len(tables) < len(files):
         other = next(path for path in files if path not in tables)
         raise InputError(f"{str(tables[0])!r} is a table and {str(other)!r} is none; give tables, or videos")
@@ -191,7 +231,7 @@ def rows_at(source: RowSource, numbers: np.ndarray) -> Columns:
 
 
 def _of_files(name: str, files: Sequence[Path], of_media: Callable[[str, Sequence[Path]], RowSource]) -> RowSource:
-    if any(path.suffix.lower() in FORMATS for path in files):
+    if any(path.suffix.lower() in READ_FORMATS for path in files):
         return _of_tables(name, files)
     return of_media(name, files)
 
@@ -206,12 +246,12 @@ def _files_in(folder: Path) -> list[Path]:
 
 def _of_folder(path: Path, of_media: Callable[[str, Sequence[Path]], RowSource]) -> RowSource:
     files = sorted(each for each in path.rglob("*") if not any(p.startswith((".", "_")) for p in _below(path, each)))
-    tables = [each for each in files if each.suffix.lower() in FORMATS and each.is_file()]
+    tables = [each for each in files if each.suffix.lower() in READ_FORMATS and each.is_file()]
     media = _files_in(path)
     if media and not any(each.suffix.lower() == ".parquet" for each in tables):
         return of_media(str(path), media)
     if not tables:
-        raise InputError(f"{str(path)!r} holds neither videos nor tables ({', '.join(FORMATS)}); check the path")
+        raise InputError(f"{str(path)!r} holds neither videos nor tables ({', '.join(READ_FORMATS)}); check the path")
     if len({each.suffix.lower() for each in tables}) > 1:
         raise InputError(f"{str(path)!r} holds tables of several formats; name one, or a pattern such as '*.parquet'")
     return _of_tables(str(path), tables)
@@ -223,8 +263,8 @@ def _below(folder: Path, path: Path) -> tuple[str, ...]:
 
 def _of_tables(name: str, files: Sequence[Path]) -> RowSource:
     for path in files:
-        if path.suffix.lower() not in FORMATS:
-            raise InputError(f"{str(path)!r} must end in one of {', '.join(FORMATS)}, or be a video or a folder")
+        if path.suffix.lower() not in READ_FORMATS:
+            raise InputError(f"{str(path)!r} must end in one of {', '.join(READ_FORMATS)}, or be a video or a folder")
         if not os.path.isfile(path):  # Path.is_file raises where a name is too long
             raise InputError(f"no table at {str(path)!r}; check the path")
     folders = {str(path.absolute().parent) for path in files}
@@ -304,9 +344,9 @@ def _of_url(url: str, folder: Path) -> RowSource:
         raise InputError(f"{url!r}: {error}; a table on this machine is named by its path") from error
     try:
         found = sorted(system.glob(root) if "*" in root else system.find(root))
-        tables = [path for path in found if Path(path).suffix.lower() in FORMATS]
+        tables = [path for path in found if Path(path).suffix.lower() in READ_FORMATS]
         if not tables:
-            raise InputError(f"no table at {url!r} ({', '.join(FORMATS)}); check the address")
+            raise InputError(f"no table at {url!r} ({', '.join(READ_FORMATS)}); check the address")
         files, stamps = [], []
         for number, path in enumerate(tables):
             target = folder / f"input-{number:05d}{Path(path).suffix.lower()}"
