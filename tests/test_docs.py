@@ -72,6 +72,9 @@ ELSEWHERE = {
         "docs/models.md",
         "vqe score emscore rows.jsonl --out scores.jsonl --clip-model-path microsoft/xclip-base-patch32 --metrics cogr",
     ): ("tests/encoders/test_video_encoder.py::test_the_command_scores_with_an_encoder_of_clips"),
+    ("docs/guides/command-line.md", "vqe score emscore:"): (
+        "tests/cli/test_parsing.py::test_a_wrong_word_gets_one_line_with_the_nearest_right_one"
+    ),
     ("docs/guides/spaces.md", "pip install -e '.[app]'"): EXTRAS,
     ("docs/guides/spaces.md", "python metrics/emscore/app.py"): PAGES,
     ("docs/guides/dataflow.md", "pip install --no-deps open-dataflow==1.0.13 && pip install colorlog rich pandas"): (

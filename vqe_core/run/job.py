@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vqe_core.errors import InputError, NothingScoredWarning, RowsFailedError, VqeError
+from vqe_core.errors import InputError, NothingScoredWarning, OutputError, RowsFailedError, VqeError
 from vqe_core.options import check_count
 from vqe_core.run.engines import make_engine
 from vqe_core.run.engines.local import LocalEngine, Task, threads_for
@@ -20,12 +20,12 @@ from vqe_core.run.folder import Manifest, RunFolder
 from vqe_core.run.merging import calibrate_all, write_merged
 from vqe_core.run.parts import failed_rows
 from vqe_core.run.plan import largest_first, of_shard, parse_shard
-from vqe_core.run.sources import RowSource, open_source
+from vqe_core.run.sources import RowSource, source_for
 from vqe_core.run.staging import check_same, fit_counted, plan, uncounted
 from vqe_core.run.summary import RunSummary, summarise_run, write_summary
-from vqe_core.scorers.base import scorer_for
 from vqe_core.scorers.row_errors import summary as summary_of
 from vqe_core.scorers.row_errors import warn_caller
+from vqe_core.scorers.several import scorers_for
 from vqe_core.tables import FORMATS, Changes, check_writable, rehearse_batches, warn_of
 from vqe_core.tables.parquet import read_arrow
 from vqe_core.timings import added
@@ -49,17 +49,18 @@ def score_run(
     shard: str | tuple[int, int] | None = None,
     retry_failed: bool = False,
     restart: bool = False,
-    candidate: str | None = None,
+    candidate: str | Sequence[str] | None = None,
     watch: Watch | None = None,
     **options: Any,
 ) -> RunSummary:
     """Score rows into a table or a folder of parts; the same call goes on with a run that was ended.
 
     Args:
-        rows: table, pattern, folder of tables or of media, media files, URL that fsspec knows, or ``"-"``.
+        rows: table, pattern, folder of tables or of media, URL that fsspec knows, or ``"-"``; or several tables or
+            media files.
         out: a table, written whole at the end from a run folder beside it (``FILE.run``); or a folder that keeps the
             parts, as parquet that ``datasets.load_dataset`` reads.
-        metric: a registered scorer, or a scorer.
+        metric: a registered scorer, several with commas between them, or a scorer.
         engine: ``"local"`` or ``"ray"``.
         workers: processes; 1 scores in this one.
         address: of a Ray cluster, whose machines see the same folder.
@@ -69,7 +70,8 @@ def score_run(
         shard: ``"I/N"``: score only every N-th part, from the I-th on; ``finish_run`` puts them together.
         retry_failed: score the rows again that failed before, and no others.
         restart: forget an earlier run.
-        candidate: caption of all rows, where ``rows`` are media.
+        candidate: caption of all ``rows`` that are media, or several, each of which is scored with each file; of a
+            metric without captions, descriptions of the sound.
         watch: called with a dictionary for the plan and each finished part.
         options: of the metric; ``on_error`` is ``"skip"`` if it is not given.
 
@@ -94,7 +96,7 @@ def score_run(
     """
     check_count("workers", workers)
     named = {"progress": False, **options} if isinstance(metric, str) else options  # the run has a bar of its own
-    scorer = scorer_for(metric, named)
+    scorer = scorers_for(metric, named)
     call = {"rows": rows, "candidate": candidate, "options": options} if isinstance(metric, str) else None
     job = _Job(Path(out), scorer, watch or (lambda event: None))
     job.open(rows, candidate, restart=restart, threads=threads or threads_for(workers), most_rows=rows_per_part,
@@ -106,8 +108,9 @@ def score_run(
         try:
             job.count_words(how)
             job.score(how, piece, retry_failed)
-        except VqeError:
-            if piece is None and not job.folder.done(len(job.manifest.parts)):
+        except VqeError as error:
+            scored = isinstance(error, OutputError)  # and written elsewhere
+            if piece is None and not scored and not job.folder.done(len(job.manifest.parts)):
                 with suppress(InputError, OSError):
                     job.folder.remove()  # nothing to go on with: the next call may name another model
             raise
@@ -150,7 +153,7 @@ def finish_run(path: str | os.PathLike[str], out: str | os.PathLike[str] | None 
         raise InputError("the run was begun with objects as options; make the same call again to finish it")
     call, name = manifest.call, Path(path).name
     target = Path(path).with_name(name.removesuffix(".run")) if not manifest.keeps_columns else Path(path)
-    job = _Job(target, scorer_for(manifest.metric, {"progress": False, **call["options"]}), lambda event: None)
+    job = _Job(target, scorers_for(manifest.metric, {"progress": False, **call["options"]}), lambda event: None)
     job.open(call["rows"], call["candidate"], restart=False, threads=manifest.threads, most_rows=None, call=call)
     with folder.locked():
         folder.clear_temporary()
@@ -193,7 +196,7 @@ class _Job:
     def open(
         self,
         rows: Any,
-        candidate: str | None,
+        candidate: str | Sequence[str] | None,
         *,
         restart: bool,
         threads: int,
@@ -228,14 +231,8 @@ class _Job:
                 pass
             self.scorer = fit_counted(self.scorer, self.folder, self.manifest)
 
-    def _source(self, rows: Any, candidate: str | None) -> RowSource:
-        return open_source(
-            rows,
-            video_key=self.scorer.video_key,
-            candidate_key=getattr(self.scorer, "candidate_key", None),
-            candidate=candidate,
-            held_in=self.folder.rows,
-        )
+    def _source(self, rows: Any, candidate: str | Sequence[str] | None) -> RowSource:
+        return source_for(self.scorer, rows, candidate, self.folder.rows)
 
     def _check_output(self, rows: Any) -> None:
         if self.is_file:

@@ -10,8 +10,9 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -100,24 +101,49 @@ def open_source(
     *,
     video_key: str,
     candidate_key: str | None = None,
-    candidate: str | None = None,
+    candidate: str | Sequence[str] | None = None,
     held_in: Path | None = None,
 ) -> RowSource:
     """Return the rows that a path, a pattern, a folder, a URL or standard input (``"-"``) stand for.
 
     Args:
-        rows: a table, a pattern such as ``"part-*.parquet"``, a folder of tables of one format or of media, media
-            files, a URL of tables that fsspec knows, or ``"-"``.
+        rows: a table, a pattern such as ``"part-*.parquet"``, a folder of tables of one format or of media, a URL of
+            tables that fsspec knows, or ``"-"``; or several tables, or several media files and folders of them.
         video_key: column that media files become.
-        candidate_key: column of their captions, None for a metric without.
-        candidate: caption of all media files. Default: the text of the file of the same name that ends in ``.txt``.
+        candidate_key: column of their texts, None for a metric without.
+        candidate: text of all media files; of several texts each stands in a row of each file. Default: the text of
+            the file of the same name that ends in ``.txt``.
         held_in: folder for copies of what can be read once only, or is elsewhere.
 
     Raises:
         InputError: nothing is there, or media without a caption for a metric of captions.
     """
+    texts = (candidate,) if isinstance(candidate, str) else candidate
+    source = _opened(rows, partial(_of_media, video_key=video_key, text_key=candidate_key, texts=texts), held_in)
+    if texts is not None and source.media is None:
+        raise InputError(
+            f"--caption ({texts[0]!r}) is for videos, and {source.name!r} is a table, whose texts are in columns; "
+            "leave it out"
+        )
+    return source
+
+
+def source_for(scorer: Any, rows: Any, candidate: str | Sequence[str] | None, held_in: Path) -> RowSource:
+    """Return rows as a scorer reads them: media and their texts become the columns that its options name.
+
+    Args:
+        scorer: a scorer.
+        rows, candidate, held_in: see ``open_source``. Of a metric without captions the text describes the sound.
+    """
+    key = getattr(scorer, "candidate_key", None)
+    if key is None and candidate is not None:
+        key = getattr(scorer, "description_key", None)
+    return open_source(rows, video_key=scorer.video_key, candidate_key=key, candidate=candidate, held_in=held_in)
+
+
+def _opened(rows: Any, of_media: Callable[[str, Sequence[Path]], RowSource], held_in: Path | None) -> RowSource:
     if not isinstance(rows, str | os.PathLike):
-        return _of_media(", ".join(map(str, rows)), [Path(row) for row in rows], video_key, candidate_key, candidate)
+        return _of_several([os.fspath(row) for row in rows], of_media)
     name = os.fspath(rows)
     if name == STANDARD_INPUT:
         return _of_standard_input(sys.stdin.buffer, _holding(held_in))
@@ -125,15 +151,30 @@ def open_source(
         return _of_url(name, _holding(held_in))
     path = Path(name)
     if path.is_dir():
-        return _of_folder(path, video_key, candidate_key, candidate)
+        return _of_folder(path, of_media)
     if not os.path.exists(path) and any(letter in name for letter in "*?["):
         found = sorted(Path().glob(name) if not path.is_absolute() else Path(path.anchor).glob(str(path)[1:]))
         if not found:
             raise InputError(f"no file matches {name!r}; check the pattern and the working directory")
-        return _of_files(name, found, video_key, candidate_key, candidate)
-    if path.suffix.lower() in MEDIA and path.is_file():
-        return _of_media(name, [path], video_key, candidate_key, candidate)
+        return _of_files(name, found, of_media)
+    if path.suffix.lower() in MEDIA:
+        return of_media(name, [path])
     return _of_tables(name, [path])
+
+
+def _of_several(names: Sequence[str], of_media: Callable[[str, Sequence[Path]], RowSource]) -> RowSource:
+    """Return the rows of several tables, or of several videos and folders of them."""
+    alone = next((name for name in names if name == STANDARD_INPUT or _REMOTE.match(name)), None)
+    if alone is not None:
+        raise InputError(f"{alone!r} cannot stand beside other rows; give it alone")
+    folders = {name: _files_in(Path(name)) for name in names if os.path.isdir(name)}
+    files = [path for name in names for path in folders.get(name, [Path(name)])]
+    tables = [path for path in files if path.suffix.lower() in FORMATS]
+    if tables and len(tables) < len(files):
+        other = next(path for path in files if path not in tables)
+        raise InputError(f"{str(tables[0])!r} is a table and {str(other)!r} is none; give tables, or videos")
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return _of_tables(shown, files) if tables else of_media(shown, files)
 
 
 def rows_at(source: RowSource, numbers: np.ndarray) -> Columns:
@@ -149,20 +190,26 @@ def rows_at(source: RowSource, numbers: np.ndarray) -> Columns:
     return held
 
 
-def _of_files(
-    name: str, files: Sequence[Path], video_key: str, candidate_key: str | None, candidate: str | None
-) -> RowSource:
+def _of_files(name: str, files: Sequence[Path], of_media: Callable[[str, Sequence[Path]], RowSource]) -> RowSource:
     if any(path.suffix.lower() in FORMATS for path in files):
         return _of_tables(name, files)
-    return _of_media(name, files, video_key, candidate_key, candidate)
+    return of_media(name, files)
 
 
-def _of_folder(path: Path, video_key: str, candidate_key: str | None, candidate: str | None) -> RowSource:
+def _files_in(folder: Path) -> list[Path]:
+    """Return the media of a folder and of those in it, but none that are hidden."""
+    files = sorted(
+        each for each in folder.rglob("*") if not any(p.startswith((".", "_")) for p in _below(folder, each))
+    )
+    return [each for each in files if each.suffix.lower() in MEDIA and each.is_file()]
+
+
+def _of_folder(path: Path, of_media: Callable[[str, Sequence[Path]], RowSource]) -> RowSource:
     files = sorted(each for each in path.rglob("*") if not any(p.startswith((".", "_")) for p in _below(path, each)))
     tables = [each for each in files if each.suffix.lower() in FORMATS and each.is_file()]
-    media = [each for each in files if each.suffix.lower() in MEDIA and each.is_file()]
+    media = _files_in(path)
     if media and not any(each.suffix.lower() == ".parquet" for each in tables):
-        return _of_media(str(path), media, video_key, candidate_key, candidate)
+        return of_media(str(path), media)
     if not tables:
         raise InputError(f"{str(path)!r} holds neither videos nor tables ({', '.join(FORMATS)}); check the path")
     if len({each.suffix.lower() for each in tables}) > 1:
@@ -191,14 +238,18 @@ def _stamp(path: Path) -> dict[str, Any]:
 
 
 def _of_media(
-    name: str, files: Sequence[Path], video_key: str, candidate_key: str | None, candidate: str | None
+    name: str, files: Sequence[Path], video_key: str, text_key: str | None, texts: Sequence[str] | None
 ) -> RowSource:
-    columns: Columns = {video_key: [str(path.absolute()) for path in files]}
-    if candidate_key is not None:
-        columns[candidate_key] = [candidate] * len(files) if candidate is not None else [_caption(p) for p in files]
-        if all(caption is None for caption in columns[candidate_key]):
+    """Return a row for each file, or for each file with each of the texts."""
+    if not files:
+        raise InputError(f"{name!r} holds no videos; check the path")
+    paths = [str(path.absolute()) for path in files]
+    columns: Columns = {video_key: [path for path in paths for _ in texts or (None,)]}
+    if text_key is not None:
+        columns[text_key] = [_caption(path) for path in files] if texts is None else [*texts] * len(files)
+        if all(caption is None for caption in columns[text_key]):
             raise InputError(
-                f"{name!r}: none of {len(files)} videos has a caption; give --candidate TEXT for all of them, or put "
+                f"{name!r}: none of {len(files)} videos has a caption; give --caption TEXT for all of them, or put "
                 "each one's caption into a file of the same name that ends in .txt"
             )
     digest = hashlib.sha256(repr(sorted(columns.items())).encode("utf-8", "surrogateescape")).hexdigest()

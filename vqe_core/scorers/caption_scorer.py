@@ -24,6 +24,7 @@ from vqe_core.scorers.rows import CaptionRow, check_references, check_text, read
 from vqe_core.timings import timed
 
 if TYPE_CHECKING:
+    from vqe_core.embed import FrameRecipe
     from vqe_core.scorers.embedded_rows import EmbeddedRow
 
 
@@ -109,6 +110,14 @@ class CaptionScoring:
     def __init__(self, scorer: CaptionScorer, call: Call, encoder: ImageTextEncoder) -> None:
         self.scorer, self.call, self.encoder = scorer, call, encoder
         self.readers: set[str] = set()
+
+    def frame_recipe(self) -> FrameRecipe | None:
+        """Return which frames are embedded, and how; None where there are no videos."""
+        from vqe_core.embed import EmbedSettings, FrameRecipe
+
+        if "videos" not in self.call.given:
+            return None
+        return FrameRecipe(self.scorer.sampler_for(self.encoder), self.encoder, EmbedSettings.of(self.scorer))
 
     def score_row(self, row: EmbeddedRow) -> Mapping[str, float] | RowOutcome:
         """Score one embedded row."""

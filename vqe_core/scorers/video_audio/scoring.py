@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from vqe_core.embed import FrameViews
+from vqe_core.embed import FrameRecipe, FrameViews
 from vqe_core.errors import InputError, VqeError
 from vqe_core.functional.reference_bank import ReferenceBank, make_bank
 from vqe_core.samplers import sampler_spec
@@ -20,6 +20,7 @@ from vqe_core.scorers.fingerprint import environment
 from vqe_core.scorers.report import ScoreReport, assemble_report
 from vqe_core.scorers.row_errors import FaultWatch, outcomes_of
 from vqe_core.scorers.video_audio.calibration import bank_space, load_bank, measure, save_bank
+from vqe_core.scorers.video_audio.frame_comparison import FrameComparison
 from vqe_core.scorers.video_audio.methods import comparison_for
 from vqe_core.scorers.video_audio.pairs import Comparison, SoundPair
 from vqe_core.scorers.video_audio.report import SoundOutcome, gather_rows, reducible, result_names, row_outcome
@@ -42,6 +43,13 @@ class VideoAudioScoring:
         """Load the models of the method that the options name, or the first that inputs and model allow."""
         method = scorer.method_for(call.given)
         return cls(scorer, call, comparison_for(scorer, method, scorer.is_described(call.given)))
+
+    def frame_recipe(self) -> FrameRecipe | None:
+        """Return which frames are embedded, and how; None for a method that looks at windows, or shows frames."""
+        comparison = self.comparison
+        if not isinstance(comparison, FrameComparison):
+            return None
+        return FrameRecipe(comparison.sampler, comparison.encoder, comparison.settings)
 
     def outcomes(self) -> list[SoundOutcome]:
         """Compare every video of every row with the row's audio; a row fails with its first failing video."""
