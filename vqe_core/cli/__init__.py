@@ -13,13 +13,13 @@ import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 
-from vqe_core.cli import baseline, cache, compare, demo, explain, filter, listing, meta_eval, plan, report, run, score
+from vqe_core.cli import bank, baseline, cache, compare, demo, explain, filter, listing, meta_eval, plan, report, run, score
 from vqe_core.cli.logs import shown_log
 from vqe_core.errors import InternalError, VqeError
 from vqe_core.version import __version__
 
 # In the order of the help.
-COMMANDS = (demo, score, run, filter, compare, explain, report, meta_eval, baseline, plan, cache, listing)
+COMMANDS = (demo, score, run, filter, compare, explain, report, meta_eval, baseline, bank, plan, cache, listing)
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130  # 130: what a shell reports for Ctrl-C
 
 

@@ -37,6 +37,7 @@ from vqe_core.workers import DecodeWorker, RowClock, WorkerPool, one_row, open_v
 if TYPE_CHECKING:
     from vqe_core.encoders import ImageTextEncoder
     from vqe_core.samplers import FrameSampler
+    from vqe_core.toy.known_world import KnownWorld
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,16 @@ class FrameRecipe:
             yield from self._read_clips(self.encoder, video, positions, note)
             return
         distinct, where = np.unique(positions, return_inverse=True)
+        known, strange = known_world_of(self.encoder), list[bool]()
         for frame in video.frames(distinct):
             for pixels in views.of(frame.pixels):
-                yield self.encoder.prepare_image(pixels)
+                image = self.encoder.prepare_image(pixels)
+                if known is not None:
+                    strange.append(known.is_strange(image))
+                yield image
         images = (where[:, None] * views.count + np.arange(views.count)).ravel().astype(np.int32)
         notes = (*video.table.warnings, note) if note else video.table.warnings
+        notes += () if known is None else known.clip_notes(strange)
         yield SampledVideo(video.table, np.repeat(distinct, views.count), images, notes, video.read_by)
 
     def _read_clips(
@@ -200,7 +206,13 @@ def recipe_parts(recipe: FrameRecipe) -> dict[str, Any]:
         "max_frames": recipe.settings.max_frames,
         "views": recipe.settings.views.names,
         "encoder": content_parts(recipe.encoder.signature()),
+        **({"notes": "known world"} if known_world_of(recipe.encoder) is not None else {}),
     }
+
+
+def known_world_of(encoder: ImageTextEncoder) -> KnownWorld | None:
+    """Return what an encoder says it can judge; None for all but a teaching model, which would guess elsewhere."""
+    return getattr(encoder, "known_world", None)
 
 
 def entry_of_frames(frames: TimedEmbeddings) -> Entry:

@@ -101,6 +101,7 @@ class ByJointSpace:
             **self.windowing.parts(),
             "encoder": content_parts(self.encoder.signature()),
             "reader": decoders_of(pair.video, self.options.video_reader),
+            **({} if getattr(self.encoder, "known_world", None) is None else {"notes": "known world"}),
         }
         return CacheKey("windows", {**parts, **how})
 
@@ -132,18 +133,22 @@ class ByJointSpace:
     def _embed(self, pair: SoundPair, parts: Iterator[_Part]) -> Made:
         """Return the windows of a pair, warnings on them, and what decoded the images."""
         visual: list[Tensor] = []
+        known, strange = getattr(self.encoder, "known_world", None), list[bool]()
         for part in parts:
             if isinstance(part, Made):
                 return part
             if isinstance(part, _Sound):
-                sound, visual = part, []
+                sound, visual, strange = part, [], []
             else:
+                if known is not None:
+                    strange += self.encoder.strange_frames(part)  # type: ignore[attr-defined]  # who knows a world
                 visual.append(self.windowing.embed_frames(part, self.encoder))
         windows = join_windows(sound.times, visual, sound.waveforms, self.encoder)
+        notes = sound.notes if known is None else (*sound.notes, *known.clip_notes(strange))
         # A file that changed while it was read is not stored: the key tells what it was.
         if self._cache is not None and sound.key is not None and identities(pair) == sound.before:
-            self._cache.put(sound.key, entry_of_windows(windows, sound.notes, sound.reader))
-        return Made(windows, sound.notes, sound.reader)
+            self._cache.put(sound.key, entry_of_windows(windows, notes, sound.reader))
+        return Made(windows, notes, sound.reader)
 
     def logits(self, visual: Tensor, sound: Tensor) -> Tensor:
         """Return the model's own logits: (N, D), (M, D) -> (N, M)."""
