@@ -59,9 +59,7 @@ class CaptionRequest:
         return {"example": str(self.example or ""), **texts, **options}
 
 
-def caption_page(
-    card: Path, *, title: str, question: str, score: Callable[[CaptionRequest], Result | str]
-) -> Blocks:
+def caption_page(card: Path, *, title: str, question: str, score: Callable[[CaptionRequest], Result | str]) -> Blocks:
     """Build a page.
 
     Args:

@@ -94,12 +94,12 @@ def score_captions(request: CaptionRequest) -> Result:
         texts, values = [c.text for c in captions], [c.value for c in captions]
         title = headline(captions, best)
         picture = partial(plot_captions, texts, values, seen.frames, title, next(iter(captions[0].scores)))
-        return Result(html, "clip_score", _content(captions, title, report), picture, request.link, bool(request.example))
+        return Result(
+            html, "clip_score", _content(captions, title, report), picture, request.link, bool(request.example)
+        )
 
 
-def rank_captions(
-    captions: Sequence[str], report: ScoreReport, bank: CaptionBank | None = None
-) -> list[RankedCaption]:
+def rank_captions(captions: Sequence[str], report: ScoreReport, bank: CaptionBank | None = None) -> list[RankedCaption]:
     """Sort captions by RefCLIPScore where there are references, else by CLIPScore, best first; ties as typed.
 
     Args:
@@ -137,7 +137,9 @@ def frame_scores(captions: Sequence[RankedCaption], seen: SeenVideo, scorer: CLI
     rows = []
     for caption, values in zip(captions, alone, strict=True):
         whole, with_references = caption.scores["clip_score"], caption.scores.get("ref_clip_score")
-        if with_references is not None and 2 * whole > with_references > 0:  # the harmonic mean, solved for its other side
+        if (
+            with_references is not None and 2 * whole > with_references > 0
+        ):  # the harmonic mean, solved for its other side
             reference = with_references * whole / (2 * whole - with_references)
             values = 2 * values * reference / (values + reference)
         rows.append(values.tolist())

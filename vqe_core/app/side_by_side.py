@@ -72,7 +72,9 @@ def score_by_all(request: CaptionRequest) -> Result:
         asked("Video-audio similarity", "does the sound fit?", lambda: _heard(request, model)),
     ]
     html = render("side_by_side", answers=answers, inner=[Markup(a.result.html) if a.result else None for a in answers])
-    content = {answer.metric: {"verdict": answer.why} if answer.result is None else answer.result.content for answer in answers}
+    content = {
+        answer.metric: {"verdict": answer.why} if answer.result is None else answer.result.content for answer in answers
+    }
     drawn = next((answer.result.picture for answer in answers if answer.result is not None), None)
     return Result(html, "side_by_side", content, drawn, request.link, request.example is not None)
 

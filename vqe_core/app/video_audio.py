@@ -165,9 +165,7 @@ def score_audio(
     with timed("score"):
         heard = Heard.of(whole, parts, bank)
         picture = partial(plot_profile, heard.profile, heard.headline, heard.row["similarity"])
-        return Result(
-            heard.html(video), "video_audio_similarity", heard.content(), picture, link, example is not None
-        )
+        return Result(heard.html(video), "video_audio_similarity", heard.content(), picture, link, example is not None)
 
 
 class Heard:
@@ -259,7 +257,9 @@ def extremes(profile: Mapping[str, Any], times: np.ndarray) -> tuple[tuple[float
         profile: of a clip.
         times: float (S,), the middle of each window, seconds.
     """
-    known = [(value, time) for value, time in zip(profile["similarity"], times.tolist(), strict=True) if value is not None]
+    known = [
+        (value, time) for value, time in zip(profile["similarity"], times.tolist(), strict=True) if value is not None
+    ]
     return (max(known), min(known)) if len(known) > 1 else None
 
 

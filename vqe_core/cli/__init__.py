@@ -13,7 +13,21 @@ import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 
-from vqe_core.cli import bank, baseline, cache, compare, demo, explain, filter, listing, meta_eval, plan, report, run, score
+from vqe_core.cli import (
+    bank,
+    baseline,
+    cache,
+    compare,
+    demo,
+    explain,
+    filter,
+    listing,
+    meta_eval,
+    plan,
+    report,
+    run,
+    score,
+)
 from vqe_core.cli.logs import shown_log
 from vqe_core.errors import InternalError, VqeError
 from vqe_core.version import __version__

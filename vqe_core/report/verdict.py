@@ -95,8 +95,12 @@ class Ranking:
     why: str
 
 
-MEASURED = "equally true captions of one clip differ by up to {margin:.3f} in 19 of 20 pairs, so a lead counts above that"
-OVER_FRAMES = "the lead must exceed the 95 % interval of the difference over the {count} sampled frames, here {margin:.3f}"
+MEASURED = (
+    "equally true captions of one clip differ by up to {margin:.3f} in 19 of 20 pairs, so a lead counts above that"
+)
+OVER_FRAMES = (
+    "the lead must exceed the 95 % interval of the difference over the {count} sampled frames, here {margin:.3f}"
+)
 
 
 def rank(scores: Sequence[float], margin: float | None, by_frame: Sequence[Sequence[float]] | None = None) -> Ranking:

@@ -136,5 +136,10 @@ def known_words() -> frozenset[str]:
     texts += [wording for verbs in captions.VERBS.values() for pair in verbs for wording in pair]
     texts += [*captions.SEQUENCES, *captions.GROUNDS, *captions.SOUND_CLAUSES, *captions.SOUND_ALONE]
     texts += [*captions.TIMES, *captions.PITCHES, *world.COLOURS, *world.SIZES, *world.COUNTS, *world.BACKGROUNDS]
-    texts += [*world.SHAPES, *(f"{shape}s" for shape in world.SHAPES), "crosses", *(f"{n} {v}" for n, v in world.SOUNDS)]
+    texts += [
+        *world.SHAPES,
+        *(f"{shape}s" for shape in world.SHAPES),
+        "crosses",
+        *(f"{n} {v}" for n, v in world.SOUNDS),
+    ]
     return frozenset(word for text in texts for word in _WORD.findall(text.casefold()) if not word.isdigit())

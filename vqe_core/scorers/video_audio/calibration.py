@@ -160,7 +160,9 @@ def load_bank(value: Any) -> ReferenceBank | None:
             metadata, embeddings = file.metadata() or {}, file.get_tensor("embeddings")
         made_by = json.loads(metadata.get("made_by", "{}"))
     except (OSError, SafetensorError, TypeError, ValueError) as error:
-        raise InputError(f"reference_bank ({value!r}) is no bank of sounds that fit_bank or vqe bank build wrote: {error}") from error
+        raise InputError(
+            f"reference_bank ({value!r}) is no bank of sounds that fit_bank or vqe bank build wrote: {error}"
+        ) from error
     bank = ReferenceBank(embeddings, metadata.get("space", ""), made_by)
     if metadata.get("digest") != bank.digest():
         raise InputError(f"reference_bank ({value!r}) is damaged: its content does not match its digest; fit it again")
