@@ -71,6 +71,10 @@ def write_images() -> None:
         page.goto((folder / "table.html").as_uri())
         page.click(".worth .row >> nth=0")
         save(Visit(page, "file:"), "table_report.png", 1250)
+        shown = [made[0], "--out", str(folder / "gallery.html"), "--title", "My captions", "--threshold", "p80"]
+        subprocess.run([sys.executable, "-m", "vqe_core.cli", "gallery", *shown], cwd=ROOT, check=True)
+        page.goto((folder / "gallery.html").as_uri())
+        save(Visit(page, "file:"), "gallery.png", 1210)
 
 
 @contextmanager

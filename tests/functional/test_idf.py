@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 
@@ -10,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vqe_core.errors import InputError
-from vqe_core.functional.idf import IdfTable, fit_idf, idf_from_json, idf_from_mapping, idf_to_json, with_end_weight
+from vqe_core.functional.idf import (
+    IdfTable,
+    fit_idf,
+    idf_from_json,
+    idf_from_mapping,
+    idf_to_json,
+    merge_idf,
+    with_end_weight,
+)
 
 START, END = 1, 2
 captions = st.lists(
@@ -55,6 +64,30 @@ def test_a_saved_table_is_the_table(documents):
     assert again.digest() == table.digest()
 
 
+@given(documents=captions, cuts=st.lists(st.integers(1, 7)), data=st.data())
+def test_tables_of_parts_merge_to_the_table_of_one_pass_in_any_order(documents, cuts, data):
+    edges = sorted({0, len(documents), *(cut for cut in cuts if cut < len(documents))})
+    parts = [fit_idf(documents[a:b], END, "abc") for a, b in itertools.pairwise(edges)]
+    merged = merge_idf(data.draw(st.permutations(parts)))
+    assert merged == fit_idf(documents, END, "abc")
+    assert merged.digest() == fit_idf(documents, END, "abc").digest()
+    again = merge_idf([idf_from_json(idf_to_json(part)) for part in parts])  # as files
+    assert again.digest() == merged.digest()
+
+
+def test_a_file_of_an_earlier_release_is_read_and_cannot_be_merged():
+    text = '{"format": "vqe-idf-1", "num_captions": 2, "tokenizer": "t", "unseen": 1.5, "weights": {"5": 0.25}}'
+    table = idf_from_json(text)
+    assert (table.weights, table.unseen, table.num_captions, table.counts) == ({5: 0.25}, 1.5, 2, None)
+    with pytest.raises(InputError, match="holds no counts"):
+        merge_idf([table, fit_idf([[1, 5, 2]], END)])
+
+
+def test_the_order_of_captions_does_not_move_the_digest():
+    documents = [[START, *range(3 + n, 3 + n + n % 7), END] for n in range(200)]
+    assert fit_idf(documents[::-1], END).digest() == fit_idf(documents, END).digest()
+
+
 def test_the_digest_changes_with_any_weight():
     assert idf_from_mapping({5: 1.0}).digest() != idf_from_mapping({5: 1.5}).digest()
 
@@ -63,6 +96,12 @@ def test_the_digest_changes_with_any_weight():
     ("make", "words"),
     [
         (lambda: fit_idf([], end_id=END), "idf needs at least one caption to count words in, got none"),
+        (lambda: merge_idf([]), "tables is empty"),
+        (lambda: merge_idf([fit_idf([[5]], 2, "a"), fit_idf([[5]], 2, "b")]), "fitted with different tokenizers"),
+        (
+            lambda: merge_idf([fit_idf([[5]], 2), fit_idf([[5]], 2, end_weight="own")]),
+            "different tokenizers or idf_eos",
+        ),
         (lambda: idf_from_mapping({}), "idf mapping is empty"),
         (lambda: idf_from_mapping({"cat": 1.0}), "idf mapping has key 'cat'; keys must be token ids (int)"),
         (lambda: idf_from_mapping({5: None}), "idf weight of token 5 (None) must be a number"),

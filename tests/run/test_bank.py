@@ -55,7 +55,7 @@ def test_sounds_are_kept_with_what_they_were_heard_by(rows, tmp_path, capsys):
     assert main(scored) == 0
     assert min(read_table(out)["percentile"]) > 0.5
     assert main([*scored, "--restart", "--window", "1"]) == 1
-    assert "reference_bank was built with window None (here 1.0)" in capsys.readouterr().err
+    assert "was built with window None (here 1.0)" in capsys.readouterr().err
 
 
 def test_one_row_of_a_video_counts_once_and_captions_of_it_are_compared(rows, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from tests.required import required_package
 from vqe_core import registry
 from vqe_core.errors import InputError, RowsFailedError
 from vqe_core.run import finish_run, run_status, score_run
+from vqe_core.run.engines.local import _TASKS
 from vqe_core.run.folder import RunFolder
 from vqe_core.tables import read_environments, read_signatures, read_table, write_table
 from vqe_core.toy.clips import make_clip, write_clip
@@ -102,6 +104,52 @@ def test_words_are_counted_in_all_rows_before_the_first_is_scored(texts, tmp_pat
     summary = score_run(texts, tmp_path / "s.parquet", idf=True, rows_per_part=7, **TOY)
     assert summary.signature["idf"] == expected.signature["idf"]
     assert read_table(tmp_path / "s.parquet")["EMScore(X,X*)_full_F"] == expected.rows["EMScore(X,X*)_full_F"]
+
+
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.slow)])
+def test_words_that_workers_count_have_the_digest_of_one_pass(texts, tmp_path, monkeypatch, engine):
+    if engine == "ray":
+        required_package("ray")
+    monkeypatch.setattr("vqe_core.run.job.COUNTED_HERE", 0)
+    fitted = registry.load("scorer", "emscore")(**TOY).fit(read_table(texts)["reference"])
+    how = {"idf": True, "engine": engine, "workers": 2, "rows_per_part": 30, "threads": 1}
+    summary = score_run(texts, tmp_path / "run", **how, **TOY)
+    assert summary.signature["idf"] == fitted.idf.digest()
+    assert json.loads((tmp_path / "run/_idf.json").read_text())["num_captions"] == 100
+    assert not (tmp_path / "run/.words").exists()
+
+
+def test_words_are_counted_again_only_in_parts_that_were_not(texts, tmp_path, monkeypatch):
+    score_run(texts, tmp_path / "whole.jsonl", idf=True, rows_per_part=30, **TOY)
+    monkeypatch.setitem(_TASKS, "count", stop_at(2, _TASKS["count"]))
+    with pytest.raises(Stop):
+        score_run(texts, tmp_path / "s.jsonl", idf=True, rows_per_part=30, **TOY)
+    counted = RunFolder(tmp_path / "s.jsonl.run").words_of(0)
+    before = counted.stat().st_mtime_ns
+    monkeypatch.undo()
+    with pytest.raises(Stop):
+        score_run(texts, tmp_path / "s.jsonl", idf=True, rows_per_part=30, watch=stop_after(1), **TOY)
+    assert before and not counted.exists()  # put together, and no longer needed
+    score_run(texts, tmp_path / "s.jsonl", idf=True, rows_per_part=30, **TOY)
+    assert (tmp_path / "s.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def stop_at(call: int, task: Any) -> Any:
+    calls = itertools.count(1)
+
+    def run(*arguments: Any) -> Any:
+        if next(calls) == call:
+            raise Stop
+        return task(*arguments)
+
+    return run
+
+
+def test_captions_without_a_word_that_counts_leave_weights_out(tmp_path):
+    write_table(tmp_path / "rows.jsonl", {"candidate": ["a dog", "a cat"], "reference": [" ", ""]})
+    summary = score_run(tmp_path / "rows.jsonl", tmp_path / "run", idf=True, on_error="skip", **TOY)
+    assert summary.status == {"empty_caption": 2}
+    assert score_run(tmp_path / "rows.jsonl", tmp_path / "run", idf=True, on_error="skip", **TOY).num_failed == 2
 
 
 @pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.slow)])
@@ -195,6 +243,14 @@ def test_what_changed_is_refused_by_name(texts, tmp_path):
     with pytest.raises(InputError, match=r"the input .* has changed since the run began \(`texts.jsonl` was"):
         score_run(texts, out, **TOY)
     assert score_run(texts, out, restart=True, **TOY).num_rows == 101
+
+
+def test_a_call_that_could_score_nothing_leaves_nothing_to_go_on_with(texts, tmp_path):
+    out = tmp_path / "s.jsonl"
+    with pytest.raises(InputError, match="is no file"):
+        score_run(texts, out, idf=str(tmp_path / "gone.json"), **TOY)
+    assert not out.with_name("s.jsonl.run").exists()
+    assert score_run(texts, out, **TOY).num_failed == 0
 
 
 def test_options_that_change_no_score_may_change(texts, tmp_path):

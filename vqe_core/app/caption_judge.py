@@ -1,7 +1,7 @@
 """Page of the caption judge: a video and captions in; a model's numbers with its reasons out.
 
-The judge is a model behind an endpoint that the owner names and pays for, so its requests are counted; without one there
-is the teaching model.
+The judge is a model behind an endpoint that the owner names and pays for, so its requests are counted; without one
+there is the teaching model.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ STEP = 0.05  # half a point of ten, the finest step in which judges answer
 WHY = "a judge answers in points or halves of ten, so a lead counts above half a point (0.05)"
 NO_JUDGE = "This page has no judge."
 NO_JUDGE_HERE = (
-    "A caption judge is a large model behind an address, and the owner of this page names none. Choose the toy judge for "
-    "drawn clips, or EMScore and CLIPScore, which need no such model."
+    "A caption judge is a large model behind an address, and the owner of this page names none. Choose the toy judge "
+    "for drawn clips, or EMScore and CLIPScore, which need no such model."
 )
 NO_JUDGE_OWNER = (
     f"Set {URL} and {MODEL} to an OpenAI-compatible endpoint and a model that sees pictures, and OPENAI_API_KEY as a "

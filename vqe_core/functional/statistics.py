@@ -5,7 +5,8 @@ Conventions: several rows may show one video (a table of captions), and are not 
 each with all its rows. The mean is that over rows, as in every report: ``sums / counts`` of the videos together. B sets
 of scores (systems, or metrics of systems), N rows, V videos, R resamples.
 Metrics: interval of a mean or of a difference (``bootstrap_means`` with ``percentile_interval`` or ``bca_interval``),
-``randomisation_p_values``, ``wilson_interval``, ``holm``, ``cohens_d``, ``probability_of_superiority``, ``videos_needed``.
+``randomisation_p_values``, ``holm``, ``cohens_d``, ``probability_of_superiority``, ``videos_needed``; interval of a
+share (``wilson_interval``).
 Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993; Noreen, "Computer-Intensive Methods for Testing
 Hypotheses", 1989; Phipson and Smyth, "Permutation P-values should never be zero", 2010.
 """

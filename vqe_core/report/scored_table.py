@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -174,9 +174,8 @@ def read_scored(path: str | os.PathLike[str], columns: TableColumns | None = Non
         if name is not None and name not in table:
             raise InputError(f"{option} ({name!r}) is no column of {str(path)!r}; there are {', '.join(table)}")
     scores = _scores_of(table, columns, path)
-    others = [name for metric in registry.names("scorer") for name in getattr(_scorer(metric), "headlines", ())]
-    headline = columns.score or next((name for name in (*HEADLINES, *others) if name in scores), next(iter(scores)))
-    chosen = TableColumns(**{**vars(columns), **_usual(table, columns), "score": headline})
+    headline = columns.score or usual_headline(scores) or next(iter(scores))
+    chosen = TableColumns(**{**vars(columns), **usual_columns(table, columns), "score": headline})
     count = len(scores[headline])
     videos = _videos(table, chosen, path) or [None] * count
     status = [str(word) if word else "ok" for word in table.get(columns.status, [None] * count)]
@@ -203,7 +202,14 @@ def _text(cell: Any) -> str | None:
     return cell if isinstance(cell, str) else None
 
 
-def _usual(table: Mapping[str, Any], columns: TableColumns) -> dict[str, str | None]:
+def usual_headline(names: Collection[str]) -> str | None:
+    """Return the score that one looks at first, of the columns of a table; None where no metric wrote any."""
+    others = [name for metric in registry.names("scorer") for name in getattr(_scorer(metric), "headlines", ())]
+    return next((name for name in (*HEADLINES, *others) if name in names), None)
+
+
+def usual_columns(table: Collection[str], columns: TableColumns) -> dict[str, str | None]:
+    """Return the columns of videos and captions, by their usual names where none is given."""
     return {
         "video": columns.video or next((name for name in VIDEO_COLUMNS if name in table), None),
         "caption": columns.caption or next((name for name in CAPTION_COLUMNS if name in table), None),
@@ -264,15 +270,16 @@ def _videos(table: Mapping[str, list[Any]], columns: TableColumns, path: Path) -
 
 def _names(cells: Sequence[Any]) -> list[str]:
     """Return each video as people know it: the path as it was written."""
-    return [_name(cell) for cell in cells]
+    return [cell_name(cell) for cell in cells]
 
 
-def _name(cell: Any) -> str:
+def cell_name(cell: Any) -> str:
+    """Return what a cell of a column of videos is called: its path, and its segment."""
     if isinstance(cell, Mapping):
         where = f" {cell.get('start', '')}–{cell.get('end', '')} s" if cell.get("end") is not None else ""
         return f"{cell.get('path') or 'bytes'}{where}"
     if isinstance(cell, list | tuple):
-        return ", ".join(map(_name, cell))
+        return ", ".join(map(cell_name, cell))
     return "" if cell is None else "bytes" if isinstance(cell, bytes) else str(cell)
 
 

@@ -12,6 +12,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -214,7 +215,7 @@ def _section(table: ScoredTable, options: ReportOptions) -> dict[str, Any]:
         "table": table,
         "summary": summarise(values),
         "histogram": bins,
-        "ticks": _ticks(bins),
+        "ticks": axis_ticks(bins),
         "scores": _score_rows(table),
         "rows": {
             kind: [replace(shown[row], why=_why(table, row)) if kind == "uncertain" else shown[row] for row in some]
@@ -262,7 +263,7 @@ def _warning_rows(table: ScoredTable) -> list[dict[str, Any]]:
     ]
 
 
-def _ticks(bins: Histogram) -> list[tuple[float, str]]:
+def axis_ticks(bins: Histogram) -> list[tuple[float, str]]:
     """Return (place in percent, label) of the axis below a histogram."""
     low, high = bins.edges[0], bins.edges[-1]
     ticks = [tick for tick in nice_ticks(low, high, 5) if low - 1e-9 <= tick <= high + 1e-9]
@@ -287,18 +288,19 @@ def _shown(table: ScoredTable, row: int, seen: Seen) -> ShownRow:
         row=row,
         score=float(table.values[row]),
         scores=tuple((n, float(v[row])) for n, v in table.scores.items() if not math.isnan(v[row])),
-        caption=_cut(table.captions[row], TEXT_LENGTHS[0]),
-        video=_cut(table.video_names[row], TEXT_LENGTHS[0]),
+        caption=cut_text(table.captions[row], TEXT_LENGTHS[0]),
+        video=cut_text(table.video_names[row], TEXT_LENGTHS[0]),
         why="",
         strip=None if frames is None else frame_strip(frames, height=STRIP_HEIGHT),
         frame_names=seen.frame_names,
         aspect=1.0 if frames is None else frames.shape[2] / frames.shape[1],
         explanation=seen.explanation,
-        note=_cut("; ".join(notes), EXAMPLE),
+        note=cut_text("; ".join(notes), EXAMPLE),
     )
 
 
-def _cut(text: str, letters: int) -> str:
+def cut_text(text: str, letters: int) -> str:
+    """Return a text of at most so many letters."""
     return text if len(text) <= letters else text[: letters - 1].rstrip() + "…"
 
 
@@ -315,7 +317,7 @@ def _look(table: ScoredTable, rows: Sequence[int], options: ReportOptions) -> tu
         elif scorer is not None and table.captions[row].strip():
             seen[row] = _explained(scorer, table.captions[row], source)
     plain = {row: table.videos[row] for row in rows if row not in seen}
-    return {**seen, **_plain_frames(plain, scorer or EMScore(progress=False))}, note
+    return {**seen, **read_frames(plain, scorer or EMScore(progress=False))}, note
 
 
 # Fields of a signature that say how words and frames were embedded and matched.
@@ -377,8 +379,8 @@ def _explained(scorer: EMScore, caption: str, source: Any) -> Seen:
     return Seen(explanation.frames, explanation.frame_names, explanation)
 
 
-def _plain_frames(sources: Mapping[int, Any], scorer: EMScore) -> dict[int, Seen]:
-    """Read a few frames of each video, in one worker process."""
+def read_frames(sources: Mapping[int, Any], scorer: EMScore, count: int = FRAMES_SHOWN) -> dict[int, Seen]:
+    """Read a few frames of each video, in one worker process; what cannot be read says why."""
     seen: dict[int, Seen] = {}
     known = {row: source[0] if isinstance(source, list) else source for row, source in sources.items()}
     if not known:
@@ -387,7 +389,7 @@ def _plain_frames(sources: Mapping[int, Any], scorer: EMScore) -> dict[int, Seen
     with WorkerPool.of(settings, list(known.values())) as pool, pool.worker() as worker:
         for row, source in known.items():
             try:
-                frames, times = open_video_in(worker, source, reader=settings.reader).read(_few_frames)
+                frames, times = open_video_in(worker, source, reader=settings.reader).read(partial(_few_frames, count))
             except VqeError as error:
                 seen[row] = Seen(note=str(error))
             else:
@@ -395,8 +397,8 @@ def _plain_frames(sources: Mapping[int, Any], scorer: EMScore) -> dict[int, Seen
     return seen
 
 
-def _few_frames(video: Video) -> tuple[np.ndarray, np.ndarray]:
-    positions = np.unique(UniformSampler(FRAMES_SHOWN).select(video.table))
+def _few_frames(count: int, video: Video) -> tuple[np.ndarray, np.ndarray]:
+    positions = np.unique(UniformSampler(count).select(video.table))
     frames = [shrunk(frame.pixels, THUMBNAIL) for frame in video.frames(positions)]
     return of_one_size(gathered(frames)), video.table.timestamps[positions]
 
@@ -419,7 +421,7 @@ def _systems(tables: Sequence[ScoredTable]) -> dict[str, Any]:
         "rows": rows,
         "intervals": {s.name: (s.low, s.high) for s in comparison.headline.systems} if comparison else {},
         "findings": findings,
-        "ticks": _ticks(histogram(values, low, high)),
+        "ticks": axis_ticks(histogram(values, low, high)),
         "differ": differing_fields([table.signature for table in tables]),
         "headlines": len({table.headline for table in tables}) > 1,
     }
@@ -485,10 +487,10 @@ def _columns_of(table: ScoredTable, rows: Sequence[int], letters: int) -> dict[s
         "row": list(rows) if len(rows) < table.num_rows else None,
         "statuses": list(words),
         "status": [status_number[table.status[row]] for row in rows],
-        "videos": [_cut(name, letters) for name in videos],
+        "videos": [cut_text(name, letters) for name in videos],
         "video": [video_number[table.video_names[row]] for row in rows],
-        "caption": [_cut(table.captions[row], letters) for row in rows],
-        "message": {i: _cut(table.messages[row], letters) for i, row in enumerate(rows) if table.messages[row]},
+        "caption": [cut_text(table.captions[row], letters) for row in rows],
+        "message": {i: cut_text(table.messages[row], letters) for i, row in enumerate(rows) if table.messages[row]},
         "scores": values,
     }
 

@@ -65,7 +65,7 @@ def build_bank(
     num_rows = max(map(len, columns.values()))
     if hasattr(scorer, "fit_bank"):
         inputs.pop("groups", None)
-        bank = scorer.fit_bank(**inputs, path=out).reference_bank
+        bank = scorer.fit_bank(**_each_once(inputs), path=out).reference_bank
         return BuiltBank(bank, len(bank), num_rows, "sounds")
     from vqe_core.scorers.caption_bank import save_captions
 
@@ -114,6 +114,15 @@ def caption_bank(scorer: Any, *, predictions: Sequence[Any], videos: Any = None,
             by_clip[i].append(value)
     margin = margin_of(by_clip)
     return bank if margin is None else replace(bank, margins={name: margin})
+
+
+def _each_once(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the rows that differ in their inputs: a sound of several rows is one sound."""
+    given = {name: column for name, column in inputs.items() if column is not None}
+    first: dict[str, int] = {}
+    for i, row in enumerate(zip(*given.values(), strict=True)):
+        first.setdefault(repr(row), i)
+    return {name: [column[i] for i in first.values()] for name, column in given.items()}
 
 
 def _by_clip(predictions: Sequence[Any], videos: Any, references: Any) -> list[tuple[Any, list[str]]]:

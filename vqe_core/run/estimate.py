@@ -19,7 +19,7 @@ import numpy as np
 
 from vqe_core.errors import InputError
 from vqe_core.options import check_count
-from vqe_core.run.sources import RowSource, open_source
+from vqe_core.run.sources import RowSource, open_source, rows_at
 from vqe_core.run.staging import bytes_of
 from vqe_core.scorers.base import scorer_for
 from vqe_core.tables import Columns
@@ -127,7 +127,7 @@ def _estimated(source: RowSource, scorer: Any, sample: int) -> RunEstimate:
     chosen = np.unique(np.linspace(0, count - 1, min(sample + WARM_UP, count)).astype(int))
     # The first rows are not counted, and a table is often in order: they are taken from its middle.
     order = np.random.default_rng(0).permutation(chosen)
-    table = _rows_at(source, chosen)
+    table = rows_at(source, chosen)
     places = {row: place for place, row in enumerate(chosen)}
     warm, counted = order[:WARM_UP] if len(order) > 4 else order[:0], order[WARM_UP:] if len(order) > 4 else order
     if len(warm):
@@ -173,19 +173,6 @@ def _look_through(source: RowSource, scorer: Any) -> tuple[int, float]:
     if not count:
         raise InputError(f"{source.name!r} has no rows")
     return count, size
-
-
-def _rows_at(source: RowSource, numbers: np.ndarray) -> Columns:
-    """Return the rows of these numbers, in order."""
-    held: Columns = {}
-    first = 0
-    for batch in source.batches():
-        size = len(next(iter(batch.values())))
-        for number in numbers[(numbers >= first) & (numbers < first + size)]:
-            for name, values in batch.items():
-                held.setdefault(name, []).append(values[number - first])
-        first += size
-    return held
 
 
 def _score(scorer: Any, source: RowSource, table: Columns, places: list[int]) -> Any:

@@ -24,7 +24,7 @@ from vqe_core.run.plan import Part
 
 FORMAT = "vqe-run-1"
 MANIFEST, SUMMARY, IDF = "_manifest.json", "_summary.json", "_idf.json"
-_ROWS, _EVIDENCE, _KERNELS, TEMPORARY = ".rows", ".evidence", ".kernels", ".tmp-"
+_ROWS, _EVIDENCE, _KERNELS, _WORDS, TEMPORARY = ".rows", ".evidence", ".kernels", ".words", ".tmp-"
 _PART = re.compile(r"scores-(\d{5,})-of-(\d{5,})\.parquet")
 
 
@@ -91,6 +91,14 @@ class RunFolder:
     def evidence_of(self, number: int) -> Path:
         """File of what a part leaves for numbers of all rows together."""
         return self.path / _EVIDENCE / f"{number:05d}.safetensors"
+
+    def words_of(self, number: int) -> Path:
+        """File of what was counted in the captions of a part, until those of all parts are put together."""
+        return self.path / _WORDS / f"{number:05d}.json"
+
+    def remove_words(self) -> None:
+        """Remove what was counted part by part, once it is put together."""
+        shutil.rmtree(self.path / _WORDS, ignore_errors=True)
 
     @property
     def kernels(self) -> Path:
@@ -206,7 +214,7 @@ class RunFolder:
 
 
 def _is_own(name: str) -> bool:
-    known = {MANIFEST, SUMMARY, IDF, _ROWS, _EVIDENCE, _KERNELS}
+    known = {MANIFEST, SUMMARY, IDF, _ROWS, _EVIDENCE, _KERNELS, _WORDS}
     return name in known or name.startswith((TEMPORARY, ".lock")) or bool(_PART.fullmatch(name))
 
 

@@ -15,13 +15,13 @@ from typing import Any
 from vqe_core.errors import InputError, NothingScoredWarning, RowsFailedError, VqeError
 from vqe_core.options import check_count
 from vqe_core.run.engines import make_engine
-from vqe_core.run.engines.local import threads_for
+from vqe_core.run.engines.local import LocalEngine, Task, threads_for
 from vqe_core.run.folder import Manifest, RunFolder
 from vqe_core.run.merging import calibrate_all, write_merged
 from vqe_core.run.parts import failed_rows
 from vqe_core.run.plan import largest_first, of_shard, parse_shard
 from vqe_core.run.sources import RowSource, open_source
-from vqe_core.run.staging import as_fitted, check_same, plan
+from vqe_core.run.staging import check_same, fit_counted, plan, uncounted
 from vqe_core.run.summary import RunSummary, summarise_run, write_summary
 from vqe_core.scorers.base import scorer_for
 from vqe_core.scorers.row_errors import summary as summary_of
@@ -33,6 +33,7 @@ from vqe_core.timings import added
 Watch = Callable[[dict[str, Any]], None]  # told of the plan, of each finished part, and of the end
 _PER_CELL, _PER_ROW = 24, 200  # bytes of a score, and of status and message, as text; a rough estimate
 _MB = 1024**2
+COUNTED_HERE = 100_000  # rows whose words are counted before workers would have started
 
 
 def score_run(
@@ -98,11 +99,18 @@ def score_run(
     job = _Job(Path(out), scorer, watch or (lambda event: None))
     job.open(rows, candidate, restart=restart, threads=threads or threads_for(workers), most_rows=rows_per_part,
              call=_plain_call(call))  # fmt: skip
-    piece = parse_shard(shard)
+    piece, how = parse_shard(shard), make_engine(engine, workers, address)
     with job.folder.locked(piece):
         if piece is None:
             job.folder.clear_temporary()
-        job.score(make_engine(engine, workers, address), piece, retry_failed)
+        try:
+            job.count_words(how)
+            job.score(how, piece, retry_failed)
+        except VqeError:
+            if piece is None and not job.folder.done(len(job.manifest.parts)):
+                with suppress(InputError, OSError):
+                    job.folder.remove()  # nothing to go on with: the next call may name another model
+            raise
         if piece is not None:
             return job.summary_of_shard(piece)
         return job.finish()
@@ -146,6 +154,7 @@ def finish_run(path: str | os.PathLike[str], out: str | os.PathLike[str] | None 
     job.open(call["rows"], call["candidate"], restart=False, threads=manifest.threads, most_rows=None, call=call)
     with folder.locked():
         folder.clear_temporary()
+        job.count_words(LocalEngine())
         return job.finish(None if out is None else Path(out))
 
 
@@ -209,7 +218,15 @@ class _Job:
                 with suppress(InputError, OSError):  # what went wrong before matters more
                     self.folder.remove()
             raise
-        self.scorer = as_fitted(self.scorer, self.folder)
+
+    def count_words(self, engine: Any) -> None:
+        """Count what all rows share before any of them is scored, part by part: the words of captions, for idf."""
+        with self.folder.locked_for_planning():  # one of several shards counts for all
+            left = uncounted(self.scorer, self.folder, self.manifest)
+            few = sum(self.manifest.parts[number].num_rows for number in left) < COUNTED_HERE
+            for _ in (LocalEngine() if few else engine).run(self.folder, self.scorer, left, "count") if left else ():
+                pass
+            self.scorer = fit_counted(self.scorer, self.folder, self.manifest)
 
     def _source(self, rows: Any, candidate: str | None) -> RowSource:
         return open_source(
@@ -284,17 +301,17 @@ class _Job:
         self.watch({"rows": sum(p.num_rows for p in of_parts(self.manifest, shard)), "resumed": self.resumed})
         if retry:
             again = [number for number in mine if number in done and self._failed(number)]
-            self._drive(engine, again, retry=True)
-        self._drive(engine, left, retry=False)
+            self._drive(engine, again, "retry")
+        self._drive(engine, left, "score")
 
     def _failed(self, number: int) -> list[int]:
         return failed_rows(self.folder.part(number, len(self.manifest.parts)), self.scorer.status_key)
 
-    def _drive(self, engine: Any, numbers: Sequence[int], *, retry: bool) -> None:
+    def _drive(self, engine: Any, numbers: Sequence[int], task: Task) -> None:
         if not numbers:
             return
         scorer = replace(self.scorer, on_error="skip")  # what becomes of failures is decided here
-        for event in engine.run(self.folder, scorer, largest_first(self.manifest.parts, numbers), retry):
+        for event in engine.run(self.folder, scorer, largest_first(self.manifest.parts, numbers), task):
             self.watch(event)
             self.time = added(self.time, event.get("time", {}))
             if self.scorer.on_error == "raise" and set(event["status"]) - {"ok"}:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from vqe_core.errors import InputError, MissingPackageError
 from vqe_core.tables import FORMATS, Columns, read_batches, read_environments, read_signatures
 from vqe_core.tables.parquet import count_rows
@@ -132,6 +134,19 @@ def open_source(
     if path.suffix.lower() in MEDIA and path.is_file():
         return _of_media(name, [path], video_key, candidate_key, candidate)
     return _of_tables(name, [path])
+
+
+def rows_at(source: RowSource, numbers: np.ndarray) -> Columns:
+    """Return the rows of these numbers, which increase."""
+    held: Columns = {}
+    first = 0
+    for batch in source.batches():
+        size = len(next(iter(batch.values())))
+        for number in numbers[(numbers >= first) & (numbers < first + size)]:
+            for name, values in batch.items():
+                held.setdefault(name, []).append(values[number - first])
+        first += size
+    return held
 
 
 def _of_files(

@@ -14,9 +14,10 @@ from functools import partial
 from typing import Any
 
 from vqe_core.errors import InputError, InputTypeError
+from vqe_core.functional.idf import IdfCounts
 from vqe_core.registry import spec_of
 from vqe_core.run.folder import IDF, Manifest, RunFolder, differences
-from vqe_core.run.parts import keep_rows, read_rows, store_types
+from vqe_core.run.parts import keep_rows, read_rows, read_words, store_types
 from vqe_core.run.plan import COSTLIEST, Part, cut, rows_per_part
 from vqe_core.run.sources import RowSource
 from vqe_core.scorers.fingerprint import score_identity
@@ -72,7 +73,6 @@ def plan(
     )
     if keeps_columns:
         store_types(folder, partial(kept_batches, folder, len(parts)))
-    fit_before(scorer, folder, manifest)
     folder.begin(manifest)
     return manifest
 
@@ -136,25 +136,28 @@ def bytes_of(video: Any, base_dir: str) -> float:
     return float(len(video)) if isinstance(video, bytes) else 0.0
 
 
-def fit_before(scorer: Any, folder: RunFolder, manifest: Manifest) -> None:
-    """Count what all rows share before any is scored: the words of captions, for ``idf=True``."""
-    if getattr(scorer, "idf", None) is not True:
-        return
-    key = scorer.reference_key if scorer.reference_key in manifest.given else scorer.candidate_key
-    if key not in manifest.given:
-        return
-    batches = kept_batches(folder, len(manifest.parts))
-    captions = (value for batch in batches for value in batch[key] if not is_missing(value))
-    # A caption that cannot be read is told when its row is scored.
-    replace(scorer, on_error="skip").fit(captions, folder.path / IDF)
+def uncounted(scorer: Any, folder: RunFolder, manifest: Manifest) -> list[int]:
+    """Return the parts whose words must be counted before any part is scored, for ``idf=True``."""
+    if getattr(scorer, "idf", None) is not True or (folder.path / IDF).is_file():
+        return []
+    return [number for number in range(len(manifest.parts)) if not folder.words_of(number).is_file()]
 
 
-def as_fitted(scorer: Any, folder: RunFolder) -> Any:
-    """Return the scorer with what ``fit_before`` counted."""
+def fit_counted(scorer: Any, folder: RunFolder, manifest: Manifest) -> Any:
+    """Return the scorer with what ``count_part`` counted in all parts; without weights where no caption counts."""
     if getattr(scorer, "idf", None) is not True:
         return scorer
     path = folder.path / IDF
-    return replace(scorer, idf=str(path) if path.is_file() else False)
+    if not path.is_file():
+        counts = IdfCounts({}, 0)
+        for number in range(len(manifest.parts)):
+            counts += read_words(folder, number)
+        if counts.num_captions:
+            folder.publish(path, lambda temporary: scorer.fit(counts, temporary))
+        else:
+            folder.write_text(IDF, "")
+        folder.remove_words()
+    return replace(scorer, idf=str(path) if path.stat().st_size else False)
 
 
 def plain_options(scorer: Any) -> dict[str, Any]:

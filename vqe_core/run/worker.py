@@ -34,7 +34,7 @@ def main() -> None:
         while True:
             order = orders.get()
             try:
-                answer = do_part(folder, manifest, scorer, order["part"], first["retry"])
+                answer = do_part(folder, manifest, scorer, order["part"], first["task"])
             except VqeError as error:
                 answer = {"error": told_error(error)}
             except Exception as error:

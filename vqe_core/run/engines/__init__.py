@@ -6,23 +6,24 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from vqe_core import registry
+from vqe_core.run.engines.local import Task
 from vqe_core.run.folder import RunFolder
 
 
 class Engine(Protocol):
     """An engine with so many workers."""
 
-    def run(self, folder: RunFolder, scorer: Any, numbers: Sequence[int], retry: bool) -> Iterator[dict[str, Any]]:
+    def run(self, folder: RunFolder, scorer: Any, numbers: Sequence[int], task: Task) -> Iterator[dict[str, Any]]:
         """Score parts, in about this order, and tell of each one that is finished.
 
         Args:
             folder: a begun run.
             scorer: whose options the run has.
             numbers: of the parts.
-            retry: score the failed rows of finished parts again, and no others.
+            task: score the parts, score the failed rows of finished parts again and no others, or count words.
 
         Yields:
-            What ``score_part`` returns.
+            What ``score_part``, ``retry_part`` or ``count_part`` returns.
 
         Raises:
             VqeError: as ``score_part``, or a worker that ends at the same part again and again.

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from queue import Queue
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 
@@ -21,8 +21,10 @@ from vqe_core import errors
 from vqe_core.encoders.backends.linear import share_choices
 from vqe_core.errors import InputError, VqeError, WorkerEndedError
 from vqe_core.run.folder import Manifest, RunFolder
-from vqe_core.run.parts import retry_part, score_part
+from vqe_core.run.parts import count_part, retry_part, score_part
 
+Task = Literal["score", "retry", "count"]
+_TASKS = {"score": score_part, "retry": retry_part, "count": count_part}
 TRIES = 3  # of a part whose worker ends: another file or the system may have been the cause
 
 
@@ -40,21 +42,21 @@ class LocalEngine:
             raise InputError(f"engine 'local' takes no address, got {self.address!r}; use engine='ray'")
 
     def run(
-        self, folder: RunFolder, scorer: Any, numbers: Sequence[int], retry: bool = False
+        self, folder: RunFolder, scorer: Any, numbers: Sequence[int], task: Task = "score"
     ) -> Iterator[dict[str, Any]]:
         """Score parts; see ``Engine.run``."""
         manifest = folder.manifest()
         if min(self.workers, len(numbers)) > 1:
-            yield from _Pool(folder, scorer, retry, manifest.threads).run(list(numbers), self.workers)
+            yield from _Pool(folder, scorer, task, manifest.threads).run(list(numbers), self.workers)
             return
         with computing_as(folder, manifest):
             for number in numbers:
-                yield do_part(folder, manifest, scorer, number, retry)
+                yield do_part(folder, manifest, scorer, number, task)
 
 
-def do_part(folder: RunFolder, manifest: Manifest, scorer: Any, number: int, retry: bool) -> dict[str, Any]:
-    """Score a part, or with ``retry`` its failed rows."""
-    return (retry_part if retry else score_part)(folder, manifest, scorer, number)
+def do_part(folder: RunFolder, manifest: Manifest, scorer: Any, number: int, task: Task) -> dict[str, Any]:
+    """Do with a part what the task says."""
+    return _TASKS[task](folder, manifest, scorer, number)
 
 
 @contextmanager
@@ -73,7 +75,7 @@ def computing_as(folder: RunFolder, manifest: Manifest) -> Iterator[None]:
 class _Worker:
     """One worker process; it ends when its standard input does, so with this process however that ends."""
 
-    def __init__(self, folder: RunFolder, scorer: Any, retry: bool, threads: int, answers: Queue[Any]) -> None:
+    def __init__(self, folder: RunFolder, scorer: Any, task: Task, threads: int, answers: Queue[Any]) -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "vqe_core.run.worker"],
@@ -82,7 +84,7 @@ class _Worker:
             env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             start_new_session=True,  # Ctrl-C is the driver's, who ends its workers
         )
-        self._send({"folder": str(folder.path), "scorer": b64encode(pickle.dumps(scorer)).decode(), "retry": retry})
+        self._send({"folder": str(folder.path), "scorer": b64encode(pickle.dumps(scorer)).decode(), "task": task})
         self.part: int | None = None
         threading.Thread(target=self._listen, args=(answers,), daemon=True).start()
 
@@ -122,7 +124,7 @@ class _Worker:
 class _Pool:
     folder: RunFolder
     scorer: Any
-    retry: bool
+    task: Task
     threads: int
     tries: dict[int, int] = field(default_factory=dict)
 
@@ -152,7 +154,7 @@ class _Pool:
                 worker.end()
 
     def _start(self, answers: Queue[Any], waiting: list[int]) -> _Worker:
-        worker = _Worker(self.folder, self.scorer, self.retry, self.threads, answers)
+        worker = _Worker(self.folder, self.scorer, self.task, self.threads, answers)
         self._next(worker, waiting)
         return worker
 

@@ -14,22 +14,22 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from vqe_core.errors import MissingPackageError, VqeError, WorkerEndedError
-from vqe_core.run.engines.local import TRIES, computing_as, do_part, rebuilt, told_error
+from vqe_core.run.engines.local import TRIES, Task, computing_as, do_part, rebuilt, told_error
 from vqe_core.run.folder import Manifest, RunFolder
 
 
 class PartActor:
     """Scores parts in a process of Ray."""
 
-    def __init__(self, folder: str, scorer: Any, retry: bool) -> None:
-        self._folder, self._scorer, self._retry = RunFolder(Path(folder)), scorer, retry
+    def __init__(self, folder: str, scorer: Any, task: Task) -> None:
+        self._folder, self._scorer, self._task = RunFolder(Path(folder)), scorer, task
         self._manifest: Manifest = self._folder.manifest()
 
     def do(self, number: int) -> dict[str, Any]:
         """Score one part; an error is returned, as Ray would wrap it in kinds of its own."""
         try:
             with computing_as(self._folder, self._manifest):
-                return do_part(self._folder, self._manifest, self._scorer, number, self._retry)
+                return do_part(self._folder, self._manifest, self._scorer, number, self._task)
         except VqeError as error:
             return {"error": told_error(error)}
 
@@ -44,7 +44,7 @@ class RayEngine:
     address: str | None = None
 
     def run(
-        self, folder: RunFolder, scorer: Any, numbers: Sequence[int], retry: bool = False
+        self, folder: RunFolder, scorer: Any, numbers: Sequence[int], task: Task = "score"
     ) -> Iterator[dict[str, Any]]:
         """Score parts; see ``Engine.run``."""
         ray = _started(self.address)
@@ -57,7 +57,7 @@ class RayEngine:
             runtime_env={"env_vars": {"OMP_NUM_THREADS": str(manifest.threads)}},
         )(PartActor)
         actors = [
-            kind.remote(str(folder.path.absolute()), scorer, retry) for _ in range(min(self.workers, len(numbers)))
+            kind.remote(str(folder.path.absolute()), scorer, task) for _ in range(min(self.workers, len(numbers)))
         ]
         try:
             yield from _hand_out(ray, actors, list(numbers)[::-1], manifest)

@@ -10,7 +10,15 @@ from typing import Any
 from vqe_core.encoders import ImageTextEncoder
 from vqe_core.encoders.tokenization import TextSide
 from vqe_core.errors import InputError, InputTypeError, ModelError, VqeError
-from vqe_core.functional.idf import IdfTable, fit_idf, idf_from_json, idf_from_mapping, with_end_weight
+from vqe_core.functional.idf import (
+    IdfCounts,
+    IdfTable,
+    count_documents,
+    idf_from_counts,
+    idf_from_json,
+    idf_from_mapping,
+    with_end_weight,
+)
 from vqe_core.options import IdfEos, LongText, OnError
 from vqe_core.scorers.rows import CaptionRow, check_references
 
@@ -40,15 +48,26 @@ def fit_captions(
     Raises:
         InputError: no captions, or with ``"raise"`` one that cannot be scored.
     """
+    counts = count_captions(captions, reader, long_text, on_error, prompt)
+    return idf_from_counts(counts, reader.end_id, reader.tokenizer.digest(), idf_eos or "mean")
+
+
+def count_captions(
+    captions: Iterable[Any],
+    reader: ImageTextEncoder | TextSide,
+    long_text: LongText = "windows",
+    on_error: OnError = "raise",
+    prompt: str = "",
+) -> IdfCounts:
+    """Return in how many captions each token occurs, as ``fit_captions`` counts; of no captions a count of 0."""
     if isinstance(captions, str):
         raise InputTypeError(f"captions ({captions!r}) must be a list of strings, got one string; wrap it in [ ]")
     counted = captions if on_error == "raise" else filter(can_be_counted, captions)
-    texts = [prompt + text for entry in counted for text in check_references(entry, "captions")]
+    texts = (prompt + text for entry in counted for text in check_references(entry, "captions"))
     tokenizer = reader.tokenizer
     # Captions that are too long where that is an error are not scored, but what they say still counts.
     policy: LongText = "truncate" if long_text == "truncate" else "windows"
-    documents = [[i for window in tokenizer.split(text, policy).windows for i in window] for text in texts]
-    return fit_idf(documents, reader.end_id, tokenizer.digest(), end_weight=idf_eos or "mean")
+    return count_documents([i for window in tokenizer.split(text, policy).windows for i in window] for text in texts)
 
 
 def can_be_counted(entry: Any) -> bool:

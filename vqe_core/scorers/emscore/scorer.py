@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from vqe_core.encoders import ImageTextEncoder, load_text_side
 from vqe_core.encoders.base import embeds_clips
@@ -16,6 +16,7 @@ from vqe_core.scorers.base import Call
 from vqe_core.scorers.caption_scorer import CaptionScorer, CaptionScoring
 from vqe_core.scorers.emscore.clauses import clauses
 from vqe_core.scorers.emscore.score_types import (
+    ALIASES,
     BOTH,
     CHANCE_COLUMNS,
     FINE_GRAINED_METRICS,
@@ -31,6 +32,9 @@ from vqe_core.scorers.emscore.score_types import (
 )
 from vqe_core.scorers.report import ResultNames
 from vqe_core.scorers.rows import CaptionRow
+
+if TYPE_CHECKING:
+    from vqe_core.functional.idf import IdfCounts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +70,18 @@ class EMScore(CaptionScorer):
     headlines: ClassVar[tuple[str, ...]] = tuple(f"{t}_full_F" for t in (VIDEO, BOTH, REFERENCE))
 
     score_types: Any = option(
-        None, "EMScore(X,V), EMScore(X,X*), EMScore(X,V,X*); default: all the inputs allow", many=True, metavar="TYPE"
+        None,
+        "xv, xr, xvr, short for EMScore(X,V), EMScore(X,X*), EMScore(X,V,X*); default: all the inputs allow",
+        many=True,
+        metavar="TYPE",
+        choices=(*ALIASES, *SCORE_TYPES),
     )
     metrics: Any = option(
-        None, "figr_P figr_R figr_F cogr full_P full_R full_F; default: all", many=True, metavar="METRIC"
+        None,
+        "figr_P figr_R figr_F cogr full_P full_R full_F; default: all",
+        many=True,
+        metavar="METRIC",
+        choices=METRICS,
     )
     idf: Any = option(
         False,
@@ -96,6 +108,7 @@ class EMScore(CaptionScorer):
         "full_F: adds percentile, rank and z a row, auc, recall at 1 and p_value",
         bare="true",
         metavar="METRIC",
+        choices=METRICS,
     )
     baseline: Any = option(
         None,
@@ -161,24 +174,44 @@ class EMScore(CaptionScorer):
                 "score), or measure unrelated captions once: scorer.fit_baseline(...)"
             )
 
-    def fit(self, captions: Iterable[Any], path: str | os.PathLike[str] | None = None) -> EMScore:
+    def fit(self, captions: Iterable[Any] | IdfCounts, path: str | os.PathLike[str] | None = None) -> EMScore:
         """Return a copy whose idf weights come from ``captions``. Loads no weights of the model.
 
         Args:
             captions: strings, or a list of strings a row; usually all references of the data set. What cannot be
-                scored does not count, or raises by ``on_error="raise"``.
+                scored does not count, or raises by ``on_error="raise"``. Or what ``count`` counted in them.
             path: also save the weights there, for ``idf=path``.
         """
-        from vqe_core.functional.idf import idf_to_json
-        from vqe_core.scorers.emscore.idf import fit_captions
+        from vqe_core.functional.idf import IdfCounts, idf_from_counts, idf_to_json
 
-        reader = load_text_side(self.model)
-        self._check_fine(reader.has_token_embeddings)
-        table = fit_captions(captions, reader, self.long_text, self.on_error, self.idf_eos, self.prompt)
+        reader = self._text_side()
+        counts = captions if isinstance(captions, IdfCounts) else self.count(captions)
+        table = idf_from_counts(counts, reader.end_id, reader.tokenizer.digest(), self.idf_eos or "mean")
         if path is not None:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(idf_to_json(table))
         return replace(self, idf=table)
+
+    def count(self, captions: Iterable[Any]) -> IdfCounts:
+        """Count in how many captions each token occurs: what ``fit`` makes of parts of a data set adds up.
+
+        Args:
+            captions: as for ``fit``; none at all is a count of 0.
+
+        Example:
+            >>> scorer = EMScore(clip_model_path="toy")
+            >>> counts = scorer.count(["a red dog"]) + scorer.count(["a cat", "a dog"])
+            >>> scorer.fit(counts).idf == scorer.fit(["a red dog", "a cat", "a dog"]).idf
+            True
+        """
+        from vqe_core.scorers.emscore.idf import count_captions
+
+        return count_captions(captions, self._text_side(), self.long_text, self.on_error, self.prompt)
+
+    def _text_side(self) -> Any:
+        reader = load_text_side(self.model)
+        self._check_fine(reader.has_token_embeddings)
+        return reader
 
     @own_precision()
     def fit_baseline(
