@@ -11,7 +11,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -162,8 +162,11 @@ STATES: dict[str, dict[str, State]] = {
 }
 
 
-def write_states(out: Path, only: str | None) -> list[str]:
-    """Take a screenshot of each state; return what is wrong with them."""
+VIEWS = ((1280, False), (1280, True), (390, False), (390, True))  # pixels, and whether dark
+
+
+def write_states(out: Path, only: str | None, views: Sequence[tuple[int, bool]] = VIEWS) -> list[str]:
+    """Take a screenshot of each state of a page, or of all pages, in each view; return what is wrong with them."""
     out.mkdir(parents=True, exist_ok=True)
     wrong: list[str] = []
     with tempfile.TemporaryDirectory() as name, chromium() as browser, ExitStack() as stack:
@@ -174,15 +177,14 @@ def write_states(out: Path, only: str | None) -> list[str]:
                 continue
             address = stack.enter_context(space(metric, folder, VQE_APP_MODELS=f"toy,{MISSING}"))
             for state, bring in states.items():
-                for width in (1280, 390):
-                    for dark in (False, True):
-                        with visit(browser, address, width=width, dark=dark) as at:
-                            bring(at, folder)
-                            at.page.wait_for_timeout(0 if state == "waiting" else 600)
-                            path = out / f"{metric}_{state}_{width}_{'dark' if dark else 'light'}.png"
-                            at.page.screenshot(path=str(path), full_page=True)
-                            wrong += [f"{path.name}: {what}" for what in faults(at, width, state)]
-                            print(path.name, flush=True)
+                for width, dark in views:
+                    with visit(browser, address, width=width, dark=dark) as at:
+                        bring(at, folder)
+                        at.page.wait_for_timeout(0 if state == "waiting" else 600)
+                        path = out / f"{metric}_{state}_{width}_{'dark' if dark else 'light'}.png"
+                        at.page.screenshot(path=str(path), full_page=True)
+                        wrong += [f"{path.name}: {what}" for what in faults(at, width, state)]
+                        print(path.name, flush=True)
     return wrong
 
 
