@@ -232,6 +232,12 @@ class CaptionOptions(SharedOptions):
         "auto", "what shrinks images: auto (torchvision where it loads), torchvision, or pil, as published code does"
     )
     long_text: LongText = option("windows", "captions beyond the model's context: windows, truncate or error")
+    reference_bank: Any = option(
+        None,
+        "file of other captions, written by vqe bank build: adds caption_percentile, the share of them that fit a "
+        "row's video less than its own caption (default: none)",
+        names="file",
+    )
     candidate_key: str = option("candidate", "column of the captions")
     reference_key: str = option("reference", "column of the reference captions")
 
