@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 help:
 	@echo "make demo             score toy clips and write demo_out/report.html"
-	@echo "make spaces           lay out a complete Space of each metric in build/spaces"
+	@echo "make spaces           lay out a complete Space of each metric in build/spaces (OWNER=account writes it into the cards)"
 	@echo "make docs             build the documentation into build/site"
 	@echo "make test             lint, types, tests, docstring and README examples"
 	@echo "make test-slow        the tests that take minutes"
@@ -26,7 +26,7 @@ demo: $(VENV)/.installed
 
 spaces: $(VENV)/.installed
 	@for name in $(notdir $(patsubst %/app.py,%,$(wildcard metrics/*/app.py))); do \
-		$(BIN)/python metrics/assemble.py $$name build/spaces/$$name || exit 1; done
+		$(BIN)/python metrics/assemble.py $$name build/spaces/$$name $(if $(OWNER),--owner $(OWNER)) || exit 1; done
 
 docs: $(VENV)/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

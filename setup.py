@@ -1,9 +1,11 @@
 """Install the package. A reason stands beside every requirement."""
 
 import re
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+?)"', (ROOT / "vqe_core/version.py").read_text()).group(1)
@@ -87,6 +89,22 @@ EXTRAS = {
     "all": [*APP, *PE_AV, *LLM, *OPENVINO, *SQL, *TRAINING, *EVALUATOR, *META_EVAL],
 }
 
+
+class BuildWithMetrics(build_py):
+    """Put metric scripts and cards into the wheel, where vqe_core.metrics_path finds them."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return
+        for script in ROOT.glob("metrics/*/*.py"):
+            if script.stem == script.parent.name:
+                folder = Path(self.build_lib, "vqe_core", "metrics", script.stem)
+                folder.mkdir(parents=True, exist_ok=True)
+                for file in (script, script.with_name("README.md")):
+                    shutil.copy(file, folder)
+
+
 if __name__ == "__main__":  # else only the lists are asked for: metrics/assemble.py
     setup(
         name="vqe-core",
@@ -107,5 +125,6 @@ if __name__ == "__main__":  # else only the lists are asked for: metrics/assembl
         package_data={"vqe_core": ["py.typed", "toy/model/*", "toy/model/audio/*", "templates/*"]},
         install_requires=REQUIRED,
         extras_require=EXTRAS,
+        cmdclass={"build_py": BuildWithMetrics},
         entry_points={"console_scripts": ["vqe = vqe_core.cli:main"]},
     )

@@ -24,18 +24,21 @@ def requirements() -> str:
     return HEAD + "".join(f"{line}\n" for line in needed)
 
 
-def assemble(metric: str, folder: Path) -> None:
+def assemble(metric: str, folder: Path, owner: str | None = None) -> None:
     """Write the Space of ``metric`` into ``folder``; of what is there, only its vqe_core is removed.
 
     Args:
         metric: a folder of metrics/ with a page.
         folder: is made where there is none; may be a clone of the Space.
+        owner: account of the Space, which the examples of its card then name.
     """
     shutil.rmtree(folder / "vqe_core", ignore_errors=True)
     compiled = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "metrics" / metric, folder, ignore=compiled, dirs_exist_ok=True)
     shutil.copytree(ROOT / "vqe_core", folder / "vqe_core", ignore=compiled)
     shutil.copy(ROOT / "LICENSE", folder)
+    card = folder / "README.md"
+    card.write_text(card.read_text(encoding="utf-8").replace("OWNER", owner or "OWNER"), encoding="utf-8")
     (folder / "requirements.txt").write_text(requirements(), encoding="utf-8")
 
 
@@ -44,9 +47,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Lay out the Space of a metric in a folder.")
     parser.add_argument("metric", choices=METRICS)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--owner", help="account of the Space, which the examples of its card then name")
     asked = parser.parse_args()
-    assemble(asked.metric, asked.folder)
-    print(f"{asked.folder} is complete; publish it: hf upload YOU/{asked.metric} {asked.folder} . --repo-type space")
+    assemble(asked.metric, asked.folder, asked.owner)
+    owner = asked.owner or "YOU"
+    print(
+        f"{asked.folder} is complete; publish it: hf upload {owner}/{asked.metric} {asked.folder} . --repo-type space"
+    )
 
 
 if __name__ == "__main__":

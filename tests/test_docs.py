@@ -10,13 +10,17 @@ import os
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import vqe_core
+from tests.hub import serve_hub
 
 ROOT = Path(__file__).parents[1]
 PLACES = ("*.md", "docs/**/*.md", "metrics/*/README.md", "vqe_core/*/model/*.md")
@@ -32,6 +36,7 @@ BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SAVED = re.compile(r"# (\w+\.py)\n")  # the first line of a snippet that a reader saves under this name
 ACTIVATE = ". .venv/bin/activate"
 NUMBER = re.compile(r"-?\d+\.\d+")
+METRICS = sorted(path.parent.name for path in ROOT.glob("metrics/*/README.md"))
 ROUNDING = 0.011  # of numbers that are printed with two digits: codecs and processors differ in the last
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -40,6 +45,7 @@ CI = ".ci/run"
 PICTURE = "there is nothing to run"
 PAGES = "tests/app/test_page.py::test_the_commands_of_the_guide_serve_their_pages"
 DATAFLOW = "tests/integrations/dataflow/inside_page.py::test_the_page_runs_from_top_to_bottom"
+RELEASE = "tests/test_installed.py::test_what_is_installed_runs_away_from_the_checkout"
 EXTRAS = "tests/test_docs.py::test_extras_are_asked_for_by_names_that_there_are"
 META_EVAL = "tests/cli/test_meta_eval.py::test_the_commands_of_the_page_run_on_made_up_releases"
 # Commands on releases that a reader has downloaded.
@@ -95,6 +101,7 @@ ELSEWHERE = {
     ("docs/speed.md", "python -m benchmarks.tables build/benchmarks/*.json"): (
         "tests/test_benchmarks.py::test_the_line_of_the_documentation_prints_the_tables"
     ),
+    **{(f"metrics/{name}/README.md", "pip install vqe-core"): RELEASE for name in METRICS},
     ("metrics/caption_judge/README.md", "@article{dipta2025vcinspector, title ="): PICTURE,
     ("metrics/clip_score/README.md", "@inproceedings{hessel2021clipscore, title ="): PICTURE,
     ("metrics/emscore/README.md", "@inproceedings{shi2022emscore, title ="): PICTURE,
@@ -147,7 +154,23 @@ def reader_in(folder: Path) -> dict[str, str]:
 @pytest.mark.timeout(600)  # a document is up to ten processes that load torch
 @pytest.mark.parametrize("document", SNIPPETS)
 def test_every_snippet_runs(document, tmp_path):
-    environment = reader_in(tmp_path)
+    with hub_of_the_metrics(tmp_path / "spaces") as environment:
+        run_as_a_reader(document, tmp_path, {**reader_in(tmp_path), **environment})
+
+
+@contextmanager
+def hub_of_the_metrics(folder: Path) -> Iterator[dict[str, str]]:
+    """A hub whose Spaces are the metrics, as their cards take them for; gives the variables that name it."""
+    spaces = {}
+    for name in METRICS:
+        shutil.copytree(ROOT / "metrics" / name, folder / name / "main")
+        spaces[f"OWNER/{name}"] = folder / name
+    with serve_hub({}, spaces=spaces) as (endpoint, _):
+        yield {"HF_ENDPOINT": endpoint, "HF_UPDATE_DOWNLOAD_COUNTS": "0", "NO_PROXY": "127.0.0.1"}
+
+
+def run_as_a_reader(document: Path, tmp_path: Path, environment: dict[str, str]) -> None:
+    """Run the snippets of a document in a folder, and compare what they print with what the document says."""
     script = "\n".join(["set -ex", *script_of(document, tmp_path)])
     ran = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}"

@@ -16,6 +16,7 @@ import pytest
 from tests.required import required_package
 
 ROOT = Path(__file__).parents[1]
+METRICS = sorted(path.parent.name for path in ROOT.glob("metrics/*/README.md"))
 READ = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE")
 
 
@@ -57,7 +58,9 @@ def files_of(folder: Path) -> set[str]:
 @pytest.mark.slow
 def test_a_wheel_holds_every_file_of_the_package_and_no_other(built):
     names = zipfile.ZipFile(built["wheel"]).namelist()
-    assert {name for name in names if ".dist-info/" not in name} == files_of(ROOT / "vqe_core")
+    scripts = {f"{name}/{file}" for name in METRICS for file in (f"{name}.py", "README.md")}
+    brought = {f"vqe_core/metrics/{file}" for file in scripts}
+    assert {name for name in names if ".dist-info/" not in name} == files_of(ROOT / "vqe_core") | brought
 
 
 @pytest.mark.slow

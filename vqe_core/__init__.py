@@ -13,6 +13,7 @@ from vqe_core.version import __version__ as __version__
 if TYPE_CHECKING:
     from vqe_core.integrations.datasets import score_dataset as score_dataset
     from vqe_core.integrations.datasets import summarise as summarise
+    from vqe_core.integrations.metric_scripts import metrics_path as metrics_path
     from vqe_core.integrations.sql import score_sql as score_sql
     from vqe_core.integrations.trainer import make_compute_metrics as make_compute_metrics
     from vqe_core.report.compare import compare as compare
@@ -32,6 +33,7 @@ _PUBLIC = {
     "score_dataset": "vqe_core.integrations.datasets",
     "summarise": "vqe_core.integrations.datasets",
     "score_sql": "vqe_core.integrations.sql",
+    "metrics_path": "vqe_core.integrations.metric_scripts",
     "compare": "vqe_core.report.compare",
     "explain_emscore": "vqe_core.report.explain",
     "fit_baseline": "vqe_core.scorers.emscore.scorer",

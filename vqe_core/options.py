@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import numbers
+from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 from vqe_core.errors import InputError
@@ -59,10 +61,23 @@ def plain_numbers(options: Any) -> None:
             object.__setattr__(options, field.name, plain(value))
 
 
+def did_you_mean(value: Any, allowed: Iterable[Any], *, quoted: bool = True) -> str:
+    """Return the end of a message that names the nearest of the allowed words; nothing where none is near.
+
+    Example:
+        >>> did_you_mean("emscor", ["emscore", "clip_score"]), did_you_mean("x", ["emscore"])
+        ("; did you mean 'emscore'?", '')
+    """
+    words = {str(word).lower(): str(word) for word in allowed}
+    near = difflib.get_close_matches(str(value).lower(), words, n=1)
+    return f"; did you mean {words[near[0]]!r}?" if near and quoted else f"; did you mean {near[0]}?" if near else ""
+
+
 def check_choice(name: str, value: Any, allowed: Any) -> None:
     """Raise InputError unless ``value`` is among the values of the ``Literal`` type ``allowed``."""
-    if value not in get_args(allowed):
-        raise InputError(f"{name} ({value!r}) must be one of {', '.join(get_args(allowed))}")
+    choices = get_args(allowed)
+    if value not in choices:
+        raise InputError(f"{name} ({value!r}) must be one of {', '.join(choices)}{did_you_mean(value, choices)}")
 
 
 def check_count(name: str, value: Any) -> None:
@@ -91,9 +106,10 @@ def option(default: Any, help_text: str, **command_line: Any) -> Any:
         default: in Python.
         help_text: one line.
         command_line: ``rule`` is ``"count"``, ``"seconds"``, ``"number"`` or ``"share"``; ``kind`` names the components
-            that it chooses; ``many=True`` takes several values, ``python_only=True`` makes no flag, ``bare`` is what
-            the flag alone means, ``metavar``; ``written=True`` names a column that is written, not read; and
-            ``changes_scores=False`` leaves the option out of fingerprints of `datasets`, ``names="model"`` or
-            ``names="file"`` puts the content of what is named into them.
+            that it chooses; ``many=True`` takes several values, ``choices`` are the words that it may be,
+            ``python_only=True`` makes no flag, ``bare`` is what the flag alone means, ``metavar``; ``written=True``
+            names a column that is written, not read; and ``changes_scores=False`` leaves the option out of
+            fingerprints of `datasets`, ``names="model"`` or ``names="file"`` puts the content of what is named into
+            them.
     """
     return dataclasses.field(default=default, metadata={"help": help_text, **command_line})

@@ -21,6 +21,7 @@ from importlib.metadata import entry_points
 from typing import Any, Literal
 
 from vqe_core.errors import InputError, InputTypeError
+from vqe_core.options import did_you_mean
 
 _TARGETS: dict[str, dict[str, str]] = {}
 
@@ -55,7 +56,8 @@ def load(kind: str, name: str) -> Any:
     """
     known = _known(kind)
     if name not in known:
-        raise InputError(f"{kind} {name!r} is not known; use one of {', '.join(sorted(known))}")
+        near = did_you_mean(name, known)
+        raise InputError(f"{kind} {name!r} is not known; use one of {', '.join(sorted(known))}{near}")
     module, _, attribute = known[name].partition(":")
     return getattr(importlib.import_module(module), attribute)
 

@@ -40,9 +40,10 @@ Returns:
     Mean of caption_judge, in [0, 1]; num_rows, num_failed, signature.
 Examples:
     >>> import evaluate
+    >>> import vqe_core
     >>> from vqe_core.toy.clips import make_clip
     >>> clip = make_clip(seed=0)
-    >>> caption_judge = evaluate.load("metrics/caption_judge")
+    >>> caption_judge = evaluate.load(vqe_core.metrics_path("caption_judge"))
     >>> result = caption_judge.compute(predictions=clip.captions(1), videos=[clip.frames], judge="toy")
     >>> 0 <= result["caption_judge"] <= 1
     True
@@ -58,5 +59,6 @@ class CaptionJudge(vqe_core.evaluate_inputs.OptionalInputs, evaluate.Metric):
             citation=_CITATION,
             inputs_description=_INPUTS,
             features=self.input_features(),
+            homepage="https://dipta007.github.io/VC-Inspector",
             reference_urls=["https://arxiv.org/abs/2509.16538"],
         )

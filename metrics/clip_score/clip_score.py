@@ -40,9 +40,10 @@ Returns:
     Means of clip_score, in [0, 2.5], and of ref_clip_score where there are references; num_rows, num_failed, signature.
 Examples:
     >>> import evaluate
+    >>> import vqe_core
     >>> from vqe_core.toy.clips import make_clip
     >>> clip = make_clip(seed=0)
-    >>> clip_score = evaluate.load("metrics/clip_score")
+    >>> clip_score = evaluate.load(vqe_core.metrics_path("clip_score"))
     >>> result = clip_score.compute(predictions=clip.captions(1), videos=[clip.frames], clip_model_path="toy")
     >>> 0 <= result["clip_score"] <= 2.5
     True
@@ -58,5 +59,6 @@ class CLIPScore(vqe_core.evaluate_inputs.OptionalInputs, evaluate.Metric):
             citation=_CITATION,
             inputs_description=_INPUTS,
             features=self.input_features(),
+            homepage="https://github.com/jmhessel/clipscore",
             reference_urls=["https://arxiv.org/abs/2104.08718"],
         )

@@ -52,9 +52,10 @@ Returns:
     return_all_frames also frame_details, with against_chance also auc, r1_t2v, p_value and others.
 Examples:
     >>> import evaluate
+    >>> import vqe_core
     >>> from vqe_core.toy.clips import make_clip
     >>> clip = make_clip(seed=0)
-    >>> emscore = evaluate.load("metrics/emscore")
+    >>> emscore = evaluate.load(vqe_core.metrics_path("emscore"))
     >>> result = emscore.compute(predictions=clip.captions(1), videos=[clip.frames], clip_model_path="toy")
     >>> result["num_rows"], result["num_failed"]
     (1, 0)
@@ -70,5 +71,6 @@ class EMScore(vqe_core.evaluate_inputs.OptionalInputs, evaluate.Metric):
             citation=_CITATION,
             inputs_description=_INPUTS,
             features=self.input_features(),
+            homepage="https://github.com/ShiYaya/emscore",
             reference_urls=["https://arxiv.org/abs/2111.08919"],
         )

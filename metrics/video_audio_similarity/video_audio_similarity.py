@@ -47,9 +47,10 @@ Returns:
     from 0 to 1, samples hold its reason, and there is no percentile and no number against mismatches.
 Examples:
     >>> import evaluate
+    >>> import vqe_core
     >>> from vqe_core.toy.clips import make_clip
     >>> clips = [make_clip(seed) for seed in range(3)]
-    >>> metric = evaluate.load("metrics/video_audio_similarity")
+    >>> metric = evaluate.load(vqe_core.metrics_path("video_audio_similarity"))
     >>> result = metric.compute(
     ...     videos=[clip.frames for clip in clips],
     ...     audios=[{"array": clip.waveform, "sampling_rate": clip.sampling_rate} for clip in clips],
@@ -69,4 +70,5 @@ class VideoAudioSimilarity(vqe_core.evaluate_inputs.OptionalInputs, evaluate.Met
             citation=_CITATION,
             inputs_description=_INPUTS,
             features=self.input_features(),
+            homepage="https://github.com/OpenDCAI/DataFlow-MM",
         )

@@ -148,3 +148,19 @@ def test_what_fails_side_by_side_is_raised_and_nothing_to_embed_is_refused():
         embed_side_by_side([1, 2], torch.tensor, fails, 16, "cpu")
     with pytest.raises(InputError, match="nothing to embed"):
         embed_side_by_side([], torch.tensor, fails, 16, "cpu")
+
+
+def test_a_gpu_takes_batches_of_one_size_so_that_no_row_depends_on_how_many_there_are():
+    sizes = []
+
+    def embed(inputs):
+        sizes.append(len(inputs))
+        return torch.stack([inputs, inputs**2], dim=1).float()
+
+    rows = embed_side_by_side([3, 1, 2, 5, 4], torch.tensor, embed, 2, "cuda")
+    assert rows.tolist() == [[3, 9], [1, 1], [2, 4], [5, 25], [4, 16]]
+    assert sizes == [2, 2, 2]
+    sizes.clear()
+    parity = embed_side_by_side([3, 1, 2, 5, 4], torch.tensor, embed, 2, "cuda", alike=lambda item: item % 2)
+    assert parity.tolist() == rows.tolist()
+    assert sizes == [2, 1, 2]  # of unlike lengths there would be much to fill

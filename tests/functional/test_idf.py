@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import itertools
 import math
 import re
 
@@ -98,7 +99,10 @@ def test_the_digest_changes_with_any_weight():
         (lambda: fit_idf([], end_id=END), "idf needs at least one caption to count words in, got none"),
         (lambda: merge_idf([]), "tables is empty"),
         (lambda: merge_idf([fit_idf([[5]], 2, "a"), fit_idf([[5]], 2, "b")]), "fitted with different tokenizers"),
-        (lambda: merge_idf([fit_idf([[5]], 2), fit_idf([[5]], 2, end_weight="own")]), "tokenizers or idf_eos"),
+        (
+            lambda: merge_idf([fit_idf([[5]], 2), fit_idf([[5]], 2, end_weight="own")]),
+            "different tokenizers or idf_eos",
+        ),
         (lambda: idf_from_mapping({}), "idf mapping is empty"),
         (lambda: idf_from_mapping({"cat": 1.0}), "idf mapping has key 'cat'; keys must be token ids (int)"),
         (lambda: idf_from_mapping({5: None}), "idf weight of token 5 (None) must be a number"),

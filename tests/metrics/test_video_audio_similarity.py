@@ -341,6 +341,45 @@ def test_a_row_alone_equals_the_row_in_any_batch(metric, models):
         assert math.isnan(alone["percentile"])  # nothing to compare with
 
 
+@pytest.mark.parametrize(("method", "called"), [("tags", "tag"), ("joint", "embed_audio")])
+def test_sounds_of_many_rows_are_embedded_in_one_call_with_the_bits_they_have_alone(method, called, monkeypatch):
+    from vqe_core.encoders.clap import ClapEncoder
+
+    real, sizes = getattr(ClapEncoder, called), []
+
+    def counted(self: Any, waveforms: Any, *given: Any, **how: Any) -> Any:
+        sizes.append(len(waveforms))
+        return real(self, waveforms, *given, **how)
+
+    scorer = vqe_core.VideoAudioSimilarity(hf_clip="toy", method=method, on_error="skip", return_profile=method == "joint")
+    videos = [{"frames": noise(i), "fps": 3} for i in range(5)]
+    audios = [sound(0), sound(1, 0.7), {**sound(2), "array": np.zeros(9000, np.float32)}, sound(3), sound(4, 5.0)]
+    monkeypatch.setattr(ClapEncoder, called, counted)
+    together = scorer.score(videos=videos, audios=audios)
+    assert together.status == ["ok", "ok", "silent", "ok", "ok"]
+    assert sizes == [4]
+    for i in range(5):
+        alone = scorer.score(videos=[videos[i]], audios=[audios[i]])
+        for name in set(together.rows) - {"percentile", "passed_filter"}:
+            assert alone.rows[name][0] == together.rows[name][i] or together.status[i] == "silent", (i, name)
+
+
+@pytest.mark.parametrize("method", ["tags", "joint"])
+def test_stored_sounds_are_not_embedded_again(method, tmp_path, monkeypatch):
+    from vqe_core.encoders.clap import ClapEncoder
+
+    scorer = vqe_core.VideoAudioSimilarity(hf_clip="toy", method=method, cache_dir=str(tmp_path / "cache"))
+    clips = [video(tmp_path / f"{i}.mp4", i, seconds=2.0) for i in range(3)]
+    first = scorer.score(videos=clips[:2])
+    real, sizes = ClapEncoder._features, []
+    monkeypatch.setattr(ClapEncoder, "_features", lambda self, some: sizes.append(len(some)) or real(self, some))
+    second = scorer.score(videos=clips)
+    assert second.rows["similarity"][:2] == first.rows["similarity"]
+    assert sum(sizes) == 1
+    assert scorer.score(videos=clips).rows["similarity"] == second.rows["similarity"]
+    assert sum(sizes) == 1
+
+
 def test_flipped_frames_are_added(metric, clip_folder):
     clip = noise(0, 1)
     arguments = {"videos": [clip], "audio_descriptions": ["a dog"], "hf_clip": clip_folder, "frame_num": 1}

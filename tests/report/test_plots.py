@@ -41,6 +41,14 @@ def test_a_profile_becomes_a_figure():
     assert buffer.getvalue().startswith(b"\x89PNG")
 
 
+def test_a_hundredth_of_noise_does_not_fill_the_plot():
+    noise = {**PROFILE, "similarity": [0.80, 0.81, 0.80], "mean": 0.803}
+    low, high = plot_profile(noise).axes[1].get_ylim()
+    assert high - low == pytest.approx(0.2) and (low + high) / 2 == pytest.approx(0.805, abs=0.002)
+    low, high = plot_profile(PROFILE).axes[1].get_ylim()
+    assert 0.3 < high - low < 0.4  # what is seen decides where there is something to see
+
+
 def test_a_failed_row_has_nothing_to_draw():
     with pytest.raises(InputError, match="a failed row has none"):
         plot_profile(None)

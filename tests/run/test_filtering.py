@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from vqe_core.cli import main
 from vqe_core.errors import InputError
 from vqe_core.run import score_run
-from vqe_core.run.filtering import ScoredRows, as_array, choose, parse_condition
+from vqe_core.run.filtering import ScoredRows, as_array, best_lines, choose, parse_condition
 from vqe_core.tables import FORMATS, read_signatures, read_table, write_table
 from vqe_core.toy.clips import make_clip, write_clip
 
@@ -120,6 +120,32 @@ def test_without_an_output_it_shows_what_thresholds_keep(table, capsys):
 
 
 @pytest.mark.parametrize(
+    ("flag", "ids"), [("--top", ["1", "5", "3"]), ("--bottom", ["0", "3", "4"])], ids=["best", "worst"]
+)
+def test_without_an_output_it_shows_the_best_or_worst_rows_in_order(table, capsys, flag, ids):
+    assert main(["filter", str(table), flag, "3", "--by", "full (F)"]) == 0
+    header, *lines, last = capsys.readouterr().out.splitlines()
+    assert header.split("  ") == ["full (F)", "id", "video_path"]
+    assert [line.split()[1] for line in lines] == ids
+    assert last == "3 of 6 rows kept (50.0 %)"
+
+
+def test_rows_are_shown_by_what_tells_them_apart_and_on_a_line_each(tmp_path):
+    columns = {
+        "score": [0.5, "0.25"],
+        "text": ["a dog\nruns", "b" * 100],
+        "video": [{"path": "a.mp4", "bytes": None}] * 2,
+        "flag": [True, False],
+        "none": [None, None],
+    }
+    write_table(tmp_path / "rows.jsonl", columns)
+    rows = ScoredRows(tmp_path / "rows.jsonl")
+    lines = best_lines(rows, np.ones(2, dtype=bool), "score", worst=True, width=10)
+    assert lines == ["score   text        video", "0.2500  bbbbbbb...  a.mp4", "0.5000  a dog runs  a.mp4"]
+    assert best_lines(rows, np.zeros(2, dtype=bool), "score", worst=True) == ["score"]
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--where", "nothing"], "must be COLUMN OPERATOR VALUE"),
@@ -127,6 +153,7 @@ def test_without_an_output_it_shows_what_thresholds_keep(table, capsys):
         (["--where", "status > 1"], "holds no numbers; compare it with a text"),
         (["--where", "id = ok"], "holds numbers; compare it with a number"),
         (["--where", "id > p101"], "from p0 to p100"),
+        ([], "name a column of scores by --by COLUMN"),
         (["--top", "3"], "needs --by COLUMN"),
         (["--top", "1", "--by", "status"], "holds no numbers; name a column of scores"),
     ],

@@ -245,6 +245,14 @@ def test_what_changed_is_refused_by_name(texts, tmp_path):
     assert score_run(texts, out, restart=True, **TOY).num_rows == 101
 
 
+def test_a_call_that_could_score_nothing_leaves_nothing_to_go_on_with(texts, tmp_path):
+    out = tmp_path / "s.jsonl"
+    with pytest.raises(InputError, match="is no file"):
+        score_run(texts, out, idf=str(tmp_path / "gone.json"), **TOY)
+    assert not out.with_name("s.jsonl.run").exists()
+    assert score_run(texts, out, **TOY).num_failed == 0
+
+
 def test_options_that_change_no_score_may_change(texts, tmp_path):
     with pytest.raises(Stop):
         score_run(texts, tmp_path / "s.parquet", rows_per_part=10, watch=stop_after(1), **TOY)

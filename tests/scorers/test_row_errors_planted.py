@@ -137,7 +137,7 @@ STAGES: dict[str, dict[str, list[Place]]] = {
     "tell the source": {
         **{way: [(embedded_rows, "source_identity", planted)] for way in CAPTIONED},
         **{way: [(frame_comparison, "source_identity", planted)] for way in ("description", "tags")},
-        "joint": [("vqe_core.scorers.video_audio.joint", "identities", planted)],
+        "joint": [("vqe_core.scorers.video_audio.cache_entries", "identities", planted)],
     },
     "open": {
         **{way: [(embed_videos, "open_video_in", planted)] for way in (*CAPTIONED, "description", "tags")},

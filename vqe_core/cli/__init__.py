@@ -28,7 +28,8 @@ from vqe_core.cli import (
     run,
     score,
 )
-from vqe_core.cli.logs import shown_log
+from vqe_core.cli.logs import shown_log, told_warnings
+from vqe_core.cli.parsing import Parser, in_flags
 from vqe_core.errors import InternalError, VqeError
 from vqe_core.version import __version__
 
@@ -40,10 +41,12 @@ EXIT_ERROR, EXIT_INTERRUPTED = 1, 130  # 130: what a shell reports for Ctrl-C
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 for a clear error, 130 for Ctrl-C."""
     _say_anything()
-    options = vars(_parser(sys.argv[1:] if arguments is None else arguments).parse_args(arguments))
-    command, debug = options.pop("command"), options.pop("debug")
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser(words)
+    options = vars(parser.parse_args(words))
+    command, debug, flags = options.pop("command"), options.pop("debug"), parser.leaf(words).flags()
     try:
-        with shown_log() if debug else nullcontext():
+        with shown_log() if debug else nullcontext(), told_warnings(flags):
             status: int = command(options)
         if sys.stdout is not None:  # as it is where a shell closed it
             sys.stdout.flush()
@@ -52,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         elif isinstance(error, InternalError):
             print(error.trace, file=sys.stderr)
-        print(f"vqe: error: {error}", file=sys.stderr)
+        print(f"vqe: error: {in_flags(str(error), flags.items())}", file=sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:
         print("vqe: interrupted; no output was written", file=sys.stderr)
@@ -87,8 +90,8 @@ def _silence_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="vqe", description="Judge a video against its words and its sound.")
+def _parser(arguments: Sequence[str]) -> Parser:
+    parser = Parser(prog="vqe", description="Judge a video against its words and its sound.")
     parser.add_argument("--version", action="version", version=f"vqe-core {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     # On each command, not before it: that is where one adds it to a line that went wrong.

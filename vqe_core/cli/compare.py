@@ -46,7 +46,9 @@ def _compare(options: dict[str, Any]) -> int:
             raise InputError(f"cannot write {path!r}: its folder is not there; make it first")
     from vqe_core.errors import EnvironmentWarning
     from vqe_core.report.compare import compare
+    from vqe_core.scorers.emscore.score_types import full_name
 
+    options["score"] = full_name(options["score"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EnvironmentWarning)  # a note of what is printed
         found = compare(*tables, names=None if names is None else names.split(","), **options)

@@ -17,7 +17,8 @@ def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[s
         "filter",
         parents=[common],
         help="choose rows of a scored table by values, percentiles, or the best of them",
-        description="Without an output it shows the histogram of each column, and how many rows a threshold keeps.",
+        description="Without an output it shows the best or worst rows, or the histogram of each column and how many "
+        "rows a threshold keeps.",
     )
     choose.add_argument("table", metavar="TABLE", help="a scored table, or the folder of a run")
     choose.add_argument(
@@ -25,7 +26,8 @@ def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[s
         action="append",
         default=[],
         metavar="CONDITION",
-        help="'COLUMN >= 0.3', 'COLUMN >= p80' (a percentile), 'status = ok'; several times: all of them",
+        help="'COLUMN >= 0.3', 'COLUMN >= p80' (a percentile), 'status = ok'; several times: all of them; "
+        "xv_full_F is short for EMScore(X,V)_full_F",
     )
     best = choose.add_mutually_exclusive_group()
     best.add_argument("--top", type=int, metavar="K", help="the K best of them, by --by")
@@ -40,11 +42,17 @@ def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[s
 
 
 def _filter(options: dict[str, Any]) -> int:
-    from vqe_core.run.filtering import ScoredRows, choose, histogram_lines, link_videos, parse_condition
+    from vqe_core.run.filtering import ScoredRows, best_lines, choose, link_videos, parse_condition
+    from vqe_core.scorers.emscore.score_types import full_name
 
+    options["by"] = full_name(options["by"])
     for name in ("top", "bottom"):
         if options[name] is not None and (options[name] < 1 or options["by"] is None):
             raise InputError(f"--{name} ({options[name]}) must be at least 1, and needs --by COLUMN")
+    if not any(options[name] for name in ("where", "by", "out", "paths", "links")):
+        raise InputError(
+            "nothing to show or to write; name a column of scores by --by COLUMN, or a condition by --where"
+        )
     conditions = [parse_condition(text) for text in options["where"]]
     by = options["by"] if options["top"] or options["bottom"] else None
     rows = ScoredRows(options["table"], options["video_key"])
@@ -62,13 +70,22 @@ def _filter(options: dict[str, Any]) -> int:
     if options["format"] == "json":
         print(json.dumps({"rows": rows.num_rows, "kept": int(kept.sum()), "written": written}))
         return 0
-    names = [options["by"]] if options["by"] else []
-    names += [condition.column for condition in conditions]
-    for name in dict.fromkeys(names) if not written else ():
-        values = rows.read([name])[name]
-        if values.dtype != object:
-            print("\n".join([name, *histogram_lines(values)]))
+    if not written:
+        names = [*([options["by"]] if options["by"] else []), *(condition.column for condition in conditions)]
+        lines = best_lines(rows, kept, by, worst=bool(options["bottom"])) if by else _histograms(rows, names)
+        print("".join(f"{line}\n" for line in lines), end="")
     share = 100 * kept.sum() / max(1, rows.num_rows)
     print(f"{int(kept.sum())} of {rows.num_rows} rows kept ({share:.1f} %)", end="")
     print(f"; written to {', '.join(written.values())}" if written else "")
     return 0
+
+
+def _histograms(rows: Any, names: Sequence[str]) -> list[str]:
+    from vqe_core.run.filtering import histogram_lines
+
+    lines = []
+    for name in dict.fromkeys(names):
+        values = rows.read([name])[name]
+        if values.dtype != object:
+            lines += [name, *histogram_lines(values)]
+    return lines

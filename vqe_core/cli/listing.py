@@ -8,6 +8,7 @@ from typing import Any
 
 from vqe_core import registry
 from vqe_core.errors import InputError
+from vqe_core.options import did_you_mean
 
 
 def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
@@ -26,7 +27,8 @@ def _list(options: dict[str, Any]) -> int:
             print(f"{each.replace('_', ' ') + 's':15s} {' '.join(registry.names(each))}")
         return 0
     if kind not in registry.kinds():
-        raise InputError(f"KIND ({kind!r}) must be one of {', '.join(registry.kinds())}")
+        near = did_you_mean(kind, registry.kinds())
+        raise InputError(f"KIND ({kind!r}) must be one of {', '.join(registry.kinds())}{near}")
     for name in registry.names(kind):
         component = registry.load(kind, name)
         takes = [] if kind == "scorer" else [field.name for field in registry.option_fields(component)]

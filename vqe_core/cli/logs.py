@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
-from vqe_core.errors import TableWarning
+from vqe_core.cli.parsing import in_flags
+
+_FLAGS: ContextVar[Mapping[str, str]] = ContextVar("flags", default={})  # noqa: B039 (nobody changes it)
 
 
 @contextmanager
@@ -46,12 +48,43 @@ def held_log() -> Iterator[list[str]]:
         log.removeHandler(handler)
 
 
-def show_warning(message: Any, category: type[Warning], *where: Any, **others: Any) -> None:
-    """Show a warning about a table on a line of its own; it concerns no line of code."""
-    text = f"vqe: warning: {message}\n"
-    if not issubclass(category, TableWarning):
-        text = warnings.formatwarning(message, category, *where[:2])
-    print(text, end="", file=sys.stderr)
+@contextmanager
+def told_warnings(flags: Mapping[str, str]) -> Iterator[None]:
+    """Show what is warned of as a line of the log, once, in the words of the command line.
+
+    A warning concerns no line of code here. What libraries say to programmers is not shown, unless ``--debug`` is on.
+
+    Args:
+        flags: the flag of each option, by its name in Python.
+    """
+    shown = set[str]()
+    log, handler = logging.getLogger("vqe"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("vqe: warning: %(message)s"))
+    log.propagate = False
+
+    def show(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
+        text = " ".join(in_flags(str(message), flags.items()).split())
+        if text not in shown:
+            shown.add(text)
+            log.warning("%s", text)
+
+    token = _FLAGS.set(flags)
+    log.addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            for kind in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
+                warnings.simplefilter("ignore", kind)
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = show
+            yield
+    finally:
+        log.removeHandler(handler)
+        _FLAGS.reset(token)
+
+
+def spoken(text: str) -> str:
+    """Return a message in the words of the command line, within ``told_warnings``."""
+    return in_flags(text, _FLAGS.get().items())
 
 
 def quiet_libraries() -> None:

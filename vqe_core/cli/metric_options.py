@@ -46,8 +46,19 @@ def add_options(
         else:
             settings["type"] = NUMBERS.get(str(field.type), str)
             settings["metavar"] = field.metadata.get("metavar", "VALUE" if settings["type"] is str else "N")
+            settings["choices"] = _choices(field, scorer)
             if field.metadata.get("many"):
-                settings["nargs"] = "+"
+                settings.update(nargs="+", action="extend")
             if field.metadata.get("bare"):
                 settings.update(nargs="?", const=field.metadata["bare"])
-        groups[title].add_argument("--" + field.name.replace("_", "-"), **settings)
+        action = groups[title].add_argument("--" + field.name.replace("_", "-"), **settings)
+        action.takes_file = field.metadata.get("names") == "file"
+
+
+def _choices(field: dataclasses.Field[Any], scorer: Any) -> tuple[str, ...] | None:
+    """Return the words that an option may be, where they are few and known; None elsewhere."""
+    from vqe_core.scorers.options import literal_of
+
+    known = field.metadata.get("choices") or literal_of(field, scorer)
+    bare = field.metadata.get("bare")
+    return (*known, bare, "false") if known and bare else known or None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import logging
 import signal
 import sys
 import warnings
@@ -15,10 +16,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from vqe_core import registry
-from vqe_core.cli.logs import held_log, quiet_libraries, show_warning
+from vqe_core.cli.logs import held_log, quiet_libraries, spoken
 from vqe_core.cli.metric_options import add_options
 from vqe_core.cli.progress import Progress
-from vqe_core.errors import InternalError, NothingScoredWarning, TableWarning, VqeError
+from vqe_core.errors import InternalError, NothingScoredWarning, VqeError
 
 EXIT_NOTHING_SCORED, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 3, 130
 # Of the run, not of the metric: name, argument of score_run, and what argparse is told.
@@ -124,8 +125,6 @@ def _score(options: dict[str, Any]) -> int:
     progress = Progress(shown=_progress_shown(options.get("progress"), style))
     with held_log() as held, warnings.catch_warnings(), _ended_by_sigterm():
         warnings.simplefilter("ignore", NothingScoredWarning)  # told below, first of all
-        warnings.simplefilter("always", TableWarning)
-        warnings.showwarning = show_warning
         try:
             with progress:
                 summary = score_run(rows, out, metric, watch=progress.tell, **{**options, "progress": False})
@@ -196,7 +195,7 @@ def print_summary(summary: Any) -> None:
     if summary.time:
         print(time_line(summary.time))
     for line in summary.failure_lines():
-        print(f"  {line}")
+        print(f"  {spoken(line)}")
     if summary.warnings:
         print("warnings:")
     for line in summary.warning_lines():
@@ -230,7 +229,7 @@ def _nothing_scored(summary: Any, held: Sequence[str]) -> int:
         print(held[0], file=sys.stderr)
     print(f"vqe: error: no row was scored, of {summary.num_rows}; {summary.out} says why, row by row", file=sys.stderr)
     for line in summary.failure_lines():
-        print(f"  {line}", file=sys.stderr)
+        print(f"  {spoken(line)}", file=sys.stderr)
     return EXIT_NOTHING_SCORED
 
 
@@ -259,5 +258,5 @@ def default_cache() -> str | None:
     try:
         return str(default_cache_dir())
     except VqeError as error:
-        print(f"vqe: warning: nothing is cached: {error}", file=sys.stderr)
+        logging.getLogger("vqe").warning("nothing is cached: %s", error)
         return None

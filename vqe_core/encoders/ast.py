@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vqe_core.encoders.audio_inputs import check_waveforms, embed_in_groups
+from vqe_core.encoders.audio_inputs import check_waveforms, embed_side_by_side
 from vqe_core.encoders.audio_labels import PHOTO_PROMPT
-from vqe_core.encoders.backends.batch_size import suited_threads
 from vqe_core.encoders.base import Waveform
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.clap import check_labels
@@ -91,7 +90,7 @@ class AstTagger:
         Args:
             waveforms: mono float (T,) in [-1, 1] at ``sampling_rate``, at least 25 ms and at most ``window`` each.
             labels: some of ``self.labels``; default all. The model knows no others.
-            batch_size: waveforms a forward pass.
+            batch_size: waveforms a forward pass of a GPU; changes speed, not tags.
 
         Returns:
             float32 (S, K) in [0, 1], a sigmoid a class: several may be present, or none.
@@ -103,7 +102,8 @@ class AstTagger:
         checked = check_waveforms(
             waveforms, sampling_rate=self.sampling_rate, longest=self.longest, fewest_samples=FRAME
         )
-        return embed_in_groups(checked, lambda _: None, self._classify, batch_size)[:, columns]
+        found = embed_side_by_side(checked, self._features, self._classify, batch_size, self.device)
+        return found[:, columns]
 
     def _columns(self, labels: Sequence[str] | None) -> list[int]:
         if labels is None:
@@ -117,10 +117,13 @@ class AstTagger:
             )
         return [number[label] for label in check_labels(labels)]
 
+    def _features(self, waveforms: list[np.ndarray]) -> Tensor:
+        """Return log-mel spectrograms (S, time, mel)."""
+        found = self.extractor(waveforms, sampling_rate=self.sampling_rate, return_tensors="pt")
+        features: Tensor = found["input_values"]
+        return features
+
     @torch.inference_mode()
     @own_precision()
-    def _classify(self, waveforms: list[np.ndarray]) -> Tensor:
-        found = self.extractor(waveforms, sampling_rate=self.sampling_rate, return_tensors="pt")
-        values = found["input_values"].to(self.device, self.dtype)
-        with suited_threads(self.model.config):
-            return self.model(input_values=values).logits.float().sigmoid()
+    def _classify(self, features: Tensor) -> Tensor:
+        return self.model(input_values=features.to(self.device, self.dtype)).logits.float().sigmoid()

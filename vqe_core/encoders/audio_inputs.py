@@ -106,32 +106,41 @@ def check_windows(windows: Sequence[Frames]) -> list[Frames]:
 
 def embed_side_by_side(
     items: Sequence[Any],
-    prepare: Callable[[list[Any]], Tensor],
-    embed: Callable[[Tensor], Tensor],
+    prepare: Callable[[list[Any]], Any],
+    embed: Callable[[Any], Tensor],
     batch_size: int,
     device: str,
+    *,
+    alike: Callable[[Any], Hashable] | None = None,
 ) -> Tensor:
-    """Embed items of one shape, on a CPU each on one thread and as many at once as torch has threads.
+    """Embed items, on a CPU each on one thread and as many at once as torch has threads.
 
     For towers of many small products, as spectrogram transformers with windows are: there threads that share one
     product wait for each other longer than they work, and batches save nothing. So no item's embedding depends on
-    others, nor on the number of threads. A GPU takes batches.
+    others, nor on the number of threads. A GPU takes batches; where all items are alike, of one size, filled up with
+    copies.
 
     Args:
         items, batch_size: see ``embed_in_groups``.
-        prepare: items to model inputs of one shape, by numpy: always on the calling thread, as two threads that use the
-            BLAS of numpy at once have its own threads wait for each other.
+        prepare: items to model inputs, always on the calling thread, as two threads that use the BLAS of numpy at once
+            have its own threads wait for each other.
         embed: model inputs to embeddings.
         device: of the model.
+        alike: items with equal keys can be stacked; None: all can.
 
     Returns:
         float32 (len(items), D) on the CPU.
     """
     if torch.device(device).type != "cpu":
-        return embed_in_groups(items, lambda _: None, lambda some: embed(prepare(some)), batch_size)
+
+        def together(some: list[Any]) -> Tensor:
+            lacking = batch_size - len(some) if alike is None else 0
+            return embed(prepare([*some, *[some[-1]] * lacking]))[: len(some)]
+
+        return embed_in_groups(items, alike or (lambda _: None), together, batch_size)
 
     @one_thread()
-    def alone(inputs: Tensor) -> Tensor:
+    def alone(inputs: Any) -> Tensor:
         return embed(inputs).float()
 
     threads = min(torch.get_num_threads(), len(items))

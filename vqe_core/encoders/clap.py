@@ -20,6 +20,7 @@ from vqe_core.encoders.audio_labels import PHOTO_PROMPT, SOUND_LABELS, SOUND_PRO
 from vqe_core.encoders.backends.batch_size import suited_threads
 from vqe_core.encoders.base import Waveform
 from vqe_core.encoders.checkpoints import Checkpoint
+from vqe_core.encoders.spectrogram import ClapSpectrogram
 from vqe_core.encoders.tokenization import Tokenizer, load_tokenizer
 from vqe_core.encoders.weights import load_model, model_signature
 from vqe_core.errors import InputError
@@ -40,6 +41,8 @@ class ClapEncoder:
     model: Any = field(repr=False, compare=False)
     tokenizer: Tokenizer = field(repr=False, compare=False)
     extractor: Any = field(repr=False, compare=False)
+    # None: the extractor's own serve.
+    spectrogram: ClapSpectrogram | None = field(default=None, repr=False, compare=False)
     # Embeddings of the last labels: a tagger is asked again and again with the same ones.
     _label_texts: dict[tuple[str, ...], Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -56,7 +59,8 @@ class ClapEncoder:
         if model.config.audio_config.enable_fusion:
             # The extractor is called as an unfused one, see `_features`, but with the fused one's mel filters.
             extractor.mel_filters_slaney = extractor.mel_filters
-        return cls(checkpoint, device, dtype, model, tokenizer, extractor)
+        spectrogram = ClapSpectrogram.of(extractor, extractor.mel_filters_slaney)
+        return cls(checkpoint, device, dtype, model, tokenizer, extractor, spectrogram)
 
     @property
     def space(self) -> str:
@@ -139,10 +143,12 @@ class ClapEncoder:
         For the "fusion" truncation the extractor draws a random number even where no waveform is long, so it is
         called as an unfused one; a fused model hears a short waveform as four equal spectrograms.
         """
-        found = self.extractor(
-            waveforms, sampling_rate=self.sampling_rate, truncation="rand_trunc", return_tensors="pt"
-        )
-        features: Tensor = found["input_features"]
+        if self.spectrogram is not None:
+            features = torch.stack([self.spectrogram(waveform)[None] for waveform in waveforms])
+        else:
+            features = self.extractor(
+                waveforms, sampling_rate=self.sampling_rate, truncation="rand_trunc", return_tensors="pt"
+            )["input_features"]
         return features.repeat(1, 4, 1, 1) if self.model.config.audio_config.enable_fusion else features
 
     def embed_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> Tensor:
@@ -191,7 +197,8 @@ class ClapEncoder:
         chosen = check_labels(self.labels if labels is None else labels)
         texts = self._embed_labels(chosen)
         audio = self.embed_audio(waveforms, batch_size=batch_size)
-        return (self.logit_scale * audio @ texts.T).softmax(dim=-1)
+        # One by one: a product of another number of rows may round otherwise.
+        return torch.stack([(self.logit_scale * (texts @ row)).softmax(dim=-1) for row in audio])
 
     def _embed_labels(self, labels: tuple[str, ...]) -> Tensor:
         texts = self._label_texts.get(labels)

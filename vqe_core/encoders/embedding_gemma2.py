@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from vqe_core.encoders.audio_inputs import check_waveforms, check_windows, embed_in_groups
+from vqe_core.encoders.audio_inputs import check_waveforms, check_windows, embed_in_groups, embed_side_by_side
 from vqe_core.encoders.base import Waveform
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.image_processing import torchvision_works
@@ -84,7 +84,7 @@ class EmbeddingGemma2Encoder:
 
         Args:
             waveforms: mono float (T,) in [-1, 1] at ``sampling_rate``, 25 ms to 30 s each.
-            batch_size: waveforms of one length a forward pass.
+            batch_size: waveforms of one length a forward pass of a GPU.
 
         Returns:
             float32 (S, D) on the CPU: the mean over all tokens, not normalised.
@@ -96,10 +96,10 @@ class EmbeddingGemma2Encoder:
         checked = check_waveforms(
             waveforms, sampling_rate=self.sampling_rate, longest=self.longest, fewest_samples=fewest
         )
-        return embed_in_groups(checked, len, self._embed_waveforms, batch_size)
+        return embed_side_by_side(checked, self._inputs, self._pooled, batch_size, self.device, alike=len)
 
-    def _embed_waveforms(self, waveforms: list[np.ndarray]) -> Tensor:
-        return self._pooled(self.processor(audio=waveforms, sampling_rate=self.sampling_rate, return_tensors="pt"))
+    def _inputs(self, waveforms: list[np.ndarray]) -> Any:
+        return self.processor(audio=waveforms, sampling_rate=self.sampling_rate, return_tensors="pt")
 
     def embed_video(self, windows: Sequence[Frames], *, batch_size: int = 4) -> Tensor:
         """Embed windows of video.

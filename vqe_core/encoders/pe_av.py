@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vqe_core.encoders.audio_inputs import check_waveforms, check_windows, embed_in_groups
+from vqe_core.encoders.audio_inputs import check_waveforms, check_windows, embed_in_groups, embed_side_by_side
 from vqe_core.encoders.base import Waveform
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.image_processing import torchvision_works
@@ -91,7 +91,7 @@ class PeAvEncoder:
 
         Args:
             waveforms: mono float (T,) in [-1, 1] at ``sampling_rate``, at most ``longest`` seconds each.
-            batch_size: waveforms of one length a forward pass.
+            batch_size: waveforms of one length a forward pass of a GPU.
 
         Returns:
             float32 (S, D) on the CPU, not normalised: the model's own logit uses the lengths.
@@ -101,15 +101,19 @@ class PeAvEncoder:
         """
         # the waveform is mirrored to a whole number of steps, which takes two samples
         checked = check_waveforms(waveforms, sampling_rate=self.sampling_rate, longest=self.longest, fewest_samples=2)
-        return embed_in_groups(checked, len, self._embed_waveforms, batch_size)
+        return embed_side_by_side(checked, self._inputs, self._embed_inputs, batch_size, self.device, alike=len)
+
+    def _inputs(self, waveforms: list[np.ndarray]) -> Tensor:
+        found = self.extractor(waveforms, sampling_rate=self.sampling_rate, return_tensors="pt")
+        values: Tensor = found["input_values"]
+        return values
 
     @torch.inference_mode()
     @own_precision()
-    def _embed_waveforms(self, waveforms: list[np.ndarray]) -> Tensor:
-        found = self.extractor(waveforms, sampling_rate=self.sampling_rate, return_tensors="pt")
-        values = found["input_values"].to(self.device, self.dtype)
+    def _embed_inputs(self, values: Tensor) -> Tensor:
         tower = self.model.audio_model
-        return tower.audio_head(tower.audio_encoder(input_values=values).pooler_output)
+        moved = values.to(self.device, self.dtype)
+        return tower.audio_head(tower.audio_encoder(input_values=moved).pooler_output)
 
     def embed_video(self, windows: Sequence[Frames], *, batch_size: int = 4) -> Tensor:
         """Embed windows of video.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from vqe_core.report.comparison import Comparison
     from vqe_core.report.explain import Explanation
 
+LEAST_SPAN = 0.2  # cosine; the scores of one clip's frames differ by a few hundredths where nothing changes
+
 
 def plot_profile(profile: Mapping[str, Any], title: str = "Does the audio fit the video, moment by moment?") -> Figure:
     """Draw a profile of video-audio similarity: the matrix of windows, and its diagonal over time.
@@ -68,7 +70,16 @@ def _draw_diagonal(axes: Any, similarity: np.ndarray, times: np.ndarray, profile
     axes.set_title(f"video and audio of the same time{known}", fontsize=9)
     axes.set_xlabel("time, s")
     axes.set_ylabel("cosine")
+    _widen(axes)
     axes.legend(fontsize=8, loc="best")
+
+
+def _widen(axes: Any) -> None:
+    """Let the axis of cosines cover at least ``LEAST_SPAN``: else a hundredth of noise fills the plot."""
+    low, high = axes.get_ylim()
+    if high - low < LEAST_SPAN:
+        middle = (low + high) / 2
+        axes.set_ylim(middle - LEAST_SPAN / 2, middle + LEAST_SPAN / 2)
 
 
 def _numbers(values: Any) -> np.ndarray:
@@ -148,6 +159,7 @@ def plot_over_time(
         axes.axhline(explanation.scores[score], color=line.get_color(), linewidth=1, linestyle="--")
     axes.set_xlabel("time, s" if clock else "frame")
     axes.set_ylabel("cosine")
+    _widen(axes)
     axes.set_title(score if title is None else title, fontsize=10)
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.0, -0.2), frameon=False)
     return figure

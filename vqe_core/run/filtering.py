@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from vqe_core.errors import InputError
+from vqe_core.options import did_you_mean
 from vqe_core.run.folder import RunFolder
 from vqe_core.run.sources import RowSource, open_source, rows_at
+from vqe_core.scorers.emscore.score_types import full_name
 from vqe_core.scorers.rows import is_missing
 from vqe_core.tables import Columns, warn_of, write_noted
 
@@ -71,7 +73,7 @@ def parse_condition(text: str) -> Condition:
         InputError: it says none.
 
     Example:
-        >>> parse_condition("EMScore(X,V)_full_F >= p80")
+        >>> parse_condition("xv_full_F >= p80")
         Condition(column='EMScore(X,V)_full_F', sign='>=', value=nan, percentile=80.0)
         >>> parse_condition("status = ok").value
         'ok'
@@ -81,7 +83,7 @@ def parse_condition(text: str) -> Condition:
         raise InputError(
             f"--where ({text!r}) must be COLUMN OPERATOR VALUE, for example 'similarity >= 0.3' or '>= p80'"
         )
-    return Condition(found["column"], found["sign"], *parse_value(found["value"].strip("'\"")))
+    return Condition(full_name(found["column"]), found["sign"], *parse_value(found["value"].strip("'\"")))
 
 
 def parse_value(text: str) -> tuple[float | str, float | None]:
@@ -131,7 +133,8 @@ class ScoredRows:
         for batch in self.source.batches():
             absent = [name for name in names if name not in batch]
             if absent:
-                raise InputError(f"{absent[0]!r} is no column; there are {', '.join(batch)}")
+                near = did_you_mean(absent[0], batch)
+                raise InputError(f"{absent[0]!r} is no column; there are {', '.join(batch)}{near}")
             for name in names:
                 held[name].extend(batch[name])
             self.num_rows += len(next(iter(batch.values())))
@@ -258,6 +261,34 @@ def link_videos(paths: Iterator[str], folder: Path) -> int:
         target.symlink_to(path)
         count += 1
     return count
+
+
+def best_lines(rows: ScoredRows, kept: np.ndarray, by: str, *, worst: bool, width: int = 80) -> list[str]:
+    """Return the rows that are kept as lines of text, the best (or worst) first: score, then ids, videos and captions.
+
+    Args:
+        rows: of a scored table.
+        kept: bool (N,), which of them.
+        by: column of the scores that order them.
+        worst: the lowest first.
+        width: most letters of a cell.
+    """
+    batches = rows.kept_batches(kept)
+    found = [dict(zip(each, row, strict=True)) for each in batches for row in zip(*each.values(), strict=True)]
+    found.sort(key=lambda row: float(row[by]), reverse=not worst)
+    names = [name for name in (found[0] if found else ()) if name not in (by, "status", "message", "warnings")]
+    told = [name for name in names if any(_told(row[name]) for row in found)][:4]
+    cells = [[by, *told]] + [[f"{float(row[by]):.4f}", *(_told(row[name]) for name in told)] for row in found]
+    widths = [min(width, max(map(len, column))) for column in zip(*cells, strict=True)]
+    cut = [[cell if len(cell) <= width else f"{cell[: width - 3]}..." for cell in line] for line in cells]
+    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cut]
+
+
+def _told(value: Any) -> str:
+    """Return what tells one row from another, on one line: a text, a path or a whole number; "" of anything else."""
+    value = value.get("path") if isinstance(value, dict) else value
+    telling = isinstance(value, str | int) and not isinstance(value, bool)
+    return " ".join(str(value).split()) if telling else ""
 
 
 def histogram_lines(values: np.ndarray, bins: int = 20, width: int = 40) -> list[str]:

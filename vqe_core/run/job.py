@@ -103,8 +103,14 @@ def score_run(
     with job.folder.locked(piece):
         if piece is None:
             job.folder.clear_temporary()
-        job.count_words(how)
-        job.score(how, piece, retry_failed)
+        try:
+            job.count_words(how)
+            job.score(how, piece, retry_failed)
+        except VqeError:
+            if piece is None and not job.folder.done(len(job.manifest.parts)):
+                with suppress(InputError, OSError):
+                    job.folder.remove()  # nothing to go on with: the next call may name another model
+            raise
         if piece is not None:
             return job.summary_of_shard(piece)
         return job.finish()

@@ -18,6 +18,7 @@ import numpy as np
 from vqe_core import registry
 from vqe_core.deadline import deadline_stopped
 from vqe_core.errors import InputError, InputTypeError, InternalError, VqeError, attempt
+from vqe_core.options import did_you_mean
 from vqe_core.registry import spec_of
 from vqe_core.runtime import own_precision, settle_in_process
 from vqe_core.samplers import sampler_spec
@@ -596,8 +597,9 @@ def scorer_for(metric: Any, options: Mapping[str, Any], hint: str = "") -> Any:
         known = [field.name for field in dataclasses.fields(kind) if field.init]
         unknown = [name for name in options if name not in known]
         if unknown:
+            near = did_you_mean(unknown[0], known)
             raise InputTypeError(
-                f"{metric} has no option {', '.join(map(repr, unknown))}; there are {', '.join(known)}{hint}"
+                f"{metric} has no option {', '.join(map(repr, unknown))}; there are {', '.join(known)}{hint}{near}"
             )
         return kind(**{"on_error": "skip", **options})
     if not hasattr(metric, "columns_for"):

@@ -325,10 +325,21 @@ def _check_isolation(options: SharedOptions) -> None:
         raise InputError(f"{given} cannot hold on this system, which has no worker processes; leave it out")
 
 
-def _check_option(field: dataclasses.Field[Any], value: Any, kind: Any) -> None:
-    kinds = [each for each in typing.get_args(kind) if each is not type(None)] if value is not None else []
+def literal_of(field: dataclasses.Field[Any], scorer: Any) -> tuple[str, ...]:
+    """Return the words that an option of a scorer may be by its type; none where it is no closed set."""
+    choice = _closed_set(_types(scorer)[field.name])
+    return () if choice is None else typing.get_args(choice)
+
+
+def _closed_set(kind: Any) -> Any:
+    kinds = [each for each in typing.get_args(kind) if each is not type(None)]
     choice = kinds[0] if len(kinds) == 1 and typing.get_origin(kinds[0]) is Literal else kind  # of Literal[...] | None
-    if typing.get_origin(choice) is Literal:
+    return choice if typing.get_origin(choice) is Literal else None
+
+
+def _check_option(field: dataclasses.Field[Any], value: Any, kind: Any) -> None:
+    choice = _closed_set(kind)
+    if choice is not None and (value is not None or choice is kind):
         check_choice(field.name, value, choice)
     rule = field.metadata.get("rule")
     if rule is None or (value is None and field.default is None):

@@ -196,3 +196,10 @@ def test_embeddings_are_in_the_order_sampled_with_repeats(clip_folder):
     assert embedded.timestamps is None
     assert np.array_equal(embedded.values[0], embedded.values[1])
     assert not np.array_equal(embedded.values[1], embedded.values[2])
+
+
+def test_short_names_of_score_types_mean_the_long_ones():
+    short, long = EMScore(score_types=["xv", "XR"]), EMScore(score_types=["EMScore(X,V)", "EMScore(X,X*)"])
+    assert short == long
+    with pytest.raises(InputError, match=r"score_types \('xvx'\) must be among .*; did you mean 'xv"):
+        EMScore(score_types="xvx")

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from vqe_core.errors import InputError, InputTypeError
+from vqe_core.options import did_you_mean
 from vqe_core.scorers.rows import CaptionRow
 from vqe_core.types import RowWarning
 
@@ -18,6 +19,8 @@ FINE_GRAINED_METRICS = tuple(name for name in METRICS if name != "cogr")
 CHANCE_COLUMNS = ("percentile", "rank", "z")
 
 VIDEO, REFERENCE, BOTH = SCORE_TYPES = ("EMScore(X,V)", "EMScore(X,X*)", "EMScore(X,V,X*)")
+# The same without a sign that a shell reads.
+ALIASES = {"xv": VIDEO, "xr": REFERENCE, "xvr": BOTH}
 # What each needs beside the captions.
 NEEDED_COLUMNS = {VIDEO: ("videos",), REFERENCE: ("references",), BOTH: ("videos", "references")}
 
@@ -25,17 +28,38 @@ NEEDED_COLUMNS = {VIDEO: ("videos",), REFERENCE: ("references",), BOTH: ("videos
 def chosen_names(option: str, value: Any, allowed: Sequence[str]) -> tuple[str, ...] | None:
     """Return the distinct names in ``value`` (one, several, or None for None), in the order given.
 
+    An alias, such as ``"xv"``, stands for the name of a score type.
+
     Raises:
         InputError: a name that is not among ``allowed``, or none at all.
+
+    Example:
+        >>> chosen_names("score_types", ["xv", "EMScore(X,X*)"], SCORE_TYPES)
+        ('EMScore(X,V)', 'EMScore(X,X*)')
     """
     if value is None:
         return None
     if not isinstance(value, str | Iterable):
         raise InputTypeError(f"{option} ({value!r}) must be a name or a list of names among {', '.join(allowed)}")
     chosen = (value,) if isinstance(value, str) else tuple(value)
-    if not chosen or any(item not in allowed for item in chosen):
-        raise InputError(f"{option} ({value!r}) must be among {', '.join(allowed)}")
+    chosen = tuple(full_name(item) for item in chosen)
+    wrong = next((item for item in chosen if item not in allowed), None)
+    if not chosen or wrong is not None:
+        near = did_you_mean(wrong, (*allowed, *ALIASES) if VIDEO in allowed else allowed)
+        raise InputError(f"{option} ({value!r}) must be among {', '.join(allowed)}{near}")
     return tuple(dict.fromkeys(chosen))
+
+
+def full_name(name: Any) -> Any:
+    """Return the name of a score type, or of one of its scores, that an alias stands for; any other as it is.
+
+    Example:
+        >>> full_name("xvr"), full_name("XV_full_F"), full_name("cogr")
+        ('EMScore(X,V,X*)', 'EMScore(X,V)_full_F', 'cogr')
+    """
+    kind, mark, metric = name.partition("_") if isinstance(name, str) else ("", "", "")
+    known = kind.lower() in ALIASES and metric in ("", *METRICS, *CHANCE_COLUMNS)
+    return ALIASES[kind.lower()] + mark + metric if known else name
 
 
 @cache  # asked for every row

@@ -16,6 +16,7 @@ from vqe_core.scorers.base import Call
 from vqe_core.scorers.caption_scorer import CaptionScorer, CaptionScoring
 from vqe_core.scorers.emscore.clauses import clauses
 from vqe_core.scorers.emscore.score_types import (
+    ALIASES,
     BOTH,
     CHANCE_COLUMNS,
     FINE_GRAINED_METRICS,
@@ -69,10 +70,18 @@ class EMScore(CaptionScorer):
     headlines: ClassVar[tuple[str, ...]] = tuple(f"{t}_full_F" for t in (VIDEO, BOTH, REFERENCE))
 
     score_types: Any = option(
-        None, "EMScore(X,V), EMScore(X,X*), EMScore(X,V,X*); default: all the inputs allow", many=True, metavar="TYPE"
+        None,
+        "xv, xr, xvr, short for EMScore(X,V), EMScore(X,X*), EMScore(X,V,X*); default: all the inputs allow",
+        many=True,
+        metavar="TYPE",
+        choices=(*ALIASES, *SCORE_TYPES),
     )
     metrics: Any = option(
-        None, "figr_P figr_R figr_F cogr full_P full_R full_F; default: all", many=True, metavar="METRIC"
+        None,
+        "figr_P figr_R figr_F cogr full_P full_R full_F; default: all",
+        many=True,
+        metavar="METRIC",
+        choices=METRICS,
     )
     idf: Any = option(
         False,
@@ -99,6 +108,7 @@ class EMScore(CaptionScorer):
         "full_F: adds percentile, rank and z a row, auc, recall at 1 and p_value",
         bare="true",
         metavar="METRIC",
+        choices=METRICS,
     )
     baseline: Any = option(
         None,

@@ -14,7 +14,6 @@ from vqe_core.encoders import ImageTextEncoder
 from vqe_core.encoders.base import Tagger, embeds_clips
 from vqe_core.functional.similarity import cosine_matrix, top_tags, weighted_direction
 from vqe_core.samplers.clips import clip_positions
-from vqe_core.timings import timed
 from vqe_core.types import Frames
 
 TOP_TAGS = 5  # more add noise: the weights of a softmax fall off steeply
@@ -76,10 +75,17 @@ class TagBridge:
         """Return the signatures of both models."""
         return {**self.encoder.signature(), **self.tagger.signature()}
 
-    def tag(self, waveforms: Sequence[np.ndarray], loud: Tensor) -> Tags:
-        """Return the labels of a sound, heaviest first, their weights summing to 1; silent windows do not count."""
-        with timed("sounds"):
-            probabilities = self.tagger.tag(list(waveforms), self.labels, batch_size=self.batch_size)
+    def probabilities(self, waveforms: Sequence[np.ndarray]) -> Tensor:
+        """Return how well each label names each window of sound, float32 (S, K)."""
+        return self.tagger.tag(list(waveforms), self.labels, batch_size=self.batch_size)
+
+    def top(self, probabilities: Tensor, loud: Tensor) -> Tags:
+        """Return the labels of a sound, heaviest first, their weights summing to 1; silent windows do not count.
+
+        Args:
+            probabilities: float32 (S, K), of its windows.
+            loud: bool (S,).
+        """
         top = top_tags(probabilities, TOP_TAGS, loud.to(probabilities.dtype))
         return tuple((self.labels[i], float(w)) for i, w in zip(top.indices.tolist(), top.weights, strict=True))
 
@@ -91,7 +97,7 @@ class TagBridge:
     def embed_audio(self, waveforms: Sequence[Any], *, batch_size: int = 16) -> Tensor:
         """Direction of each window by itself, float32 (S, D)."""
         one = torch.ones(1)
-        return torch.stack([self.direction(self.tag([waveform], one)) for waveform in waveforms])
+        return torch.stack([self.direction(self.top(row[None], one)) for row in self.probabilities(waveforms)])
 
     def embed_video(self, windows: Sequence[Frames], *, batch_size: int = 4) -> Tensor:
         """Return mean of each window's unit frame embeddings, float32 (B, D)."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +15,6 @@ from vqe_core.media import audio_versions, content_digest, source_identity
 from vqe_core.scorers.video_audio.pairs import SoundPair
 from vqe_core.scorers.video_audio.windows import WindowedEmbeddings
 from vqe_core.types import AudioSamples, MediaSource, restored_warnings, stored_warnings
-
-Made = TypeVar("Made")
 
 
 def pair_parts(pair: SoundPair, cache: EmbeddingCache) -> dict[str, Any] | None:
@@ -46,29 +44,34 @@ def _sound_digest(sound: MediaSource | AudioSamples, cache: EmbeddingCache) -> s
     return digest.hexdigest()
 
 
-def looked_up(
-    pair: SoundPair,
-    cache: EmbeddingCache | None,
-    key: CacheKey | None,
-    make: Callable[[], Made],
-    store: Callable[[Made], Entry],
-    restore: Callable[[Entry], Made],
-) -> Made:
-    """Return what is stored of ``pair`` under ``key``, or else what ``make`` gives, stored for the next time.
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where what is made of a pair is looked up and kept; nowhere without a cache, or without content to tell it by.
 
-    A file that changed while it was read is not stored: the key tells what it was.
-
-    Raises:
-        VqeError: what ``make`` raises; failures are not stored.
+    Attributes:
+        pair: what it is made of.
+        cache, key: None: nothing is found and nothing kept.
+        before: what told the files of the pair when the key was made.
     """
-    entry = cache.get(key) if cache is not None and key is not None else None
-    if entry is not None:
-        return restore(entry)
-    before = identities(pair)
-    made = make()
-    if cache is not None and key is not None and identities(pair) == before:
-        cache.put(key, store(made))
-    return made
+
+    pair: SoundPair
+    cache: EmbeddingCache | None
+    key: CacheKey | None
+    before: list[str]
+
+    @classmethod
+    def of(cls, pair: SoundPair, cache: EmbeddingCache | None, key: CacheKey | None) -> Place:
+        """Take note of the files of a pair as they are now."""
+        return cls(pair, cache, key, identities(pair))
+
+    def find(self) -> Entry | None:
+        """Return what is stored."""
+        return self.cache.get(self.key) if self.cache is not None and self.key is not None else None
+
+    def keep(self, entry: Entry) -> None:
+        """Store an entry, unless a file changed while it was read: the key tells what it was."""
+        if self.cache is not None and self.key is not None and identities(self.pair) == self.before:
+            self.cache.put(self.key, entry)
 
 
 def identities(pair: SoundPair) -> list[str]:

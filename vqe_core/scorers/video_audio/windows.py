@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -94,11 +94,14 @@ class Windowing:
 
         Raises:
             InputError: the window is longer than the model hears.
-            MediaError: a frame cannot be read.
+            MediaError: a frame cannot be read, or every window is silent.
         """
         times, waveforms = self.cut(heard, encoder)
+        loud = loud_windows(waveforms)
         visual = [self.embed_frames(frames, encoder) for frames in self.frames(video, times)]
-        return join_windows(times, visual, waveforms, encoder)
+        with timed("sounds"):
+            audio = encoder.embed_audio(waveforms)
+        return WindowedEmbeddings(times, torch.stack(visual), audio, loud)
 
     def embed_frames(self, frames: Frames, encoder: JointEncoder) -> Tensor:
         """Embed the images of one window -> float32 (D,), the mean with its flipped copies."""
@@ -128,19 +131,6 @@ class Windowing:
         chosen, _ = cap_positions(self.sampler.select(part), self.max_frames)
         positions: np.ndarray = np.searchsorted(video.table.indices, part.indices[chosen])
         return positions
-
-
-def join_windows(
-    times: Tensor, visual: Sequence[Tensor], waveforms: Sequence[np.ndarray], encoder: JointEncoder
-) -> WindowedEmbeddings:
-    """Return the windows of a pair, from the embeddings of its images and the waveforms of its sound.
-
-    Raises:
-        MediaError: every window is silent.
-    """
-    with timed("sounds"):
-        audio = encoder.embed_audio(waveforms)
-    return WindowedEmbeddings(times, torch.stack(list(visual)), audio, loud_windows(list(waveforms)))
 
 
 def profile_entry(windows: WindowedEmbeddings, hop: float | None) -> dict[str, Any]:
