@@ -200,7 +200,8 @@ def run_shards(job: Job, folder: Path) -> dict[str, Any]:
     from benchmarks.usage import measured
     from vqe_core.run import finish_run, score_run
 
-    rows, how = table(job, folder), {"threads": job["threads"], "clip_model_path": "toy", "rows_per_part": 3}
+    rows = table(job, folder)
+    how: dict[str, Any] = {"threads": job["threads"], "clip_model_path": "toy", "rows_per_part": 3}
     warmed(folder, videos=True)
 
     def both() -> Any:
@@ -217,7 +218,8 @@ def run_cached(job: Job, folder: Path) -> dict[str, Any]:
     from benchmarks.usage import measured
     from vqe_core.run import score_run
 
-    rows, how = table(job, folder), {"clip_model_path": "toy", "cache_dir": str(folder / "cache")}
+    rows = table(job, folder)
+    how: dict[str, Any] = {"clip_model_path": "toy", "cache_dir": str(folder / "cache")}
     score_run(rows, folder / "first.parquet", threads=2, **how)
     out = folder / "out.parquet"
     summary, cost = measured(lambda: score_run(rows, out, threads=job["threads"], **how))
@@ -295,7 +297,13 @@ def run_long(job: Job, folder: Path) -> dict[str, Any]:
     (long,) = Path(job["long"]).glob("*.mp4")
     rows = table(job, folder, (str(long.absolute()),))
     events: list[tuple[float, dict[str, Any]]] = []
-    options = {"every_n_seconds": 1.0, "max_frames": 4000, "clip_model_path": "toy", "workers": 2, "threads": 1}
+    options: dict[str, Any] = {
+        "every_n_seconds": 1.0,
+        "max_frames": 4000,
+        "clip_model_path": "toy",
+        "workers": 2,
+        "threads": 1,
+    }
     summary, cost = measured(
         lambda: score_run(
             rows, folder / "out.parquet", watch=lambda event: events.append((time.perf_counter(), event)), **options

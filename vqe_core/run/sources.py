@@ -122,7 +122,7 @@ def open_source(
     if name == STANDARD_INPUT:
         return _of_standard_input(sys.stdin.buffer, _holding(held_in))
     if _REMOTE.match(name):
-        return _of_url(name, _holding(held_in))
+        return _of_url(name, held_in, (video_key, candidate_key, candidate))
     path = Path(name)
     if path.is_dir():
         return _of_folder(path, video_key, candidate_key, candidate)
@@ -190,19 +190,43 @@ def _stamp(path: Path) -> dict[str, Any]:
     return {"name": path.name, "bytes": stat.st_size, "modified": stat.st_mtime_ns}
 
 
+def _of_media_at(
+    url: str, system: Any, media: Sequence[str], found: set[str], keys: tuple[str, str | None, str | None]
+) -> RowSource:
+    """Return a row for each video that fsspec finds; captions are those of files of the same name beside them."""
+    video_key, candidate_key, candidate = keys
+    columns: Columns = {video_key: [system.unstrip_protocol(path) for path in media]}
+    if candidate_key is not None:
+        beside = [f"{path.rpartition('.')[0]}.txt" for path in media]
+        columns[candidate_key] = [
+            candidate if candidate is not None else _words(system.cat_file(text)) if text in found else None
+            for text in beside
+        ]
+    return _of_rows(url, (), columns)
+
+
+def _words(content: bytes) -> str | None:
+    return " ".join(content.decode("utf-8-sig", "replace").split()) or None
+
+
 def _of_media(
     name: str, files: Sequence[Path], video_key: str, candidate_key: str | None, candidate: str | None
 ) -> RowSource:
     columns: Columns = {video_key: [str(path.absolute()) for path in files]}
     if candidate_key is not None:
         columns[candidate_key] = [candidate] * len(files) if candidate is not None else [_caption(p) for p in files]
-        if all(caption is None for caption in columns[candidate_key]):
+    return _of_rows(name, tuple(files), columns)
+
+
+def _of_rows(name: str, files: tuple[Path, ...], columns: Columns) -> RowSource:
+    for key, captions in list(columns.items())[1:]:
+        if all(caption is None for caption in captions):
             raise InputError(
-                f"{name!r}: none of {len(files)} videos has a caption; give --candidate TEXT for all of them, or put "
+                f"{name!r}: none of {len(columns[key])} videos has a caption; give --candidate TEXT for all, or put "
                 "each one's caption into a file of the same name that ends in .txt"
             )
     digest = hashlib.sha256(repr(sorted(columns.items())).encode("utf-8", "surrogateescape")).hexdigest()
-    return RowSource(name, tuple(files), str(Path.cwd()), {"rows": digest[:16]}, columns)
+    return RowSource(name, files, str(Path.cwd()), {"rows": digest[:16]}, columns)
 
 
 def _caption(video: Path) -> str | None:
@@ -241,7 +265,7 @@ def _of_standard_input(stream: BinaryIO, folder: Path) -> RowSource:
     return RowSource("standard input", (path,), str(Path.cwd()), {"rows": digest.hexdigest()[:16]})
 
 
-def _of_url(url: str, folder: Path) -> RowSource:
+def _of_url(url: str, folder: Path | None, keys: tuple[str, str | None, str | None]) -> RowSource:
     """Copy tables from where fsspec finds them; media paths in them are absolute, or start here."""
     import fsspec
 
@@ -254,11 +278,14 @@ def _of_url(url: str, folder: Path) -> RowSource:
     try:
         found = sorted(system.glob(root) if "*" in root else system.find(root))
         tables = [path for path in found if Path(path).suffix.lower() in FORMATS]
+        media = [path for path in found if Path(path).suffix.lower() in MEDIA]
+        if media and not tables:
+            return _of_media_at(url, system, media, set(found), keys)
         if not tables:
-            raise InputError(f"no table at {url!r} ({', '.join(FORMATS)}); check the address")
+            raise InputError(f"no table at {url!r} ({', '.join(FORMATS)}), and no video; check the address")
         files, stamps = [], []
         for number, path in enumerate(tables):
-            target = folder / f"input-{number:05d}{Path(path).suffix.lower()}"
+            target = _holding(folder) / f"input-{number:05d}{Path(path).suffix.lower()}"
             with system.open(path, "rb") as remote, target.open("wb") as file:
                 shutil.copyfileobj(remote, file, 1 << 20)
             info = system.info(path)
