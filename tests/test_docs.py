@@ -36,7 +36,7 @@ BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SAVED = re.compile(r"# (\w+\.py)\n")  # the first line of a snippet that a reader saves under this name
 ACTIVATE = ". .venv/bin/activate"
 NUMBER = re.compile(r"-?\d+\.\d+")
-METRICS = sorted(path.parent.name for path in ROOT.glob("metrics/*/README.md"))
+METRICS = sorted(path.stem for path in ROOT.glob("metrics/*/*.py") if path.stem == path.parent.name)
 ROUNDING = 0.011  # of numbers that are printed with two digits: codecs and processors differ in the last
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -68,6 +68,9 @@ ELSEWHERE = {
     ("CONTRIBUTING.md", 'row {"predictions": "a'): PICTURE,
     ("docs/how-it-works.md", 'row {"predictions": "a'): PICTURE,
     ("docs/install.md", "make demo"): CI,
+    ("docs/runs.md", 'vqe score emscore s3://bucket/clips/ --remote --candidate "a red circle" --out remote.csv'): (
+        "tests/run/test_sources.py::test_videos_of_an_object_store_are_rows_with_captions_beside_them"
+    ),
     (
         "docs/models.md",
         "vqe score emscore rows.jsonl --out scores.jsonl --clip-model-path microsoft/xclip-base-patch32 --metrics cogr",
@@ -80,6 +83,10 @@ ELSEWHERE = {
     ),
     ("docs/guides/spaces.md", "pip install -e '.[app]'"): EXTRAS,
     ("docs/guides/spaces.md", "python metrics/emscore/app.py"): PAGES,
+    (
+        "docs/guides/spaces.md",
+        "VQE_APP_BANKS=sounds.safetensors,captions.json python metrics/video_audio_similarity/app.py",
+    ): PAGES,
     ("docs/guides/dataflow.md", "pip install --no-deps open-dataflow==1.0.13 && pip install colorlog rich pandas"): (
         "tests/integrations/dataflow/test_in_dataflow.py::test_the_operators_work_in_dataflow"
     ),

@@ -109,7 +109,7 @@ def shape_of(frames: Frames) -> str:
 
 @dataclass(frozen=True)
 class MediaSource:
-    """Origin of a video: exactly one of a path, encoded bytes, decoded frames or an open decoder.
+    """Origin of a video: exactly one of a path, encoded bytes, decoded frames, an open decoder or an address (``url``).
 
     ``start`` and ``end`` (seconds, half-open) limit it to a segment, on the clock of the file: 0 is the earliest start
     of its streams. ``fps`` gives decoded frames a clock. ``video_stream`` and ``audio_stream`` name streams of a file,
@@ -126,11 +126,12 @@ class MediaSource:
     end: float | None = None
     video_stream: int | str | None = None
     audio_stream: int | str | None = None
+    url: str | None = None
 
     def __post_init__(self) -> None:
-        given = [x is not None for x in (self.path, self.data, self.frames, self.decoder)]
+        given = [x is not None for x in (self.path, self.data, self.frames, self.decoder, self.url)]
         if sum(given) != 1:
-            raise InputError(f"a media source needs exactly one of path, data, frames, decoder; got {sum(given)}")
+            raise InputError(f"a media source needs exactly one of path, data, frames, decoder, url; got {sum(given)}")
         _check_segment(self.start, self.end)
         check_stream("video_stream", self.video_stream)
         check_stream("audio_stream", self.audio_stream)
@@ -144,8 +145,8 @@ class MediaSource:
     @property
     def name(self) -> str:
         """Short text for messages: the path, or what kind of input it is."""
-        if self.path is not None:
-            return self.path
+        if self.path is not None or self.url is not None:
+            return str(self.path or self.url)
         if self.data is not None:
             return f"<{len(self.data)} bytes>"
         if self.frames is not None:

@@ -26,6 +26,7 @@ Args:
     references: optional list; a row is a str, a list of str, or None.
     prompt: words put before every text. Default "" (the paper's: "A photo depicts "). prefix is its earlier name.
     weight: factor of the cosine. Default 2.5. resize: "auto", "torchvision" or "pil".
+    reference_bank: a file of `vqe bank build`: adds the share of other captions that fit a row's video less.
     preset: "clipscore", or "pac-s" with its checkpoint: values of options that are not given.
     sampler: which frames, for example "scene:threshold=10", or a sampler; default 10 uniform. every_n_seconds,
         every_n_frames, frame_sampling_method, frame_num are shorthand for it. max_frames: most of one video.

@@ -39,7 +39,8 @@ Args:
     preset: "emscore", "factvc", "clipscore", or "pac-s" with its checkpoint: values of options that are not given.
     resize: "auto", "torchvision", or "pil", as published code shrinks images.
     against_chance: True, or a metric: set each caption against the videos of the other rows. baseline: a file of
-        vqe_core.fit_baseline; scores s become (s - b) / (1 - b).
+        vqe_core.fit_baseline; scores s become (s - b) / (1 - b). reference_bank: a file of `vqe bank build`: adds the
+        share of other captions that fit a row's video less.
     frame_aggregation: "video" (the paper's), "mean_of_frames", or "in_order": each clause of "a, then b" with its own
         part of the frames.
     long_text: "windows", "truncate" or "error". multi_reference: "max_component" (the paper's) or "best_reference".

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 import fsspec
 import pytest
 
-from vqe_core.errors import InputError, MissingPackageError
+from vqe_core.cli import main
+from vqe_core.errors import InputError, MissingPackageError, OutputError
 from vqe_core.run import score_run
 from vqe_core.run.sources import open_source
 from vqe_core.tables import FORMATS, read_table, write_table
@@ -106,6 +108,43 @@ def test_tables_of_an_object_store_are_read_by_fsspec(tmp_path):
         assert score_run("memory://bucket", tmp_path / "scores.jsonl", **TOY).num_rows == 2
     finally:
         store.rm("/bucket", recursive=True)
+
+
+def test_videos_of_an_object_store_are_rows_with_captions_beside_them(tmp_path, capsys):
+    store = fsspec.filesystem("memory")
+    for number in range(2):
+        store.pipe_file(f"/videos/{number}.mp4", write_clip(make_clip(number), tmp_path / "clip.mp4").read_bytes())
+    store.pipe_file("/videos/0.txt", b"a red\ncircle")
+    try:
+        rows = rows_of(opened("memory://videos", tmp_path))
+        assert rows == {
+            "video_path": ["memory:///videos/0.mp4", "memory:///videos/1.mp4"],
+            "candidate": ["a red circle", None],
+        }
+        flags = ["--candidate", "a red circle", "--clip-model-path", "toy", "--remote", "--format", "json"]
+        assert main(["score", "emscore", "memory://videos", "--out", str(tmp_path / "s.jsonl"), *flags]) == 0
+        told = capsys.readouterr()
+        assert json.loads(told.out)["status"] == {"ok": 2} and told.err.count("nothing is cached") == 1
+    finally:
+        store.rm("/videos", recursive=True)
+
+
+def test_a_finished_table_is_put_to_an_address_and_none_is_left_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_table(tmp_path / "rows.jsonl", ROWS)
+    store = fsspec.filesystem("memory")
+    score_run("rows.jsonl", "here.parquet", **TOY)
+    summary = score_run("rows.jsonl", "memory://out/scores.parquet", **TOY)
+    try:
+        assert summary.out == "memory://out/scores.parquet" and sorted(os.listdir()) == ["here.parquet", "rows.jsonl"]
+        assert store.cat_file("/out/scores.parquet") == Path("here.parquet").read_bytes()
+    finally:
+        store.rm("/out", recursive=True)
+    with pytest.raises(InputError, match="a run keeps its parts on a file system"):
+        score_run("rows.jsonl", "memory://out/run", **TOY)
+    with pytest.raises(OutputError, match=r"the table is in 'scores\.csv'"):
+        score_run("rows.jsonl", "http://127.0.0.1:9/scores.csv", **TOY)
+    assert read_table("scores.csv")["id"] == ["1", "2", "3"]
 
 
 def test_addresses_that_cannot_be_read_say_why(tmp_path):

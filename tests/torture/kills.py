@@ -44,12 +44,12 @@ class LoggedScore(EMScore):
 
     name: ClassVar[str] = "logged"
 
-    def score_batch(self, columns: Any, *arguments: Any, **options: Any) -> Any:
+    def score_batch(self, batch: Any, *arguments: Any, **options: Any) -> Any:  # type: ignore[override]
         """Note the first of the rows, and score them."""
-        row = int(columns["candidate"][0].rpartition(" ")[2])
+        row = int(batch["candidate"][0].rpartition(" ")[2])
         with open(os.environ[LOG], "a") as file:
             file.write(f"{row}\n")
-        return super().score_batch(columns, *arguments, **options)
+        return super().score_batch(batch, *arguments, **options)
 
 
 def drive(arguments: Sequence[str]) -> int:
@@ -88,8 +88,12 @@ def rows_of(folder: Path, count: int) -> Path:
     """Write clips, and a table of rows about them; one clip is not there."""
     names = [write_clip(make_clip(n, size=64, num_frames=12), folder / f"{n}.mp4").name for n in range(CLIPS - 1)]
     names.append("none.mp4")
-    rows = {"id": list(range(count)), "video_path": [names[n % CLIPS] for n in range(count)]}
-    write_table(folder / "rows.jsonl", {**rows, "candidate": [f"a red circle {n}" for n in range(count)]})
+    rows: dict[str, list[Any]] = {
+        "id": list(range(count)),
+        "video_path": [names[n % CLIPS] for n in range(count)],
+        "candidate": [f"a red circle {n}" for n in range(count)],
+    }
+    write_table(folder / "rows.jsonl", rows)
     return folder / "rows.jsonl"
 
 

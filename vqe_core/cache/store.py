@@ -12,10 +12,11 @@ import time
 import uuid
 import warnings
 from pathlib import Path
+from typing import Any
 
 from vqe_core.cache.entry import CacheKey, DamagedEntryError, Entry, entry_from_bytes, entry_to_bytes
 from vqe_core.cache.eviction import ANSWER, DIGEST, PART, SUFFIX, CacheUpkeep, max_bytes_from_environment
-from vqe_core.errors import InputError
+from vqe_core.errors import PROGRAMMING_ERRORS, InputError
 from vqe_core.runtime import ProcessLock
 
 KIND, ANSWER_KIND = "digest", "answer"
@@ -27,15 +28,16 @@ _DIGEST_LOCK = ProcessLock()
 class DigestTable:
     """Digests by stamp, in memory and as small entries of a cache: written whole, checked, evicted and cleared."""
 
-    def __init__(self, cache: EmbeddingCache) -> None:
+    def __init__(self, cache: EmbeddingCache | RemoteCache, *, of_addresses: bool = False) -> None:
         self._cache = cache
+        self._of_addresses = of_addresses  # what a file system of one machine says of a file means nothing on others
         self._memory: dict[str, str] = {}
 
     def get(self, stamp: str) -> str | None:
         """Return the digest of the file that had this stamp."""
         with _DIGEST_LOCK:
             digest = self._memory.get(stamp)
-        if digest is not None:
+        if digest is not None or not self._is_kept(stamp):
             return digest
         entry = self._cache.get(_key(stamp))
         if entry is None:
@@ -47,7 +49,11 @@ class DigestTable:
     def put(self, stamp: str, digest: str) -> None:
         """Note the digest of a file."""
         self._remember(stamp, digest)
-        self._cache.put(_key(stamp), Entry({}, {"digest": digest}))
+        if self._is_kept(stamp):
+            self._cache.put(_key(stamp), Entry({}, {"digest": digest}))
+
+    def _is_kept(self, stamp: str) -> bool:
+        return not self._of_addresses or "://" in stamp
 
     def _remember(self, stamp: str, digest: str) -> None:
         with _DIGEST_LOCK:
@@ -153,6 +159,98 @@ class EmbeddingCache:
         self.upkeep.evict()
 
 
+class RemoteCache:
+    """Entries in an object store, by key: one machine's work is every machine's. A failing store costs time, never a
+    score.
+
+    An entry is put whole or not at all, and only where there is none: equal keys hold equal bytes. Nothing is removed
+    here; rules of the store's own do that.
+
+    Args:
+        url: address that fsspec knows, for example ``"s3://bucket/embeddings"``.
+
+    Raises:
+        InputError: the address is none that fsspec knows, or its package is not installed.
+
+    Example:
+        >>> import numpy as np
+        >>> cache = RemoteCache("memory://embeddings")
+        >>> cache.put(CacheKey("text", {"text": "a dog"}), Entry({"pooled": np.ones(2, np.float32)}))
+        >>> cache.get(CacheKey("text", {"text": "a dog"})).arrays["pooled"]
+        array([1., 1.], dtype=float32)
+    """
+
+    def __init__(self, url: str) -> None:
+        import fsspec
+
+        try:
+            self._system, self._root = fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise InputError(f"cache_dir ({url!r}): {' '.join(str(error).split())}") from error
+        self.url, self.digests = url, DigestTable(self, of_addresses=True)
+        self._failures, self._paused_until = 0, 0.0
+
+    def get(self, key: CacheKey) -> Entry | None:
+        """Return the entry, or None if there is none that is whole."""
+        if time.monotonic() < self._paused_until:
+            return None
+        try:
+            data = self._system.cat_file(self._path(key))
+        except FileNotFoundError:
+            return None
+        except PROGRAMMING_ERRORS:
+            raise
+        except Exception as error:  # whatever the file systems behind fsspec raise
+            self._note_failure("read", error)
+            return None
+        try:
+            key_text, entry = entry_from_bytes(data)
+            if key_text != key.text:
+                raise DamagedEntryError("it holds another key")
+        except DamagedEntryError as error:
+            warnings.warn(f"a damaged entry of the cache {self.url!r} is passed over ({error})", stacklevel=2)
+            return None
+        return entry
+
+    def put(self, key: CacheKey, entry: Entry) -> None:
+        """Store an entry, unless there is one."""
+        if time.monotonic() < self._paused_until:
+            return
+        path, data = self._path(key), entry_to_bytes(key.text, entry)
+        try:
+            if not self._system.exists(path):
+                _put_if_absent(self._system, path, data)
+        except PROGRAMMING_ERRORS:
+            raise
+        except Exception as error:  # whatever the file systems behind fsspec raise
+            self._note_failure("written", error)
+            return
+        self._failures = 0
+
+    def _path(self, key: CacheKey) -> str:
+        return f"{self._root}/{key.digest[:2]}/{key.digest}{_SUFFIXES.get(key.kind, SUFFIX)}"
+
+    def _note_failure(self, what: str, error: Exception) -> None:
+        self._failures += 1
+        if self._failures >= _MOST_FAILURES:
+            self._paused_until = time.monotonic() + _PAUSE
+        if self._failures == 1:
+            words = f"cache_dir ({self.url!r}) cannot be {what} ({type(error).__name__}: {error}); it is done without"
+            warnings.warn(words, stacklevel=3)
+
+
+def _put_if_absent(system: Any, path: str, data: bytes) -> None:
+    """Write an object whole; one that another machine has just put stays. A store that cannot tell replaces it by its
+    like."""
+    system.makedirs(path.rpartition("/")[0], exist_ok=True)  # stores without folders do nothing
+    try:
+        system.pipe_file(path, data, mode="create")
+    except FileExistsError:
+        return
+    except (TypeError, ValueError, NotImplementedError):
+        system.pipe_file(path, data)
+
+
 def _write(path: Path, data: bytes) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}{PART}")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -164,17 +262,24 @@ def _write(path: Path, data: bytes) -> None:
         raise
 
 
-_OPEN: dict[tuple[str, int], EmbeddingCache] = {}
+_OPEN: dict[tuple[str, int], EmbeddingCache | RemoteCache] = {}
 
 
-def open_cache(cache_dir: str | os.PathLike[str] | None) -> EmbeddingCache | None:
-    """Return the cache in a folder, None for None; all calls of a process share one, so that they look through it once.
+def open_cache(cache_dir: str | os.PathLike[str] | None) -> EmbeddingCache | RemoteCache | None:
+    """Return the cache in a folder or at an address, None for None.
+
+    All calls of a process share one, so that they look through it once.
 
     Raises:
         InputError: the path is a file, or none that a folder can have.
     """
     if cache_dir is None:
         return None
+    if isinstance(cache_dir, str) and "://" in cache_dir:
+        with _LOCK:
+            if (cache_dir, 0) not in _OPEN:
+                _OPEN[cache_dir, 0] = RemoteCache(cache_dir)
+            return _OPEN[cache_dir, 0]
     try:
         nameless = b"\0" in os.fsencode(cache_dir)
     except UnicodeEncodeError:

@@ -53,7 +53,8 @@ def summary_lines(summary: Any, scorer: Any, *, everything: bool) -> Iterator[st
     others = {name: value for name, value in {**summary.scores, **numbers}.items() if name not in shown}
     for name, value in {**shown, **(others if everything else {})}.items():
         of = f"  mean of {summary.num_rows - summary.num_failed} rows" if name in first else ""
-        yield f"{name:28s} {value:8d}" if isinstance(value, int) else f"{name:28s} {value:8.4f}{of}"
+        unit = unit_of(name, summary.signature)
+        yield f"{name:28s} {value:8d}" if isinstance(value, int) else f"{name:28s} {value:8.4f}{unit}{of}"
     yield f"signature: {json.dumps(summary.signature)}"
     if everything:
         yield f"environment: {json.dumps(summary.environment)}"
@@ -64,6 +65,20 @@ def summary_lines(summary: Any, scorer: Any, *, everything: bool) -> Iterator[st
     if summary.warnings:
         yield "warnings:"
     yield from (f"  {spoken(line)}" for line in summary.warning_lines())
+
+
+def unit_of(name: str, signature: Mapping[str, Any]) -> str:
+    """Return the unit of a number, where numbers of several units stand together; "" elsewhere.
+
+    Example:
+        >>> unit_of("gap", {"method": "joint"}), unit_of("similarity", {"method": "joint"}), unit_of("gap", {})
+        (' logits', ' cosine', '')
+    """
+    if signature.get("method") != "joint":  # which ranks by its model's own score
+        return ""
+    if name in ("logit", "mismatched_mean", "gap"):
+        return " logits"
+    return " cosine" if name == "similarity" or name.endswith("_similarity") else ""
 
 
 def _count_line(summary: Any) -> str:

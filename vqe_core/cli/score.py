@@ -270,6 +270,10 @@ def choose_cache(metric: str, options: dict[str, Any]) -> None:
         kinds = [registry.load("scorer", name) for name in metric.split(",")]
         if any(field.name == "keep_answers" for kind in kinds for field in dataclasses.fields(kind)):
             options.setdefault("keep_answers", False)
+    elif "cache_dir" not in options and options.get("remote"):
+        note = "nothing is cached of files elsewhere, which are mostly read once; --cache-dir DIR keeps embeddings"
+        print(f"vqe: note: {note}", file=sys.stderr)
+        options["cache_dir"] = None
     elif "cache_dir" not in options:
         options["cache_dir"] = default_cache()
 

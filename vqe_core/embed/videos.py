@@ -40,6 +40,7 @@ from vqe_core.workers import DecodeWorker, RowClock, WorkerPool, one_row, open_v
 if TYPE_CHECKING:
     from vqe_core.encoders import ImageTextEncoder
     from vqe_core.samplers import FrameSampler
+    from vqe_core.toy.known_world import KnownWorld
 
 
 @dataclass(frozen=True)
@@ -88,21 +89,31 @@ class FrameRecipe:
         if embeds_clips(self.encoder):
             yield from self._read_clips(self.encoder, video, positions, note)
             return
+        strange: list[bool] = []
         for frame in video.frames(np.unique(positions)):
-            for pixels in self.settings.views.of(frame.pixels):
-                yield self.encoder.prepare_image(pixels)
-        yield self.joined(video, positions, note)
+            yield from self.images(frame.pixels, strange)
+        yield self.joined(video, positions, note, strange)
 
     def positions(self, table: FrameTable) -> tuple[np.ndarray, str | None]:
         """Return the positions of the sampled frames in a table, and a warning where they are too many for all."""
         return cap_positions(self.sampler.select(table), self.settings.max_frames)
 
-    def joined(self, video: Video, positions: np.ndarray, note: str | None) -> SampledVideo:
+    def images(self, pixels: np.ndarray, strange: list[bool]) -> Iterator[Tensor]:
+        """Model inputs of a frame, one a view; of a teaching model, ``strange`` gets which it cannot judge."""
+        known = known_world_of(self.encoder)
+        for view in self.settings.views.of(pixels):
+            image = self.encoder.prepare_image(view)
+            if known is not None:
+                strange.append(known.is_strange(image))
+            yield image
+
+    def joined(self, video: Video, positions: np.ndarray, note: str | None, strange: Sequence[bool]) -> SampledVideo:
         """Return what joins the embeddings of the distinct frames, and of their copies, to those of the video."""
-        count = self.settings.views.count
+        count, known = self.settings.views.count, known_world_of(self.encoder)
         distinct, where = np.unique(positions, return_inverse=True)
         images = (where[:, None] * count + np.arange(count)).ravel().astype(np.int32)
         notes = (*video.table.warnings, note) if note else video.table.warnings
+        notes += () if known is None else known.clip_notes(strange)
         return SampledVideo(video.table, np.repeat(distinct, count), images, notes, video.read_by)
 
     def _read_clips(
@@ -170,13 +181,14 @@ def _read_together(
         video = video.with_differences()
     chosen = [recipe.positions(video.table) for recipe in recipes]
     wanted = [np.unique(positions) for positions, _ in chosen]
+    strange: list[list[bool]] = [[] for _ in recipes]
     for frame in video.frames(np.unique(np.concatenate(wanted))):
         for number, recipe in enumerate(recipes):
             if frame.position in wanted[number]:
-                for pixels in recipe.settings.views.of(frame.pixels):
-                    image = recipe.encoder.prepare_image(pixels)
+                for image in recipe.images(frame.pixels, strange[number]):
                     yield ImageBeside(number - 1, image) if number else image
-    first, *others = (recipe.joined(video, *some) for recipe, some in zip(recipes, chosen, strict=True))
+    parts = zip(recipes, chosen, strange, strict=True)
+    first, *others = (recipe.joined(video, *some, odd) for recipe, some, odd in parts)
     yield SampledBeside(first, tuple(others))
 
 
@@ -268,7 +280,13 @@ def recipe_parts(recipe: FrameRecipe) -> dict[str, Any]:
         "max_frames": recipe.settings.max_frames,
         "views": recipe.settings.views.names,
         "encoder": content_parts(recipe.encoder.signature()),
+        **({"notes": "known world"} if known_world_of(recipe.encoder) is not None else {}),
     }
+
+
+def known_world_of(encoder: ImageTextEncoder) -> KnownWorld | None:
+    """Return what an encoder says it can judge; None for all but a teaching model, which would guess elsewhere."""
+    return getattr(encoder, "known_world", None)
 
 
 def entry_of_frames(frames: TimedEmbeddings) -> Entry:

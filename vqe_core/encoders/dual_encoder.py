@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import groupby
 from typing import Any, ClassVar, Literal
 
@@ -31,6 +32,7 @@ from vqe_core.encoders.tokenization import TextSide, Tokenizer, TokenWindows, lo
 from vqe_core.encoders.weights import load_model, model_signature
 from vqe_core.options import Backend, LongText
 from vqe_core.runtime import float32_products, own_precision
+from vqe_core.toy.known_world import KnownWorld, known_world_of
 from vqe_core.types import TextEmbedding
 
 
@@ -102,6 +104,11 @@ class DualEncoder:
         """Name of the embedding space: embeddings of two spaces are never compared."""
         return self.checkpoint.space
 
+    @cached_property
+    def known_world(self) -> KnownWorld | None:
+        """What the checkpoint says it can judge, None for any but a teaching model."""
+        return known_world_of(self.checkpoint.folder, self.checkpoint.revision)
+
     @property
     def end_id(self) -> int:
         """Id of the token whose embedding stands for the whole text."""
@@ -153,7 +160,8 @@ class DualEncoder:
 
     def text_signature(self) -> dict[str, str]:
         """Return what of the signature can change the embedding of a text."""
-        return {name: value for name, value in self.signature().items() if name not in ("resize", "backend")}
+        told = {name: value for name, value in self.signature().items() if name not in ("resize", "backend")}
+        return told if self.known_world is None else {**told, "notes": "unknown words"}
 
     def prepare_image(self, pixels: np.ndarray) -> Tensor:
         """Resize and crop one image, uint8 (H, W, 3) RGB -> uint8 (3, h, w)."""
@@ -200,8 +208,10 @@ class DualEncoder:
             parts = self.text_batches.run(self._embed_windows, filled)
             embedded.update(zip(chosen, [window for part in parts for window in part], strict=False))
         results, first = [], 0
-        for entry in split:
-            results.append(_join([embedded[first + i] for i in range(len(entry.windows))], entry))
+        for text, entry in zip(texts, split, strict=True):
+            joined = _join([embedded[first + i] for i in range(len(entry.windows))], entry)
+            notes = () if self.known_world is None else self.known_world.text_notes(text)
+            results.append(replace(joined, notes=(*joined.notes, *notes)) if notes else joined)
             first += len(entry.windows)
         return results
 

@@ -13,6 +13,7 @@ from vqe_core.media.audio.source import as_audio_source
 from vqe_core.media.content_hash import content_digest, source_identity
 from vqe_core.media.file_checks import check_file
 from vqe_core.media.limits import AudioLimits, MediaLimits
+from vqe_core.media.remote import at_hand, is_address
 from vqe_core.media.source import as_media_source
 from vqe_core.media.video.reader import TableMismatchError, VideoReader
 from vqe_core.media.video.sizes import gathered, of_one_size
@@ -35,6 +36,7 @@ __all__ = [
     "VideoReader",
     "as_audio_source",
     "as_media_source",
+    "at_hand",
     "audio_status",
     "audio_versions",
     "ffmpeg_version",
@@ -44,6 +46,7 @@ __all__ = [
     "content_digest",
     "decoders_of",
     "gathered",
+    "is_address",
     "is_silent",
     "of_one_size",
     "open_video",

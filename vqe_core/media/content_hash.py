@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 
 from vqe_core.errors import MediaError
 from vqe_core.media.file_checks import check_file
+from vqe_core.media.remote import address_stamp, at_hand
 from vqe_core.types import Frames, MediaSource, shape_of
 
 
@@ -28,6 +29,8 @@ def source_identity(source: MediaSource) -> str:
         segment += f"|{source.video_stream!r}:{source.audio_stream!r}"
     if source.path is not None:
         return f"{_file_key(source.path)}|{segment}"
+    if source.url is not None:
+        return f"url:{source.url}|{segment}"
     if source.data is not None:
         return f"bytes:{_digest(source.data)}|{segment}"
     if source.frames is not None:
@@ -76,7 +79,8 @@ def content_digest(source: MediaSource, known: KnownDigests | None = None, *, re
         source: any source; its segment and clock take no part.
         known: of files that were read before. A file that changed less than two seconds before it is read is not
             noted there: it may change again and look the same.
-        read: False: give None where a file would have to be read.
+        read: False: give None where a file would have to be read, or another machine to be asked. A file at an address
+            is known by its ETag, or version or time with size.
 
     Returns:
         The digest; None for an open decoder, which has no bytes to read.
@@ -95,6 +99,8 @@ def content_digest(source: MediaSource, known: KnownDigests | None = None, *, re
             return _read_digest(source.path, known) if found is None and read else found
         except OSError as error:
             raise MediaError(f"{source.path!r} cannot be read: {error.strerror or error}") from error
+    if source.url is not None:
+        return _address_digest(source, known) if read else None
     digest = hashlib.sha256()
     if source.data is not None:
         digest.update(source.data)
@@ -105,6 +111,17 @@ def content_digest(source: MediaSource, known: KnownDigests | None = None, *, re
     else:
         return None
     return digest.hexdigest()
+
+
+def _address_digest(source: MediaSource, known: KnownDigests | None) -> str:
+    stamp = None if known is None else address_stamp(str(source.url))
+    found = None if known is None or stamp is None else known.get(stamp)
+    if found is not None:
+        return found
+    digest = hashlib.sha256(at_hand(source).data or b"").hexdigest()
+    if known is not None and stamp is not None and stamp == address_stamp(str(source.url)):
+        known.put(stamp, digest)
+    return digest
 
 
 def _read_digest(path: str, known: KnownDigests | None) -> str:

@@ -195,8 +195,8 @@ def _local_path(value: str | os.PathLike[str], base_dir: str | None) -> str:
     joined = os.path.join(base_dir, path) if base_dir is not None else path
     if ("://" in path or _PROTOCOLS.match(path)) and not os.path.lexists(joined):
         raise MediaError(
-            f"videos: {path!r} is a URL or an FFmpeg protocol, and only local files are read; "
-            "download it first, or pass its bytes",
+            f"videos: {path!r} is a URL or an FFmpeg protocol, and only local files are read; download it first, pass "
+            "its bytes, or read what fsspec knows by remote=True (--remote)",
             code="remote_path",
         )
     return joined

@@ -12,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vqe_core.errors import InputError, NothingScoredWarning, OutputError, RowsFailedError, VqeError
+from vqe_core.errors import PROGRAMMING_ERRORS, InputError, NothingScoredWarning, OutputError, RowsFailedError, VqeError
+from vqe_core.media import is_address
+from vqe_core.media.remote import file_system
 from vqe_core.options import check_count
 from vqe_core.run.engines import make_engine
 from vqe_core.run.engines.local import LocalEngine, Task, threads_for
@@ -61,7 +63,8 @@ def score_run(
         rows: table, pattern, folder of tables or of media, URL that fsspec knows, or ``"-"``; or several tables or
             media files.
         out: a table, written whole at the end from a run folder beside it (``FILE.run``); or a folder that keeps the
-            parts, as parquet that ``datasets.load_dataset`` reads.
+            parts, as parquet that ``datasets.load_dataset`` reads. A table at an address that fsspec knows is written
+            in the working directory first.
         metric: a registered scorer, several with commas between them, or a scorer.
         engine: ``"local"`` or ``"ray"``.
         workers: processes; 1 scores in this one.
@@ -99,6 +102,11 @@ def score_run(
         (2, 0, ['ok', 'ok'])
     """
     check_count("workers", workers)
+    if isinstance(out, str) and is_address(out):
+        given = {"engine": engine, "workers": workers, "address": address, "threads": threads, "shard": shard,
+                 "rows_per_part": rows_per_part, "retry_failed": retry_failed, "restart": restart,
+                 "candidate": candidate, "watch": watch, **options}  # fmt: skip
+        return _put_elsewhere(out, lambda here: score_run(rows, here, metric, **given))
     named = {"progress": False, **options} if isinstance(metric, str) else options  # the run has a bar of its own
     scorer = scorers_for(metric, named)
     beside = {"videos_dir": videos_dir, "references": references}
@@ -124,6 +132,35 @@ def score_run(
         if piece is not None:
             return job.summary_of_shard(piece)
         return job.finish()
+
+
+def _put_elsewhere(url: str, run: Callable[[Path], RunSummary]) -> RunSummary:
+    """Let a run write a table here, in the working directory, and put it to an address, where it appears whole.
+
+    Raises:
+        InputError: a folder at an address, whose parts could not be written whole and once, or an unknown ending.
+        OutputError: it cannot be put there; the table stays here.
+    """
+    here = Path(url.rstrip("/").rpartition("/")[2])
+    if here.suffix.lower() not in FORMATS:
+        raise InputError(
+            f"{url!r} must end in one of {', '.join(FORMATS)}: a run keeps its parts on a file system, and puts the "
+            "finished table elsewhere; for a folder of parts name one here, or one that is mounted"
+        )
+    system, path = file_system(url)
+    summary = run(here)
+    try:
+        system.put_file(str(here), path)
+    except PROGRAMMING_ERRORS:
+        raise
+    except Exception as error:  # whatever the file systems behind fsspec raise
+        words = " ".join(str(error).split())
+        raise OutputError(
+            f"{url!r} could not be written ({type(error).__name__}: {words}); the table is in {str(here)!r}"
+        ) from error
+    here.unlink()
+    summary.out = url
+    return summary
 
 
 def of_parts(manifest: Manifest, shard: tuple[int, int] | None) -> list[Any]:

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from dataclasses import fields as dataclass_fields
-from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -128,7 +127,7 @@ def open_source(
         InputError: nothing is there, or media without a caption for a metric of captions.
     """
     texts = (candidate,) if isinstance(candidate, str) else candidate
-    source = _opened(rows, partial(_of_media, video_key=video_key, text_key=candidate_key, texts=texts), held_in)
+    source = _opened(rows, _MediaRows(video_key, candidate_key, texts), held_in)
     if texts is not None and source.media is None:
         raise InputError(
             f"--caption ({texts[0]!r}) is for videos, and {source.name!r} is a table, whose texts are in columns; "
@@ -181,28 +180,28 @@ def _default_keys(scorer: Any) -> dict[str, str]:
     }
 
 
-def _opened(rows: Any, of_media: Callable[[str, Sequence[Path]], RowSource], held_in: Path | None) -> RowSource:
+def _opened(rows: Any, media: _MediaRows, held_in: Path | None) -> RowSource:
     if not isinstance(rows, str | os.PathLike):
-        return _of_several([os.fspath(row) for row in rows], of_media)
+        return _of_several([os.fspath(row) for row in rows], media)
     name = os.fspath(rows)
     if name == STANDARD_INPUT:
         return _of_standard_input(sys.stdin.buffer, _holding(held_in))
     if _REMOTE.match(name):
-        return _of_url(name, _holding(held_in))
+        return _of_url(name, held_in, media)
     path = Path(name)
     if path.is_dir():
-        return _of_folder(path, of_media)
+        return _of_folder(path, media)
     if not os.path.exists(path) and any(letter in name for letter in "*?["):
         found = sorted(Path().glob(name) if not path.is_absolute() else Path(path.anchor).glob(str(path)[1:]))
         if not found:
             raise InputError(f"no file matches {name!r}; check the pattern and the working directory")
-        return _of_files(name, found, of_media)
+        return _of_files(name, found, media)
     if path.suffix.lower() in MEDIA:
-        return of_media(name, [path])
+        return media.of_files(name, [path])
     return _of_tables(name, [path])
 
 
-def _of_several(names: Sequence[str], of_media: Callable[[str, Sequence[Path]], RowSource]) -> RowSource:
+def _of_several(names: Sequence[str], media: _MediaRows) -> RowSource:
     """Return the rows of several tables, or of several videos and folders of them."""
     alone = next((name for name in names if name == STANDARD_INPUT or _REMOTE.match(name)), None)
     if alone is not None:
@@ -214,7 +213,7 @@ def _of_several(names: Sequence[str], of_media: Callable[[str, Sequence[Path]], 
         other = next(path for path in files if path not in tables)
         raise InputError(f"{str(tables[0])!r} is a table and {str(other)!r} is none; give tables, or videos")
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return _of_tables(shown, files) if tables else of_media(shown, files)
+    return _of_tables(shown, files) if tables else media.of_files(shown, files)
 
 
 def rows_at(source: RowSource, numbers: np.ndarray) -> Columns:
@@ -230,10 +229,10 @@ def rows_at(source: RowSource, numbers: np.ndarray) -> Columns:
     return held
 
 
-def _of_files(name: str, files: Sequence[Path], of_media: Callable[[str, Sequence[Path]], RowSource]) -> RowSource:
+def _of_files(name: str, files: Sequence[Path], media: _MediaRows) -> RowSource:
     if any(path.suffix.lower() in READ_FORMATS for path in files):
         return _of_tables(name, files)
-    return of_media(name, files)
+    return media.of_files(name, files)
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -244,12 +243,12 @@ def _files_in(folder: Path) -> list[Path]:
     return [each for each in files if each.suffix.lower() in MEDIA and each.is_file()]
 
 
-def _of_folder(path: Path, of_media: Callable[[str, Sequence[Path]], RowSource]) -> RowSource:
+def _of_folder(path: Path, media: _MediaRows) -> RowSource:
     files = sorted(each for each in path.rglob("*") if not any(p.startswith((".", "_")) for p in _below(path, each)))
     tables = [each for each in files if each.suffix.lower() in READ_FORMATS and each.is_file()]
-    media = _files_in(path)
-    if media and not any(each.suffix.lower() == ".parquet" for each in tables):
-        return of_media(str(path), media)
+    files_of_media = _files_in(path)
+    if files_of_media and not any(each.suffix.lower() == ".parquet" for each in tables):
+        return media.of_files(str(path), files_of_media)
     if not tables:
         raise InputError(f"{str(path)!r} holds neither videos nor tables ({', '.join(READ_FORMATS)}); check the path")
     if len({each.suffix.lower() for each in tables}) > 1:
@@ -277,23 +276,54 @@ def _stamp(path: Path) -> dict[str, Any]:
     return {"name": path.name, "bytes": stat.st_size, "modified": stat.st_mtime_ns}
 
 
-def _of_media(
-    name: str, files: Sequence[Path], video_key: str, text_key: str | None, texts: Sequence[str] | None
-) -> RowSource:
-    """Return a row for each file, or for each file with each of the texts."""
-    if not files:
-        raise InputError(f"{name!r} holds no videos; check the path")
-    paths = [str(path.absolute()) for path in files]
-    columns: Columns = {video_key: [path for path in paths for _ in texts or (None,)]}
-    if text_key is not None:
-        columns[text_key] = [_caption(path) for path in files] if texts is None else [*texts] * len(files)
-        if all(caption is None for caption in columns[text_key]):
-            raise InputError(
-                f"{name!r}: none of {len(files)} videos has a caption; give --caption TEXT for all of them, or put "
-                "each one's caption into a file of the same name that ends in .txt"
-            )
-    digest = hashlib.sha256(repr(sorted(columns.items())).encode("utf-8", "surrogateescape")).hexdigest()
-    return RowSource(name, tuple(files), str(Path.cwd()), {"rows": digest[:16]}, columns)
+@dataclass(frozen=True)
+class _MediaRows:
+    """Rows that media become: one for each, or for each with each of the texts.
+
+    Attributes:
+        video_key: column of their paths.
+        text_key: column of their texts, None for none.
+        texts: of all of them; None: the text of the file of the same name that ends in ``.txt``.
+    """
+
+    video_key: str
+    text_key: str | None
+    texts: Sequence[str] | None
+
+    def of_files(self, name: str, files: Sequence[Path]) -> RowSource:
+        """Return the rows of files on this machine."""
+        if not files:
+            raise InputError(f"{name!r} holds no videos; check the path")
+        return self._of(name, tuple(files), [str(path.absolute()) for path in files], lambda i: _caption(files[i]))
+
+    def of_addresses(self, url: str, system: Any, media: Sequence[str], found: set[str]) -> RowSource:
+        """Return the rows of files that fsspec finds; ``found`` are all files there."""
+        beside = [f"{path.rpartition('.')[0]}.txt" for path in media]
+        return self._of(
+            url,
+            (),
+            [system.unstrip_protocol(path) for path in media],
+            lambda i: _words(system.cat_file(beside[i])) if beside[i] in found else None,
+        )
+
+    def _of(
+        self, name: str, files: tuple[Path, ...], paths: Sequence[str], caption: Callable[[int], str | None]
+    ) -> RowSource:
+        columns: Columns = {self.video_key: [path for path in paths for _ in self.texts or (None,)]}
+        if self.text_key is not None:
+            own = [caption(i) for i in range(len(paths))] if self.texts is None else [*self.texts] * len(paths)
+            if all(text is None for text in own):
+                raise InputError(
+                    f"{name!r}: none of {len(paths)} videos has a caption; give --caption TEXT for all of them, or put "
+                    "each one's caption into a file of the same name that ends in .txt"
+                )
+            columns[self.text_key] = own
+        digest = hashlib.sha256(repr(sorted(columns.items())).encode("utf-8", "surrogateescape")).hexdigest()
+        return RowSource(name, files, str(Path.cwd()), {"rows": digest[:16]}, columns)
+
+
+def _words(content: bytes) -> str | None:
+    return " ".join(content.decode("utf-8-sig", "replace").split()) or None
 
 
 def _caption(video: Path) -> str | None:
@@ -332,7 +362,7 @@ def _of_standard_input(stream: BinaryIO, folder: Path) -> RowSource:
     return RowSource("standard input", (path,), str(Path.cwd()), {"rows": digest.hexdigest()[:16]})
 
 
-def _of_url(url: str, folder: Path) -> RowSource:
+def _of_url(url: str, folder: Path | None, rows: _MediaRows) -> RowSource:
     """Copy tables from where fsspec finds them; media paths in them are absolute, or start here."""
     import fsspec
 
@@ -345,11 +375,14 @@ def _of_url(url: str, folder: Path) -> RowSource:
     try:
         found = sorted(system.glob(root) if "*" in root else system.find(root))
         tables = [path for path in found if Path(path).suffix.lower() in READ_FORMATS]
+        media = [path for path in found if Path(path).suffix.lower() in MEDIA]
+        if media and not tables:
+            return rows.of_addresses(url, system, media, set(found))
         if not tables:
-            raise InputError(f"no table at {url!r} ({', '.join(READ_FORMATS)}); check the address")
+            raise InputError(f"no table at {url!r} ({', '.join(READ_FORMATS)}), and no video; check the address")
         files, stamps = [], []
         for number, path in enumerate(tables):
-            target = folder / f"input-{number:05d}{Path(path).suffix.lower()}"
+            target = _holding(folder) / f"input-{number:05d}{Path(path).suffix.lower()}"
             with system.open(path, "rb") as remote, target.open("wb") as file:
                 shutil.copyfileobj(remote, file, 1 << 20)
             info = system.info(path)

@@ -39,6 +39,7 @@ from vqe_core.scorers.rows import (
     check_keys,
     is_missing,
     read_cell,
+    remote_cell,
     video_column,
     with_streams,
 )
@@ -327,6 +328,9 @@ class Scorer(SharedOptions):
         ]
 
     def _read_cells(self, cells: Mapping[str, Any], given: Collection[str]) -> Any:
+        if self.remote:
+            kinds = {entry.name: entry.kind for entry in self.inputs}
+            cells = {n: remote_cell(cell) if kinds[n] in ("video", "audio") else cell for n, cell in cells.items()}
         streams = self.video_stream, self.audio_stream
         if streams != (None, None):
             media = {entry.name: entry.kind for entry in self.inputs if entry.kind in ("video", "audio")}
@@ -354,6 +358,8 @@ class Scorer(SharedOptions):
 
     def _input_from(self, entry: Input, columns: Mapping[str, Any], base_dir: str | None) -> Any:
         key = getattr(self, entry.key)
+        if self.remote and entry.kind in ("video", "audio") and key in columns:
+            columns = {**columns, key: [remote_cell(cell) for cell in columns[key]]}
         if entry.kind == "video":
             return video_column(columns, key, self.start_key, self.end_key, base_dir)
         if entry.kind == "audio":

@@ -124,8 +124,13 @@ class RunningOptions:
     decoder: Any = option("auto", "shorthand for reader: auto (pyav), pyav, or nvdec (an NVIDIA GPU, by torchcodec)")
     cache_dir: Any = option(
         None,
-        "folder of stored embeddings, shared by metrics and processes (default: none; of the command: what vqe cache "
-        "info shows)",
+        "folder of stored embeddings, or an address that fsspec knows, shared by metrics, processes and machines "
+        "(default: none; of the command: what vqe cache info shows)",
+        changes_scores=False,
+    )
+    remote: bool = option(
+        False,
+        "read videos and sounds at addresses (s3://, gs://, https:// ...) by fsspec, each into memory",
         changes_scores=False,
     )
     on_error: OnError = option("raise", "rows that cannot be scored: raise, warn or skip")
@@ -232,6 +237,12 @@ class CaptionOptions(SharedOptions):
         "auto", "what shrinks images: auto (torchvision where it loads), torchvision, or pil, as published code does"
     )
     long_text: LongText = option("windows", "captions beyond the model's context: windows, truncate or error")
+    reference_bank: Any = option(
+        None,
+        "file of other captions, written by vqe bank build: adds caption_percentile, the share of them that fit a "
+        "row's video less than its own caption (default: none)",
+        names="file",
+    )
     candidate_key: str = option("candidate", "column of the captions")
     reference_key: str = option("reference", "column of the reference captions")
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from vqe_core.errors import InputError, InputTypeError, VqeError, attempt
-from vqe_core.media import as_audio_source, as_media_source, check_file
+from vqe_core.media import as_audio_source, as_media_source, check_file, is_address
 from vqe_core.types import BAD_SEGMENT, AudioSamples, MediaSource
 
 
@@ -185,7 +185,7 @@ def with_streams(kind: str, cell: Any, video_stream: int | str | None, audio_str
     if is_several_videos(cell):
         return [with_streams(kind, item, video_stream, audio_stream) for item in cell]
     source = as_media_source(cell) if kind == "video" else as_audio_source(cell)
-    if not isinstance(source, MediaSource) or (source.path is None and source.data is None):
+    if not isinstance(source, MediaSource) or (source.path, source.data, source.url) == (None,) * 3:
         wanted = f"video_stream ({video_stream!r})" if video_stream is not None else f"audio_stream ({audio_stream!r})"
         raise InputError(f"{wanted} names a stream of a file, and this row holds no file; leave it out")
     return replace(
@@ -239,6 +239,21 @@ def _located(video: Any, start: Any, end: Any, base_dir: str | None) -> Any:
     if is_several_videos(video):
         return [_located(item, start, end, base_dir) for item in video]
     return attempt(_segment, video, start, end, base_dir)
+
+
+def remote_cell(cell: Any) -> Any:
+    """Return a cell that names an address as a source that is read there; any other as it is."""
+    if is_several_videos(cell):
+        return [remote_cell(item) for item in cell]
+    if is_address(cell):
+        return MediaSource(url=cell)
+    if isinstance(cell, Mapping) and cell.get("bytes") is None and is_address(cell.get("path")):
+        return attempt(_remote_segment, cell)
+    return cell
+
+
+def _remote_segment(cell: Mapping[str, Any]) -> MediaSource:
+    return replace(as_media_source({**cell, "path": None, "bytes": b"-"}), data=None, url=cell["path"])
 
 
 def _segment(video: Any, start: Any, end: Any, base_dir: str | None) -> MediaSource:

@@ -20,6 +20,7 @@ from vqe_core.deadline import Deadline, RowClock
 from vqe_core.errors import InternalError, MediaError, VqeError, WorkerStartError
 from vqe_core.media.audio.reader import read_audio
 from vqe_core.media.limits import DEFAULT_AUDIO_LIMITS, DEFAULT_LIMITS, AudioLimits, MediaLimits
+from vqe_core.media.remote import at_hand
 from vqe_core.media.video.nvdec_reader import NvdecReader
 from vqe_core.media.video.pyav_reader import PyAVReader
 from vqe_core.media.video.reader import (
@@ -415,6 +416,7 @@ def open_video_in(
         MediaError: also with code ``timeout``, ``worker_crash`` or ``out_of_memory``.
         WorkerStartError: there is no worker process.
     """
+    source = at_hand(source)
     if worker is None or not _has_file(source) or not worker.is_there():
         return open_video(source, limits, reader=reader)
     inner = PyAVReader(limits=limits) if reader is None else reader
@@ -440,6 +442,7 @@ def read_audio_in(
         MediaError: those of `read_audio`, and code ``timeout``, ``worker_crash`` or ``out_of_memory``.
         WorkerStartError: there is no worker process.
     """
+    source = at_hand(source) if isinstance(source, MediaSource) else source
     if worker is None or not isinstance(source, MediaSource) or not _has_file(source) or not worker.is_there():
         return read_audio(source, limits=limits, within=within)
     waveform = np.empty((0, 0), dtype=np.float32)

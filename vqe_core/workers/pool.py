@@ -123,7 +123,7 @@ class WorkerPool:
                 worker, unless a limit was asked for that only a worker can hold.
             sources: all that it may decode, videos and sounds.
         """
-        encoded = any(source.path is not None or source.data is not None for source in sources)
+        encoded = any((source.path, source.data, source.url) != (None, None, None) for source in sources)
         seconds, memory = settings.row_timeout, getattr(settings, "row_memory", None)
         limits = WorkerLimits.of(seconds, memory)
         needed = settings.isolate is True or seconds is not None or memory is not None
