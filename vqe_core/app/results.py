@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What came of a request.
+    """Outcome of a request.
 
     Attributes:
         html: to show.

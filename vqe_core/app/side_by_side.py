@@ -27,7 +27,7 @@ STAGES = (READ, LOOK, SCORE, ASK, LISTEN)
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What one metric says.
+    """Answer of one metric.
 
     Attributes:
         metric: its name for people.
