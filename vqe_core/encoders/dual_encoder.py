@@ -106,7 +106,7 @@ class DualEncoder:
 
     @cached_property
     def known_world(self) -> KnownWorld | None:
-        """What the checkpoint says it can judge, None for any but a teaching model."""
+        """Limits of what the checkpoint says it can judge, None for any but a teaching model."""
         return known_world_of(self.checkpoint.folder, self.checkpoint.revision)
 
     @property
