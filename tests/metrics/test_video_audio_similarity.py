@@ -351,7 +351,9 @@ def test_sounds_of_many_rows_are_embedded_in_one_call_with_the_bits_they_have_al
         sizes.append(len(waveforms))
         return real(self, waveforms, *given, **how)
 
-    scorer = vqe_core.VideoAudioSimilarity(hf_clip="toy", method=method, on_error="skip", return_profile=method == "joint")
+    scorer = vqe_core.VideoAudioSimilarity(
+        hf_clip="toy", method=method, on_error="skip", return_profile=method == "joint"
+    )
     videos = [{"frames": noise(i), "fps": 3} for i in range(5)]
     audios = [sound(0), sound(1, 0.7), {**sound(2), "array": np.zeros(9000, np.float32)}, sound(3), sound(4, 5.0)]
     monkeypatch.setattr(ClapEncoder, called, counted)

@@ -29,7 +29,7 @@ from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.image_processing import Preprocessing, load_preprocessing
 from vqe_core.encoders.tokenization import TextSide, Tokenizer, TokenWindows, load_tokenizer
 from vqe_core.encoders.weights import load_model, model_signature
-from vqe_core.options import Backend, LongText
+from vqe_core.options import Computing, LongText
 from vqe_core.runtime import float32_products, own_precision
 from vqe_core.types import TextEmbedding
 
@@ -64,7 +64,7 @@ class DualEncoder:
     measured_batch: list[int] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Backend = "torch") -> DualEncoder:
+    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Computing = "torch") -> DualEncoder:
         """Load weights, tokenizer and image processor of ``checkpoint``."""
 
         def load() -> Any:  # in float32: what is folded into weights is rounded once
@@ -153,7 +153,8 @@ class DualEncoder:
 
     def text_signature(self) -> dict[str, str]:
         """Return what of the signature can change the embedding of a text."""
-        return {name: value for name, value in self.signature().items() if name not in ("resize", "backend")}
+        of_images = ("resize", "backend", "quantize")
+        return {name: value for name, value in self.signature().items() if name not in of_images}
 
     def prepare_image(self, pixels: np.ndarray) -> Tensor:
         """Resize and crop one image, uint8 (H, W, 3) RGB -> uint8 (3, h, w)."""
