@@ -108,7 +108,7 @@ class CaptionScorer(CaptionOptions, Scorer):
 
     def load_encoder(self) -> ImageTextEncoder:
         """Load the encoder that the options name; raise where it cannot be had, or not for what is asked for."""
-        return load_image_text_encoder(self.model, self.device, self.dtype, self.backend, self.resize)
+        return load_image_text_encoder(self.model, self.device, self.dtype, self.backend, self.resize, self.quantize)
 
     def prepare(self, call: Call) -> CaptionScoring:
         """Load the encoder; see ``Scorer.prepare``."""
