@@ -89,7 +89,7 @@ EXTRAS = {
     "docs": DOCS,
     "test": TEST,
     "dev": DEV,
-    "all": [*APP, *PE_AV, *LLM, *OPENVINO, *SQL, *TRAINING, *EVALUATOR, *META_EVAL],
+    "all": [*APP, *PE_AV, *LLM, *OPENVINO, *SQL, *TRAINING, *EVALUATOR, *META_EVAL, *COMPLETION],
 }
 
 
