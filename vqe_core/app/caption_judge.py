@@ -177,7 +177,7 @@ def judge_captions(
     if not texts:
         return alert("There is no caption yet.", "Type what the clip shows, one caption a line.")
     given = read_lines(references, "References", most=MAX_REFERENCES)
-    if judge not in judges.values() or prompt not in PROMPTS:
+    if judge is None or judge not in judges.values() or prompt is None or prompt not in PROMPTS:
         raise InputError(f"The judge must be one of {', '.join(judges)}, the prompt one of {', '.join(PROMPTS)}.")
     if judge == "endpoint" and not os.environ.get(URL):
         return alert(NO_JUDGE, NO_JUDGE_HERE, NO_JUDGE_OWNER)

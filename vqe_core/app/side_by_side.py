@@ -122,4 +122,5 @@ def _judged(request: CaptionRequest, model: str) -> Result | str:
 def _heard(request: CaptionRequest, model: str) -> Result | str:
     models = {"model": model}
     score: Any = partial(video_audio.score_audio, models, request.video, None, None, "auto", model)
-    return score(video_audio.WINDOW[2])  # type: ignore[no-any-return]
+    found: Result | str = score(video_audio.WINDOW[2])
+    return found
