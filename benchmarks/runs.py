@@ -173,7 +173,7 @@ def run_run(job: Job, folder: Path) -> dict[str, Any]:
     from vqe_core.run import score_run
 
     rows = table(job, folder)
-    how = {name: job[name] for name in ("workers", "threads", "engine") if name in job}
+    how: dict[str, Any] = {name: job[name] for name in ("workers", "threads", "engine") if name in job}
     warmed(folder, videos=True)
     start = 0.0
     if job["workers"] > 1 or "engine" in job:

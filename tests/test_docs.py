@@ -36,7 +36,7 @@ BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SAVED = re.compile(r"# (\w+\.py)\n")  # the first line of a snippet that a reader saves under this name
 ACTIVATE = ". .venv/bin/activate"
 NUMBER = re.compile(r"-?\d+\.\d+")
-METRICS = sorted(path.parent.name for path in ROOT.glob("metrics/*/README.md"))
+METRICS = sorted(path.stem for path in ROOT.glob("metrics/*/*.py") if path.stem == path.parent.name)
 ROUNDING = 0.011  # of numbers that are printed with two digits: codecs and processors differ in the last
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -84,8 +84,18 @@ ELSEWHERE = {
     ("docs/guides/engines.md", "from pyspark.sql import"): (
         "tests/integrations/engines/inside_spark.py::test_the_page_scores_a_data_frame"
     ),
+    ("docs/guides/command-line.md", "vqe score emscore:"): (
+        "tests/cli/test_parsing.py::test_a_wrong_word_gets_one_line_with_the_nearest_right_one"
+    ),
+    ("docs/guides/command-line.md", "vqe: samples.jsonl is"): (
+        "tests/run/test_layouts.py::test_the_command_scores_a_log_and_says_what_it_took_for_what"
+    ),
     ("docs/guides/spaces.md", "pip install -e '.[app]'"): EXTRAS,
     ("docs/guides/spaces.md", "python metrics/emscore/app.py"): PAGES,
+    (
+        "docs/guides/spaces.md",
+        "VQE_APP_BANKS=sounds.safetensors,captions.json python metrics/video_audio_similarity/app.py",
+    ): PAGES,
     ("docs/guides/dataflow.md", "pip install --no-deps open-dataflow==1.0.13 && pip install colorlog rich pandas"): (
         "tests/integrations/dataflow/test_in_dataflow.py::test_the_operators_work_in_dataflow"
     ),

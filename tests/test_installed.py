@@ -16,7 +16,7 @@ import pytest
 from tests.required import required_package
 
 ROOT = Path(__file__).parents[1]
-METRICS = sorted(path.parent.name for path in ROOT.glob("metrics/*/README.md"))
+METRICS = sorted(path.stem for path in ROOT.glob("metrics/*/*.py") if path.stem == path.parent.name)
 READ = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE")
 
 

@@ -26,6 +26,9 @@ class Timings:
         with self._lock:
             self._sums[name] = self._sums.get(name, 0.0) + amount
 
+    def begin(self, name: str) -> None:
+        """Note that something begins; for whoever shows stages."""
+
     def sums(self) -> dict[str, float]:
         """Return the sums so far."""
         with self._lock:
@@ -36,8 +39,11 @@ _active: Timings | None = None
 
 
 @contextmanager
-def measured() -> Iterator[Timings]:
+def measured(into: Timings | None = None) -> Iterator[Timings]:
     """Measure what happens in this process until the end; a measurement within another takes its place meanwhile.
+
+    Args:
+        into: what it is added to. Default: new sums.
 
     Example:
         >>> with measured() as timings:
@@ -48,7 +54,7 @@ def measured() -> Iterator[Timings]:
         ['encode', 'images']
     """
     global _active
-    before, _active = _active, Timings()
+    before, _active = _active, Timings() if into is None else into
     try:
         yield _active
     finally:
@@ -63,6 +69,7 @@ def timed(name: str) -> Iterator[None]:
         yield
         return
     began = time.perf_counter()
+    timings.begin(name)
     try:
         yield
     finally:

@@ -26,6 +26,7 @@ Args:
     references: optional list; a row is a str, a list of str, or None.
     prompt: words put before every text. Default "" (the paper's: "A photo depicts "). prefix is its earlier name.
     weight: factor of the cosine. Default 2.5. resize: "auto", "torchvision" or "pil".
+    reference_bank: a file of `vqe bank build`: adds the share of other captions that fit a row's video less.
     preset: "clipscore", or "pac-s" with its checkpoint: values of options that are not given.
     sampler: which frames, for example "scene:threshold=10", or a sampler; default 10 uniform. every_n_seconds,
         every_n_frames, frame_sampling_method, frame_num are shorthand for it. max_frames: most of one video.
@@ -33,7 +34,7 @@ Args:
     clip_model_path, or encoder: hub id (id@revision), local folder, OpenAI name, "toy" (a teaching model), or an
         encoder. Default "openai/clip-vit-base-patch32".
     long_text: "windows", "truncate" or "error".
-    batch_size, device, dtype, backend, reader (or decoder), isolate, row_timeout, row_memory: how to run.
+    batch_size, device, dtype, backend, quantize, reader (or decoder), isolate, row_timeout, row_memory: how to run.
     cache_dir: folder of embeddings. per_sample: return 'samples' too.
     on_error: "raise", "warn" or "skip" rows that cannot be scored. progress: True, False, None (on a terminal).
 Returns:

@@ -15,9 +15,8 @@ from tests.app.browser import ROOT, chromium, serve, visit
 from tests.required import required_package
 from vqe_core.toy.clips import make_clip, write_clip
 
-METRICS = ("clip_score", "emscore", "video_audio_similarity")
-# A page that lets strangers ask a model behind an endpoint would spend its owner's money.
-WITHOUT_SPACE = ("caption_judge",)
+METRICS = ("caption_judge", "clip_score", "emscore", "side_by_side", "video_audio_similarity")
+WITHOUT_METRIC = ("side_by_side",)  # a page of several metrics
 OWN = "the package of this Space\n"
 
 
@@ -37,7 +36,7 @@ def test_every_metric_has_a_space():
     scripts = [path.stem for path in ROOT.glob("metrics/*/*.py") if path.stem == path.parent.name]
     pages = [path.parent.name for path in ROOT.glob("metrics/*/app.py")]
     assert tuple(sorted(pages)) == METRICS
-    assert sorted(scripts) == sorted(METRICS + WITHOUT_SPACE)
+    assert sorted(scripts) == sorted(set(METRICS) - set(WITHOUT_METRIC))
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -45,7 +44,7 @@ def test_a_space_holds_page_metric_and_the_whole_package(metric, tmp_path):
     space = assembled(metric, tmp_path / "deep" / "space")
     assert {path.name for path in space.iterdir()} == {
         *("README.md", "LICENSE", "app.py", "requirements.txt", "vqe_core"),
-        f"{metric}.py",
+        *(() if metric in WITHOUT_METRIC else (f"{metric}.py",)),
     }
     assert files_of(space / "vqe_core") == files_of(ROOT / "vqe_core")
     assert not list(space.rglob("__pycache__"))
@@ -89,7 +88,13 @@ def test_what_lies_in_the_checkout_asks_no_index_for_the_package(metric):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("metric", "shown"),
-    [("clip_score", ".vqe-scores"), ("emscore", ".vqe-scores"), ("video_audio_similarity", ".vqe-tiles")],
+    [
+        ("caption_judge", ".vqe-judged"),
+        ("clip_score", ".vqe-scores"),
+        ("emscore", ".vqe-scores"),
+        ("side_by_side", ".vqe-answers"),
+        ("video_audio_similarity", ".vqe-tiles"),
+    ],
 )
 def test_an_assembled_space_scores_with_its_own_package_and_nothing_else_on_the_path(metric, shown, tmp_path):
     required_package("gradio")

@@ -31,7 +31,7 @@ def test_a_request_becomes_a_page_with_every_score(tmp_path, references):
     path = str(write_clip(clip, tmp_path / "clip.mp4"))
     request = read_request({"Toy": "toy"}, path, f"two <b> stars\n{clip.captions(1)[0]}", references, "toy", 4)
     assert isinstance(request, CaptionRequest)
-    shown = score_captions(request)
+    shown = score_captions(request).html
     assert shown.index(clip.captions(1)[0]) < shown.index("two &lt;b&gt; stars")
     assert ("RefCLIPScore" in shown) == (references is not None)
     assert shown.count("Frame 4 of 4") == 1

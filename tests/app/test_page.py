@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import time
 import urllib.request
 
@@ -64,11 +65,17 @@ def quiet(at):
 
 @pytest.mark.parametrize(
     ("metric", "title"),
-    [("clip_score", "CLIPScore"), ("emscore", "EMScore"), ("video_audio_similarity", "Video-audio similarity")],
+    [
+        ("caption_judge", "Caption judge"),
+        ("clip_score", "CLIPScore"),
+        ("emscore", "EMScore"),
+        ("side_by_side", "Video metrics side by side"),
+        ("video_audio_similarity", "Video-audio similarity"),
+    ],
 )
 def test_the_commands_of_the_guide_serve_their_pages(metric, title, tmp_path):
     guide = (ROOT / "docs" / "guides" / "spaces.md").read_text(encoding="utf-8")
-    (script,) = [path for path in re.findall(r"python (metrics/\w+/app\.py)", guide) if f"/{metric}/" in path]
+    (script,) = {path for path in re.findall(r"python (metrics/\w+/app\.py)", guide) if f"/{metric}/" in path}
     with serve(script, ROOT, tmp_path, PYTHONPATH=str(ROOT)) as address:
         assert title in urllib.request.urlopen(address).read().decode()
 
@@ -174,7 +181,8 @@ def test_audio_is_compared_with_the_video(browser, video_audio, files):
         at.upload(files / "clip.mp4")
         text = at.score(".vqe-tiles")
         print(f"upload to scores: {time.monotonic() - started:.1f} s")
-        assert "no percentile" in text
+        assert re.search(r"Fits better than \d+ of 100 other sounds: \w+", text)
+        assert "similarity of the whole clip" in text and "weakest moment" in text
         value = float(at.page.locator(".vqe-tiles strong").first.inner_text().replace("−", "-"))
         assert -1 <= value <= 1
         assert at.page.locator(".vqe-strip li").count() >= 3
@@ -205,3 +213,59 @@ def test_an_example_has_tags(browser, video_audio):
         at.score(".vqe-tags")
         assert at.page.locator(".vqe-tags .vqe-track").count() >= 1
         assert quiet(at)
+
+
+def test_a_tie_is_called_one_and_a_lead_is_best(browser, emscore, files):
+    with visit(browser, emscore) as at:
+        at.upload(files / "clip.mp4")
+        foils = CLIP.foils()
+        at.page.fill("#captions textarea", f"{CLIP.captions(1)[0]}\n{foils[0].text}\n{foils[-1].text}")
+        text = at.score(".vqe-scores")
+        assert foils[0].wrong == ("motion",), "appearing told for vanishing, which no frame shows"
+        assert "Too close to call: captions 1 and 2." in text and "too close to call" in text
+        at.page.fill("#captions textarea", f"{CLIP.captions(1)[0]}\n{foils[-1].text}")
+        at.page.click("#go")
+        at.page.wait_for_selector("text=Caption 1 fits best.")
+        assert at.page.locator(".vqe-scores em").all_inner_texts() == ["best"]
+        assert quiet(at)
+
+
+def test_an_older_alert_is_gone_while_the_page_works_and_stages_are_shown(browser, emscore, files):
+    with visit(browser, emscore) as at:
+        assert "There is no video yet" in at.score("[role=alert]")
+        at.upload(files / "clip.mp4")
+        at.page.fill("#captions textarea", CLIP.captions(1)[0])
+        seen = at.page.evaluate_handle(
+            """() => { const seen = []; new MutationObserver(() => {
+            const now = document.querySelector("#results li.now");
+            if (now) seen.push([now.innerText, !!document.querySelector("#results [role=alert]")]); })
+            .observe(document.querySelector("#results"), {childList: true, subtree: true}); return seen; }"""
+        )
+        at.score(".vqe-scores")
+        stages = seen.json_value()
+        assert stages[0][0].split(" …")[0] == "Reading the clip"
+        assert not any(alert for _, alert in stages)
+        assert quiet(at)
+
+
+def test_a_link_shows_the_result_of_an_example_again(browser, emscore):
+    with visit(browser, emscore) as at:
+        at.page.get_by_text(CLIP.captions(1)[0]).first.click()
+        at.page.wait_for_selector("#video video", timeout=60_000)
+        before = at.score(".vqe-verdict")
+        link = at.page.get_attribute("#results a.vqe-link", "href")
+    with visit(browser, emscore + link) as again:
+        again.page.wait_for_selector("#results .vqe-verdict", timeout=120_000)
+        assert again.page.inner_text("#results").split("Signature")[0] == before.split("Signature")[0]
+        with again.page.expect_download() as waited:
+            again.page.click("text=Download JSON")
+        assert waited.value.suggested_filename == "emscore.json"
+        assert quiet(again)
+
+
+@pytest.mark.parametrize("page", ["caption_judge", "clip_score", "emscore", "side_by_side", "video_audio_similarity"])
+@pytest.mark.timeout(1200)  # up to eighteen visits
+def test_no_state_of_a_page_asks_elsewhere_logs_an_error_or_scrolls_sideways(page, tmp_path):
+    pictures = runpy.run_path(str(ROOT / "docs" / "screenshots.py"))
+    assert pictures["write_states"](tmp_path, page, ((1280, False), (390, True))) == []
+    assert len(list(tmp_path.glob("*.png"))) == 2 * len(pictures["STATES"][page])

@@ -120,7 +120,7 @@ def test_every_option_of_the_metric_has_a_flag(name):
     parser = _parser(line)
     given: dict[str, Any] = vars(parser.parse_args(line))
     # What is not given keeps the scorer's default.
-    shown = {"format", "quiet", "verbose", "fail_on_errors"}
+    shown = {"format", "quiet", "verbose", "fail_on_errors", "all", "failures"}
     assert set(given) == {
         "rows",
         "out",
@@ -252,6 +252,16 @@ def test_list_names_the_components(capsys):
     assert {name.rstrip("s").replace(" ", "_") for name in lines} == set(registry.kinds())
     for kind in registry.kinds():
         assert lines[kind.replace("_", " ") + "s"].split() == list(registry.names(kind))
+
+
+def test_lists_and_the_cache_come_as_json_too(tmp_path, capsys):
+    def told(*line: str) -> Any:
+        assert main([*line, "--format", "json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    assert told("list")["sampler"] == list(registry.names("sampler"))
+    assert {"name": "scene", "options": ["threshold"]}.items() <= told("list", "sampler")[-2].items()
+    assert told("cache", "info", "--cache-dir", str(tmp_path))["entries"] == 0
 
 
 def test_help_and_version_answer():

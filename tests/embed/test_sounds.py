@@ -54,7 +54,7 @@ def test_a_sound_that_fails_costs_its_row_alone(error):
     sounds = SoundBatcher(Embedder(error), RATE)
     for i, value in enumerate([1, -1, 2]):
         assert list(sounds.add(i, windows(value))) == []
-    found = {key: outcome for key, outcome in sounds.flush()}
+    found = dict(sounds.flush())
     assert [found[i].tolist() for i in (0, 2)] == [[[10.0, 10.0]], [[20.0, 10.0]]]
     assert isinstance(found[1], VqeError)
     assert isinstance(found[1], InternalError) == (type(error) is ValueError)

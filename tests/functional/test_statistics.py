@@ -25,6 +25,7 @@ from vqe_core.functional.statistics import (
     student_quantile,
     sums_by_video,
     videos_needed,
+    wilson_interval,
 )
 
 PAIR = torch.tensor([[0, 1]])
@@ -235,3 +236,15 @@ def test_what_cannot_be_used_is_told():
         randomisation_p_values(sums, torch.tensor([[0]]))
     with pytest.raises(InputError, match=r"confidence \(95\) must be between 0 and 1"):
         percentile_interval(torch.zeros(3, 1), 95)
+
+
+@pytest.mark.parametrize(("successes", "count"), [(0, 10), (93, 100), (50, 100), (7, 7), (1, 1)])
+def test_the_interval_of_a_share_is_wilson_s(successes, count):
+    expected = scipy.stats.binomtest(successes, count).proportion_ci(method="wilson")
+    assert wilson_interval(successes / count, count) == pytest.approx((expected.low, expected.high))
+
+
+@pytest.mark.parametrize(("share", "count"), [(1.1, 10), (-0.1, 10), (0.5, 0), (math.nan, 10)])
+def test_a_share_of_nothing_has_no_interval(share, count):
+    with pytest.raises(InputError, match="share"):
+        wilson_interval(share, count)

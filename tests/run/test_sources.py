@@ -80,7 +80,7 @@ def test_a_folder_of_videos_takes_captions_from_files_beside_them_or_one_for_all
     (folder / "inner").mkdir(parents=True)
     write_clip(make_clip(0), folder / "a.mp4")
     write_clip(make_clip(1), folder / "inner/b.mp4")
-    with pytest.raises(InputError, match="none of 2 videos has a caption; give --candidate TEXT"):
+    with pytest.raises(InputError, match="none of 2 videos has a caption; give --caption TEXT"):
         opened(folder, tmp_path)
     (folder / "a.txt").write_text("a red\n circle\n")
     assert rows_of(opened(folder, tmp_path)) == {

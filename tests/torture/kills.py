@@ -44,7 +44,7 @@ class LoggedScore(EMScore):
 
     name: ClassVar[str] = "logged"
 
-    def score_batch(self, batch: Any, *arguments: Any, **options: Any) -> Any:  # type: ignore[override]
+    def score_batch(self, batch: Any, *arguments: Any, **options: Any) -> Any:
         """Note the first of the rows, and score them."""
         row = int(batch["candidate"][0].rpartition(" ")[2])
         with open(os.environ[LOG], "a") as file:

@@ -7,8 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vqe_core.app.inputs import check_clip, chosen_model, example_clips, read_lines
+from vqe_core.app.inputs import (
+    check_clip,
+    chosen_model,
+    example_clips,
+    example_number,
+    linked_example,
+    linked_number,
+    read_lines,
+)
 from vqe_core.app.page import MAX_CAPTIONS, MAX_REFERENCES, SCORER_LIMITS, TOY, alert, allowed_models, scoring_page
+from vqe_core.app.results import Result
+from vqe_core.app.stages import LOOK, READ, SCORE
 from vqe_core.scorers.caption_scorer import CaptionScorer
 
 if TYPE_CHECKING:
@@ -17,6 +27,7 @@ if TYPE_CHECKING:
 DEFAULT_MODELS = ("openai/clip-vit-base-patch32", TOY)
 MOST_FRAMES = 32  # that still can be looked at one by one
 DEFAULT_FRAMES = CaptionScorer.default_frame_num
+STAGES = (READ, LOOK, SCORE)
 
 
 @dataclass(frozen=True)
@@ -35,31 +46,66 @@ class CaptionRequest:
     references: list[str] | None
     options: dict[str, Any]
 
+    @property
+    def example(self) -> int | None:
+        """Number of the example that the clip is, None for any other."""
+        return example_number(self.video)
 
-def caption_page(card: Path, *, title: str, question: str, score: Callable[[CaptionRequest], str]) -> Blocks:
+    @property
+    def link(self) -> dict[str, str]:
+        """Query parameters that fill the form in again."""
+        texts = {"captions": "\n".join(self.captions), "references": "\n".join(self.references or [])}
+        options = {"model": str(self.options["clip_model_path"]), "frames": str(self.options["frame_num"])}
+        return {"example": str(self.example or ""), **texts, **options}
+
+
+def caption_page(card: Path, *, title: str, question: str, score: Callable[[CaptionRequest], Result | str]) -> Blocks:
     """Build a page.
 
     Args:
         card: README.md of the Space, shown under the form.
         title: of the metric.
         question: under the title, what the metric answers and what to do.
-        score: the checked inputs to HTML; what it raises is told in words.
+        score: the checked inputs to a result; what it raises is told in words.
     """
+    return scoring_page(card, title=title, question=question, **caption_parts(score))
+
+
+def caption_parts(score: Callable[[CaptionRequest], Result | str]) -> dict[str, Any]:
+    """Return the parts of a page of captions, for ``scoring_page`` or a tab of a page of several metrics."""
     models = allowed_models(DEFAULT_MODELS)
 
-    def read_and_score(*values: Any) -> str:
+    def read_and_score(*values: Any) -> Result | str:
         request = read_request(models, *values)
         return request if isinstance(request, str) else score(request)
 
-    return scoring_page(
-        card,
-        title=title,
-        question=question,
-        waits_for="captions",
-        form=lambda gr: _form(gr, models),
-        examples=lambda gr, inputs: _examples(gr, models, inputs),
-        score=read_and_score,
-    )
+    return {
+        "waits_for": "captions",
+        "form": lambda gr: _form(gr, models),
+        "examples": lambda gr, inputs: _examples(gr, models, inputs),
+        "score": read_and_score,
+        "stages": STAGES,
+        "restore": lambda query: restored(models, query),
+    }
+
+
+def restored(models: Mapping[str, str], query: Mapping[str, str]) -> list[Any]:
+    """Return the values of the form that a link names, None for each that it does not.
+
+    Example:
+        >>> restored({"Toy": "toy"}, {"captions": "a star", "model": "toy", "frames": "4"})
+        [None, 'a star', None, 'toy', 4]
+        >>> restored({"Toy": "toy"}, {"model": "/etc/passwd"})
+        [None, None, None, None, None]
+    """
+    model, frames = query.get("model"), linked_number(query, "frames", 1, MOST_FRAMES)
+    return [
+        linked_example(query),
+        query.get("captions"),
+        query.get("references"),
+        model if model in models.values() else None,
+        None if frames is None else int(frames),
+    ]
 
 
 def warm_up() -> None:

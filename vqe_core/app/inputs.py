@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -107,6 +108,36 @@ def example_clips() -> tuple[tuple[str, ToyClip], ...]:
     folder = Path(tempfile.mkdtemp(prefix="vqe-examples-"))
     clips = [make_clip(seed, size=256, num_frames=24) for seed in SEEDS]
     return tuple((str(write_clip(clip, folder / f"toy_clip_{i + 1}.mp4")), clip) for i, clip in enumerate(clips))
+
+
+def example_number(path: str) -> int | None:
+    """Return the number, from 1, of the example that a clip is, None for any other."""
+    digests = [hashlib.sha256(Path(example).read_bytes()).digest() for example, _ in example_clips()]
+    if Path(path).stat().st_size > 1 << 20:  # they are small
+        return None
+    digest = hashlib.sha256(Path(path).read_bytes()).digest()
+    return digests.index(digest) + 1 if digest in digests else None
+
+
+def linked_example(query: Mapping[str, str]) -> str | None:
+    """Return the clip of the example that a link names, None where it names none."""
+    number = query.get("example", "")
+    known = example_clips()
+    return known[int(number) - 1][0] if number.isdecimal() and 1 <= int(number) <= len(known) else None
+
+
+def linked_number(query: Mapping[str, str], name: str, low: float, high: float) -> float | None:
+    """Return a number of a link within its range, None where there is none.
+
+    Example:
+        >>> linked_number({"frames": "99"}, "frames", 1, 32), linked_number({"frames": "x"}, "frames", 1, 32)
+        (32.0, None)
+    """
+    try:
+        value = float(query[name])
+    except (KeyError, ValueError):
+        return None
+    return float(min(high, max(low, value))) if value == value else None
 
 
 def write_audio(clip: ToyClip, beside: str) -> str:

@@ -6,12 +6,14 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vqe_core.app.charts import render, stylesheet
+from vqe_core.app.results import Result, with_actions
+from vqe_core.app.stages import in_stages
 from vqe_core.deadline import deadline
 from vqe_core.errors import InputError, InternalError, MissingPackageError, VqeError
 from vqe_core.media import audio_versions
@@ -39,6 +41,8 @@ SCORER_LIMITS: dict[str, Any] = {
     "progress": False,
 }
 UNKNOWN = "Something went wrong on our side. The clip may be unusual: try another one, or try again later."
+NO_MODEL = "This model cannot be loaded here."
+NO_MODEL_HERE = "Choose another model in the form. The texts and the clip stay as they are."
 HEADLINES = {
     "decode_error": "This file cannot be read.",
     "format_not_allowed": "This is no video or audio file that can be read here.",
@@ -53,8 +57,8 @@ HEADLINES = {
     "too_many_frames": "The clip is too long.",
     "timeout": "The clip takes too long.",
     "out_of_memory": "The clip needs too much memory.",
-    "model_not_found": "This model cannot be loaded here.",
-    "missing_package": "This model cannot be loaded here.",
+    "model_not_found": NO_MODEL,
+    "missing_package": NO_MODEL,
 }
 _NAMES = {
     "openai/clip-vit-base-patch32": "CLIP ViT-B/32",
@@ -65,6 +69,7 @@ _ABSOLUTE_PATH = re.compile(
     r"(?:file:)?(?<![\w/.])(?:/[^/\s'\"]+)+/([^/\s'\"]+)"
     r"|[A-Za-z]:\\(?:[^\\\s'\"]+\\)*([^\\\s'\"]+)"
 )
+_LIBRARY = re.compile(r" \(\[Errno -?\d+\][^()]*\)")  # what a library said of a file, in its own words
 _LOG = logging.getLogger(__name__)
 
 
@@ -76,7 +81,9 @@ def scoring_page(
     waits_for: str,
     form: Callable[[Any], list[Any]],
     examples: Callable[[Any, list[Any]], None],
-    score: Callable[..., str],
+    score: Callable[..., str | Result],
+    stages: Sequence[str],
+    restore: Callable[[Mapping[str, str]], list[Any]] | None = None,
 ) -> Blocks:
     """Build a page.
 
@@ -87,22 +94,68 @@ def scoring_page(
         waits_for: what the empty result asks for, ``"captions"`` or ``"clip"``.
         form: gradio to the inputs, drawn where they are called.
         examples: gradio and the inputs; draws rows that fill them.
-        score: values of the inputs to HTML; what it raises is told in words.
+        score: values of the inputs to a result, or to HTML that says what is missing; what it raises is told in words.
+        stages: that it passes, shown while a visitor waits.
+        restore: query parameters of a link to values of the inputs, None for an input as it is. Default: no links.
     """
     gr = import_gradio()
     with new_page(title) as page:
         gr.Markdown(f"# {title}\n{question}", elem_classes="vqe-head")
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=4, min_width=320):
-                inputs = form(gr)
-                button = gr.Button("Score", variant="primary", elem_id="go")
-                examples(gr, inputs)
-            with gr.Column(scale=7, min_width=320):
-                results = gr.HTML(render("empty", what=waits_for), elem_id="results", apply_default_css=False)
+        scoring_form(
+            gr, page, waits_for=waits_for, form=form, examples=examples, score=score, stages=stages, restore=restore
+        )
         with gr.Accordion("About this metric", open=False):
             gr.Markdown(card_text(card), elem_classes="vqe-card-text")
-        button.click(told_in_words(in_time(score)), inputs, results, scroll_to_output=True, api_visibility="private")
     return page
+
+
+def scoring_form(
+    gr: Any,
+    page: Blocks,
+    *,
+    waits_for: str,
+    form: Callable[[Any], list[Any]],
+    examples: Callable[[Any, list[Any]], None],
+    score: Callable[..., str | Result],
+    stages: Sequence[str],
+    restore: Callable[[Mapping[str, str]], list[Any]] | None = None,
+) -> None:
+    """Draw a form on the left and its results on the right, and let the one fill the other; see ``scoring_page``."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4, min_width=320):
+            inputs = form(gr)
+            button = gr.Button("Score", variant="primary", elem_id="go")
+            examples(gr, inputs)
+        with gr.Column(scale=7, min_width=320):
+            results = gr.HTML(render("empty", what=waits_for), elem_id="results", apply_default_css=False)
+    handler = in_stages(told_in_words(in_time(shown(score))), stages)
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    button.click(handler, inputs, results, scroll_to_output=True, **quiet)
+    if restore is None:
+        return
+    linked = gr.State(False)
+
+    def fill(request: gr.Request) -> list[Any]:
+        values = restore(dict(request.query_params or {}))
+        # A link that brings its clip shows the result at once.
+        return [values[0] is not None, *(gr.skip() if value is None else value for value in values)]
+
+    def show(whole: bool, *values: Any) -> Iterator[Any]:
+        yield from handler(*values) if whole else [gr.skip()]
+
+    fill.__annotations__["request"] = gr.Request  # gradio reads it, and finds no name of this function
+    page.load(fill, None, [linked, *inputs], **quiet).then(show, [linked, *inputs], results, **quiet)
+
+
+def shown(score: Callable[..., str | Result]) -> Callable[..., str]:
+    """Decorate what scores to return HTML, with what can be done with a result below it."""
+
+    @wraps(score)
+    def rendered(*values: Any) -> str:
+        found = score(*values)
+        return found if isinstance(found, str) else with_actions(found)
+
+    return rendered
 
 
 def new_page(title: str) -> Blocks:
@@ -241,7 +294,10 @@ def told_in_words(handler: Callable[..., str]) -> Callable[..., str]:
             _LOG.error("a visitor's clip could not be scored: %s\n%s", error, error.trace)
             return alert("Sorry.", UNKNOWN)
         except VqeError as error:
-            return alert(*plain_words(error))
+            headline, detail = plain_words(error)
+            if headline == NO_MODEL:
+                return alert(headline, NO_MODEL_HERE, detail)
+            return alert(headline, detail)
         except Exception:
             _LOG.exception("a visitor's clip could not be scored")
             return alert("Sorry.", UNKNOWN)
@@ -249,9 +305,14 @@ def told_in_words(handler: Callable[..., str]) -> Callable[..., str]:
     return guarded
 
 
-def alert(headline: str, detail: str = "") -> str:
-    """Render a message as HTML."""
-    return render("alert", headline=headline, detail=detail)
+def alert(headline: str, detail: str = "", owner: str = "") -> str:
+    """Render a message as HTML.
+
+    Args:
+        headline, detail: for visitors.
+        owner: what only the owner of the page can do; empty for nothing.
+    """
+    return render("alert", headline=headline, detail=detail, owner=owner)
 
 
 def plain_words(error: VqeError) -> tuple[str, str]:
@@ -266,7 +327,7 @@ def plain_words(error: VqeError) -> tuple[str, str]:
         ('This file has no frames.', "'a.mp4' has no frame")
     """
     inner = error.__cause__ if isinstance(error.__cause__, VqeError) else error
-    detail = without_folders(str(inner))
+    detail = _LIBRARY.sub("", without_folders(str(inner)))
     return HEADLINES.get(inner.code, "This cannot be scored."), detail
 
 

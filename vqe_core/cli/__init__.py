@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 
 from vqe_core.cli import (
+    bank,
     baseline,
     cache,
     compare,
@@ -34,7 +35,22 @@ from vqe_core.errors import InternalError, VqeError
 from vqe_core.version import __version__
 
 # In the order of the help.
-COMMANDS = (demo, score, run, filter, gallery, compare, explain, report, meta_eval, baseline, plan, cache, listing)
+COMMANDS = (
+    demo,
+    score,
+    run,
+    filter,
+    gallery,
+    compare,
+    explain,
+    report,
+    meta_eval,
+    baseline,
+    bank,
+    plan,
+    cache,
+    listing,
+)
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130  # 130: what a shell reports for Ctrl-C
 
 

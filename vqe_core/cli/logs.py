@@ -82,6 +82,28 @@ def told_warnings(flags: Mapping[str, str]) -> Iterator[None]:
         _FLAGS.reset(token)
 
 
+@contextmanager
+def told_notes(name: str, *, shown: bool) -> Iterator[None]:
+    """Show what a module logs for information, a line each.
+
+    Args:
+        name: of its logger.
+        shown: False shows nothing.
+    """
+    log, handler = logging.getLogger(name), logging.StreamHandler()
+    if not shown or log.isEnabledFor(logging.INFO):  # by --debug, which shows all
+        yield
+        return
+    handler.setFormatter(logging.Formatter("vqe: %(message)s"))
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(logging.NOTSET)
+
+
 def spoken(text: str) -> str:
     """Return a message in the words of the command line, within ``told_warnings``."""
     return in_flags(text, _FLAGS.get().items())

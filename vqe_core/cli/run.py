@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from vqe_core.cli.logs import quiet_libraries
+from vqe_core.cli.printing import print_summary
 
 
 def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
@@ -23,6 +25,10 @@ def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[s
     finish = actions.add_parser("finish", parents=[common], help="put the parts of --shard jobs together")
     finish.add_argument("run", metavar="DIR", help="folder of the run")
     finish.add_argument("--out", metavar="FILE", help="table to write beside the parts")
+    finish.add_argument(
+        "--format", choices=("text", "json"), default="text", metavar="FORM", help="text (default) or json"
+    )
+    finish.add_argument("--all", action="store_true", help="all scores, versions and times, not the headline alone")
     finish.set_defaults(command=_finish)
 
 
@@ -62,8 +68,14 @@ def duration(seconds: float) -> str:
 
 def _finish(options: dict[str, Any]) -> int:
     quiet_libraries()
-    from vqe_core.cli.score import print_summary
     from vqe_core.run import finish_run
+    from vqe_core.run.folder import RunFolder
+    from vqe_core.scorers.several import scorers_for
 
-    print_summary(finish_run(options["run"], options["out"]))
+    manifest = RunFolder(Path(options["run"])).manifest()  # the folder may go
+    summary = finish_run(options["run"], options["out"])
+    if options["format"] == "json":
+        print(json.dumps(summary.as_dict(), indent=1, default=str))
+        return 0
+    print_summary(summary, scorers_for(manifest.metric, (manifest.call or {})["options"]), everything=options["all"])
     return 0

@@ -1,4 +1,4 @@
-"""``vqe score``: score the rows of a table, as a run that the same command goes on with."""
+"""``vqe score``: score videos or the rows of a table, as a run that the same command goes on with."""
 
 from __future__ import annotations
 
@@ -9,18 +9,31 @@ import logging
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vqe_core import registry
-from vqe_core.cli.logs import held_log, quiet_libraries, spoken
+from vqe_core.cli.logs import held_log, quiet_libraries, spoken, told_notes
 from vqe_core.cli.metric_options import add_options
+from vqe_core.cli.printing import as_json, print_rows, print_summary, print_table
 from vqe_core.cli.progress import Progress
-from vqe_core.errors import InternalError, NothingScoredWarning, VqeError
+from vqe_core.errors import InputError, InternalError, NothingScoredWarning, VqeError
+from vqe_core.options import did_you_mean
 
+if TYPE_CHECKING:
+    from vqe_core.run.summary import RunSummary
+
+STANDARD_OUTPUT = "-"
+MOST_SHOWN = 1000  # rows that are printed where no output is named
+# Options of score_run that are none of the metric.
+_OF_RUN = {
+    *("engine", "workers", "address", "threads", "rows_per_part", "shard", "retry_failed", "restart"),
+    *("candidate", "videos_dir", "references"),
+}
+_OWN_COLUMNS = ("status_key", "message_key", "warnings_key")  # each of several metrics has its own
 EXIT_NOTHING_SCORED, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 3, 130
 # Of the run, not of the metric: name, argument of score_run, and what argparse is told.
 _RUN_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -29,8 +42,12 @@ _RUN_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--ray", {"dest": "address", "metavar": "ADDRESS", "help": "Ray cluster; its machines see the same folder"}),
     ("--threads", {"type": int, "metavar": "N", "help": "threads of each worker (default: an equal share)"}),
     ("--rows-per-part", {"type": int, "metavar": "N", "help": "most rows of a part (default: 64 to 1024)"}),
+    ("--videos-dir", {"metavar": "DIR", "help": "folder of the videos that ROWS name by file or id"}),
+    (
+        "--references",
+        {"metavar": "FILE", "help": "reference captions by id: annotations of COCO, MSR-VTT or VATEX, or a table"},
+    ),
     ("--shard", {"metavar": "I/N", "help": "score every N-th part only, from the I-th on: one of N jobs"}),
-    ("--candidate", {"metavar": "TEXT", "help": "caption of all rows, where ROWS is a folder of videos"}),
 )
 _RUN_FLAGS = {
     "--retry-failed": "score rows again that failed before, and no others",
@@ -39,50 +56,82 @@ _RUN_FLAGS = {
 
 
 def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """Add the command, and the options of the metric that the arguments name."""
-    score = commands.add_parser("score", help="score the rows of a table, or the videos of a folder")
+    """Add the command, and the options of the metric, or of the metrics with commas between, that are named."""
+    score = commands.add_parser("score", help="score the rows of a table, or videos")
     metrics = score.add_subparsers(title="metrics", required=True, metavar="METRIC")
-    for name in registry.names("scorer") if "score" in arguments else ():
-        _add_metric(metrics, name, common, arguments)
+    if "score" not in arguments:
+        return
+    known = registry.names("scorer")
+    word = next((word for word in arguments[arguments.index("score") + 1 :] if not word.startswith("-")), "")
+    several = tuple(filter(None, word.split(","))) if "," in word else ()
+    for name in several:
+        if name not in known:
+            score.error(f"METRIC {name!r} is not known{did_you_mean(name, known)}")
+    for name in known:
+        if word in known or several:  # another needs no description: only what is asked for is imported
+            metrics.add_parser(name) if name != word else _add_metric(metrics, name, (name,), common)
+        else:
+            _add_metric(metrics, name, (name,), common)
+    if several:
+        _add_metric(metrics, word, several, common)
 
 
-def _add_metric(metrics: Any, name: str, common: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """Add one metric. Another that is named needs no description: only what is asked for is imported."""
-    named = [word for word in arguments if word in registry.names("scorer")]
-    if named and named[0] != name:
-        metrics.add_parser(name)
-        return
-    try:
-        scorer = registry.load("scorer", name)
-    except Exception as error:  # of another package, which may be broken in any way
-        if registry.is_own("scorer", name):
-            raise
-        metrics.add_parser(name, help=f"cannot be imported: {type(error).__name__}: {error}")
-        return
-    summary = scorer.summary()
-    metric = metrics.add_parser(name, parents=[common], help=summary, description=summary)
-    metric.add_argument(
-        "rows",
-        metavar="ROWS",
-        help="jsonl, json, csv or parquet, a pattern of such files, a folder of them or of videos, a URL, or - for "
-        "standard input; media paths are relative to the table",
-    )
-    metric.add_argument(
-        "--out",
-        required=True,
-        metavar="OUT",
-        help="table to write, the format by its ending, or a folder that keeps the parts of a long run",
-    )
+def _add_metric(metrics: Any, word: str, names: Sequence[str], common: argparse.ArgumentParser) -> None:
+    """Add a metric, or several that are scored in one pass, with all options."""
+    scorers = []
+    for name in names:
+        try:
+            scorers.append(registry.load("scorer", name))
+        except Exception as error:  # of another package, which may be broken in any way
+            if registry.is_own("scorer", name):
+                raise
+            metrics.add_parser(word, help=f"cannot be imported: {type(error).__name__}: {error}")
+            return
+    summary = scorers[0].summary() if len(scorers) == 1 else f"{' and '.join(names)}, each clip read once"
+    metric = metrics.add_parser(word, parents=[common], help=summary, description=summary)
+    _add_rows(metric, scorers)
     _add_run_options(metric)
-    if hasattr(scorer, "estimate"):
+    if len(scorers) == 1 and hasattr(scorers[0], "estimate"):
         metric.add_argument(
             "--estimate",
             action="store_true",
             default=argparse.SUPPRESS,
             help="say what the model would be asked for; ask nobody, and write nothing",
         )
-    add_options(metric, scorer, defaults={"on_error": "skip"})
-    metric.set_defaults(command=_score, metric=name)
+    added = set(_OWN_COLUMNS) if len(scorers) > 1 else set[str]()
+    for scorer in scorers:
+        add_options(metric, scorer, defaults={"on_error": "skip"}, without=added)
+        added |= {field.name for field in dataclasses.fields(scorer)}
+    metric.set_defaults(command=_score, metric=",".join(names))
+
+
+def _add_rows(metric: argparse.ArgumentParser, scorers: Sequence[Any]) -> None:
+    """Add what is scored, and where to."""
+    metric.add_argument(
+        "rows",
+        nargs="+",
+        metavar="ROWS",
+        help="jsonl, json, csv or parquet, a pattern of such files, a folder of them or of videos, a URL, or - for "
+        "standard input, where media paths are relative to the table; or videos",
+    )
+    metric.add_argument(
+        "--out",
+        metavar="OUT",
+        help="table to write, the format by its ending; a folder that keeps the parts of a long run; or - for lines of "
+        f"JSON on standard output (default: a table of up to {MOST_SHOWN} rows is printed)",
+    )
+    metric.add_argument("--failures", metavar="FILE", help="also write a table of the rows that have no score, and why")
+    flags, what = (("--caption", "--candidate"), "caption of all of them")
+    if not any(hasattr(scorer, "candidate_key") for scorer in scorers):
+        flags, what = ("--description",), "the sound of all of them in words"
+    metric.add_argument(
+        *flags,
+        dest="candidate",
+        action="append",
+        default=argparse.SUPPRESS,
+        metavar="TEXT",
+        help=f"where ROWS are videos, {what}; repeat it to score each video with several",
+    )
 
 
 def _add_run_options(metric: argparse.ArgumentParser) -> None:
@@ -98,8 +147,9 @@ def _add_run_options(metric: argparse.ArgumentParser) -> None:
         choices=("text", "json"),
         default="text",
         metavar="FORM",
-        help="of the summary: text (default) or json",
+        help="of the summary, and of rows that are shown: text (default) or json",
     )
+    shown.add_argument("--all", action="store_true", help="all scores, versions and times, not the headline alone")
     shown.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
     shown.add_argument("-v", "--verbose", action="store_true", help="tell of progress where there is no terminal too")
     shown.add_argument(
@@ -114,33 +164,100 @@ def _add_run_options(metric: argparse.ArgumentParser) -> None:
 
 
 def _score(options: dict[str, Any]) -> int:
-    metric, rows, out = (options.pop(name) for name in ("metric", "rows", "out"))
-    style = {name: options.pop(name) for name in ("format", "quiet", "verbose", "fail_on_errors")}
+    metric, rows, out, failures = (options.pop(name) for name in ("metric", "rows", "out", "failures"))
+    style = {name: options.pop(name) for name in ("format", "quiet", "verbose", "fail_on_errors", "all")}
     choose_cache(metric, options)
     quiet_libraries()
+    rows = rows[0] if len(rows) == 1 else rows
     if options.pop("estimate", False):
         return _estimate(metric, rows, options)
-    from vqe_core.run import score_run
+    from vqe_core.scorers.several import scorers_for
 
-    progress = Progress(shown=_progress_shown(options.get("progress"), style))
-    with held_log() as held, warnings.catch_warnings(), _ended_by_sigterm():
-        warnings.simplefilter("ignore", NothingScoredWarning)  # told below, first of all
-        try:
-            with progress:
-                summary = score_run(rows, out, metric, watch=progress.tell, **{**options, "progress": False})
-        except KeyboardInterrupt:
-            if not progress.begun:
-                raise
-            done = f"{progress.done} of {progress.total} rows are done and kept"
-            print(f"vqe: interrupted; {done}, and the same command goes on with the rest", file=sys.stderr)
-            return EXIT_INTERRUPTED
-    if style["format"] == "json":
-        print(json.dumps(summary.as_dict(), indent=1, default=str))
+    scorer = scorers_for(metric, {name: value for name, value in options.items() if name not in _OF_RUN})
+    _check_outputs(out, failures, options)
+    with TemporaryDirectory(prefix="vqe-score-") as folder:
+        table = out if out not in (None, STANDARD_OUTPUT) else str(Path(folder) / "scores.jsonl")
+        progress = Progress(shown=_progress_shown(options.get("progress"), style))
+        with held_log() as held:
+            try:
+                most = MOST_SHOWN if out is None else None
+                notes = not style["quiet"]
+                summary = _run(rows, table, metric, options, progress, most_rows=most, notes=notes)
+            except KeyboardInterrupt:
+                return _interrupted(progress, kept=table == out)
+        if table != out:
+            summary.out = ""
+        if failures is not None:
+            from vqe_core.run.filtering import write_failures
+
+            write_failures(table, Path(failures), scorer)
+        _print_results(summary, scorer, Path(table), out, style)
     if summary.num_failed == summary.num_rows:
         return _nothing_scored(summary, held)
-    if style["format"] == "text" and not style["quiet"]:
-        print_summary(summary)
     return EXIT_SOME_FAILED if style["fail_on_errors"] and summary.num_failed else 0
+
+
+def _check_outputs(out: str | None, failures: str | None, options: dict[str, Any]) -> None:
+    """Refuse, before the work, what could not be written after it."""
+    if failures is not None:
+        from vqe_core.tables import check_writable
+
+        check_writable(Path(failures))
+        if "shard" in options:
+            raise InputError(
+                "--failures needs the rows of all shards: after vqe run finish DIR, give "
+                "vqe filter DIR --where 'status != ok' --out FILE"
+            )
+    if out in (None, STANDARD_OUTPUT) and {"shard", "retry_failed"} & options.keys():
+        raise InputError("--shard and --retry-failed need a run that is kept; name it by --out")
+
+
+def _run(
+    rows: Any,
+    table: str,
+    metric: str,
+    options: dict[str, Any],
+    progress: Progress,
+    *,
+    most_rows: int | None,
+    notes: bool,
+) -> RunSummary:
+    """Score the rows into a table, with a bar; of rows that are only to be shown, refuse more than can be read."""
+    from vqe_core.run import score_run
+
+    def watch(event: dict[str, Any]) -> None:
+        if most_rows is not None and event["rows"] > most_rows:
+            raise InputError(f"{event['rows']} rows are too many to be shown; name a table for them: --out FILE")
+        progress.tell(event)
+
+    with warnings.catch_warnings(), _ended_by_sigterm(), progress, told_notes("vqe_core.run.layouts", shown=notes):
+        warnings.simplefilter("ignore", NothingScoredWarning)  # told at the end, first of all
+        return score_run(rows, table, metric, watch=watch, **{**options, "progress": False})
+
+
+def _interrupted(progress: Progress, *, kept: bool) -> int:
+    if not progress.begun:
+        raise KeyboardInterrupt
+    done = f"{progress.done} of {progress.total} rows"
+    how = "are done and kept, and the same command goes on with the rest" if kept else "were done; --out keeps them"
+    print(f"vqe: interrupted; {done} {how}", file=sys.stderr)
+    return EXIT_INTERRUPTED
+
+
+def _print_results(summary: RunSummary, scorer: Any, table: Path, out: str | None, style: dict[str, Any]) -> None:
+    """Print the rows where they are asked for, and the summary; beside rows on standard output on standard error."""
+    if out == STANDARD_OUTPUT:
+        print_table(table)
+    where = sys.stderr if out == STANDARD_OUTPUT else sys.stdout
+    if style["format"] == "json":
+        print(json.dumps(as_json(summary, table if out is None else None), indent=1, default=str), file=where)
+        return
+    if summary.num_failed == summary.num_rows:
+        return  # why is told as an error
+    if out is None:
+        print_rows(table, scorer, everything=style["all"])
+    if not style["quiet"]:
+        print_summary(summary, scorer, everything=style["all"], to=where)
 
 
 def choose_cache(metric: str, options: dict[str, Any]) -> None:
@@ -150,7 +267,8 @@ def choose_cache(metric: str, options: dict[str, Any]) -> None:
     # On by default here: a command is often run again, with another option or after one clip was mended.
     if options.pop("no_cache", False):
         options["cache_dir"] = None
-        if "keep_answers" in {field.name for field in dataclasses.fields(registry.load("scorer", metric))}:
+        kinds = [registry.load("scorer", name) for name in metric.split(",")]
+        if any(field.name == "keep_answers" for kind in kinds for field in dataclasses.fields(kind)):
             options.setdefault("keep_answers", False)
     elif "cache_dir" not in options and options.get("remote"):
         note = "nothing is cached of files elsewhere, which are mostly read once; --cache-dir DIR keeps embeddings"
@@ -160,17 +278,16 @@ def choose_cache(metric: str, options: dict[str, Any]) -> None:
         options["cache_dir"] = default_cache()
 
 
-def _estimate(metric: str, rows: str, options: dict[str, Any]) -> int:
+def _estimate(metric: str, rows: Any, options: dict[str, Any]) -> int:
     """Say what scoring these rows would ask for; rows that cannot be scored are told by the run itself."""
-    from vqe_core.run.sources import open_source
+    from vqe_core.run.sources import source_for
 
     kind = registry.load("scorer", metric)
     known = {field.name for field in dataclasses.fields(kind)}
     scorer = kind(**{**{name: value for name, value in options.items() if name in known}, "on_error": "skip"})
     columns: dict[str, list[Any]] = {}
     with TemporaryDirectory(prefix="vqe-estimate-") as held_in:
-        keys = {"video_key": scorer.video_key, "candidate_key": getattr(scorer, "candidate_key", None)}
-        source = open_source(rows, **keys, candidate=options.get("candidate"), held_in=Path(held_in))
+        source = source_for(scorer, rows, Path(held_in), candidate=options.get("candidate"))
         for batch in source.batches():
             for name, values in batch.items():
                 columns.setdefault(name, []).extend(values)
@@ -185,53 +302,12 @@ def _progress_shown(asked: bool | None, style: dict[str, Any]) -> bool:
     return not style["quiet"] and (terminal or style["verbose"])
 
 
-def print_summary(summary: Any) -> None:
-    """Print what came of a run."""
-    numbers = {name: value for name, value in summary.calibration.items() if isinstance(value, float | int)}
-    for name, value in {**summary.scores, **numbers}.items():
-        print(f"{name:28s} {value:8d}" if isinstance(value, int) else f"{name:28s} {value:8.4f}")
-    print(f"signature: {json.dumps(summary.signature)}")
-    print(f"environment: {json.dumps(summary.environment)}")
-    before = f", {summary.resumed_rows} of them before" if summary.resumed_rows else ""
-    rate = summary.num_rows - summary.resumed_rows
-    speed = f" ({rate / summary.seconds:.1f} rows/s)" if rate and summary.seconds else ""
-    print(f"{summary.num_rows} rows{before}, {summary.num_failed} failed; written to {summary.out}{speed}")
-    if summary.time:
-        print(time_line(summary.time))
-    for line in summary.failure_lines():
-        print(f"  {spoken(line)}")
-    if summary.warnings:
-        print("warnings:")
-    for line in summary.warning_lines():
-        print(f"  {line}")
-
-
-_STAGES = ("decode", "encode", "texts", "sounds", "score", "wait")
-_COUNTED = {
-    "images": "images",
-    "texts_encoded": "texts",
-    "videos_read": "videos decoded",
-    "videos_from_cache": "from the cache",
-}
-
-
-def time_line(time: Mapping[str, float]) -> str:
-    """Return where the time of a run went, in one line.
-
-    Example:
-        >>> time_line({"decode": 2.0, "encode": 1.5, "images": 20, "videos_read": 2})
-        'time: decode 2.0 s, encode 1.5 s; 20 images, 2 videos decoded'
-    """
-    seconds = ", ".join(f"{stage} {time[stage]:.1f} s" for stage in _STAGES if stage in time)
-    counts = ", ".join(f"{time[name]:.0f} {words}" for name, words in _COUNTED.items() if name in time)
-    return f"time: {seconds}{'; ' if seconds and counts else ''}{counts}"
-
-
 def _nothing_scored(summary: Any, held: Sequence[str]) -> int:
     """Say that, and why, instead of means of nothing."""
     if held and set(summary.status) == {InternalError.code}:
         print(held[0], file=sys.stderr)
-    print(f"vqe: error: no row was scored, of {summary.num_rows}; {summary.out} says why, row by row", file=sys.stderr)
+    where = f"; {summary.out} says why, row by row" if summary.out else ""
+    print(f"vqe: error: no row was scored, of {summary.num_rows}{where}", file=sys.stderr)
     for line in summary.failure_lines():
         print(f"  {spoken(line)}", file=sys.stderr)
     return EXIT_NOTHING_SCORED

@@ -20,6 +20,7 @@ from vqe_core.encoders.base import AudioTextEncoder, Waveform, check_same_space
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.weights import DTYPES
 from vqe_core.errors import ModelError
+from vqe_core.toy.known_world import KnownWorld
 from vqe_core.types import Frames
 
 FRAMES = 8
@@ -93,6 +94,20 @@ class ClipClapJoint:
     def frames_per_window(self) -> int:
         """Frames of one window of video."""
         return FRAMES
+
+    def strange_frames(self, window: Frames) -> list[bool]:
+        """Tell of each frame of a window whether it is of a world that the model does not know; none where all may be.
+
+        Args:
+            window: uint8 (N, H, W, 3) RGB, or N images of any sizes.
+        """
+        known = self.known_world
+        return [] if known is None else [known.is_strange(self.image_encoder.prepare_image(each)) for each in window]
+
+    @property
+    def known_world(self) -> KnownWorld | None:
+        """Limits of what the image encoder says it can judge, None for any but a teaching model."""
+        return getattr(self.image_encoder, "known_world", None)
 
     def signature(self) -> dict[str, str]:
         """Return everything about both halves that can change an embedding."""

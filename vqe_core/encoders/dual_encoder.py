@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import groupby
 from typing import Any, ClassVar, Literal
 
@@ -29,8 +30,9 @@ from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.image_processing import Preprocessing, load_preprocessing
 from vqe_core.encoders.tokenization import TextSide, Tokenizer, TokenWindows, load_tokenizer
 from vqe_core.encoders.weights import load_model, model_signature
-from vqe_core.options import Backend, LongText
+from vqe_core.options import Computing, LongText
 from vqe_core.runtime import float32_products, own_precision
+from vqe_core.toy.known_world import KnownWorld, known_world_of
 from vqe_core.types import TextEmbedding
 
 
@@ -64,7 +66,7 @@ class DualEncoder:
     measured_batch: list[int] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Backend = "torch") -> DualEncoder:
+    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Computing = "torch") -> DualEncoder:
         """Load weights, tokenizer and image processor of ``checkpoint``."""
 
         def load() -> Any:  # in float32: what is folded into weights is rounded once
@@ -101,6 +103,11 @@ class DualEncoder:
     def space(self) -> str:
         """Name of the embedding space: embeddings of two spaces are never compared."""
         return self.checkpoint.space
+
+    @cached_property
+    def known_world(self) -> KnownWorld | None:
+        """Limits of what the checkpoint says it can judge, None for any but a teaching model."""
+        return known_world_of(self.checkpoint.folder, self.checkpoint.revision)
 
     @property
     def end_id(self) -> int:
@@ -153,7 +160,9 @@ class DualEncoder:
 
     def text_signature(self) -> dict[str, str]:
         """Return what of the signature can change the embedding of a text."""
-        return {name: value for name, value in self.signature().items() if name not in ("resize", "backend")}
+        of_images = ("resize", "backend", "quantize")
+        told = {name: value for name, value in self.signature().items() if name not in of_images}
+        return told if self.known_world is None else {**told, "notes": "unknown words"}
 
     def prepare_image(self, pixels: np.ndarray) -> Tensor:
         """Resize and crop one image, uint8 (H, W, 3) RGB -> uint8 (3, h, w)."""
@@ -200,8 +209,10 @@ class DualEncoder:
             parts = self.text_batches.run(self._embed_windows, filled)
             embedded.update(zip(chosen, [window for part in parts for window in part], strict=False))
         results, first = [], 0
-        for entry in split:
-            results.append(_join([embedded[first + i] for i in range(len(entry.windows))], entry))
+        for text, entry in zip(texts, split, strict=True):
+            joined = _join([embedded[first + i] for i in range(len(entry.windows))], entry)
+            notes = () if self.known_world is None else self.known_world.text_notes(text)
+            results.append(replace(joined, notes=(*joined.notes, *notes)) if notes else joined)
             first += len(entry.windows)
         return results
 

@@ -11,9 +11,11 @@ P-values should never be zero", 2010.
 from __future__ import annotations
 
 import hashlib
+import json
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,10 +35,12 @@ class ReferenceBank:
     Attributes:
         embeddings: float (M, D) unit vectors, M >= 1.
         space: name of the encoder's space; a cosine between two spaces means nothing.
+        made_by: what else its sounds were heard with, fields of a signature; empty where that was not noted.
     """
 
     embeddings: Tensor = field(repr=False)
     space: str
+    made_by: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         check_shapes(embeddings=(self.embeddings, "M D"))
@@ -55,6 +59,15 @@ class ReferenceBank:
 
     def __len__(self) -> int:
         return len(self.embeddings)
+
+    def differing(self, signature: Mapping[str, Any]) -> list[str]:
+        """Return the fields in which a signature differs from what the bank was made by.
+
+        Example:
+            >>> ReferenceBank(torch.eye(2), "toy", {"window": 1.0}).differing({"window": 2.0, "seed": 0})
+            ['window']
+        """
+        return [name for name, value in self.made_by.items() if signature.get(name) != value]
 
     def mismatched_scores(self, visual: Tensor, space: str) -> Tensor:
         """Cosines of videos with every sound of the bank: the mismatches of each video.
@@ -86,18 +99,20 @@ class ReferenceBank:
         return cosine_matrix(visual, self.embeddings)
 
     def digest(self) -> str:
-        """Twelve hex digits that change when a sound, their order or the space does."""
+        """Twelve hex digits that change when a sound, their order, the space or what it was made by does."""
         values = self.embeddings.flatten().tolist()
-        header = f"{self.space}|{tuple(self.embeddings.shape)}|".encode()
+        made_by = json.dumps(sorted(self.made_by.items())) if self.made_by else ""
+        header = f"{self.space}|{tuple(self.embeddings.shape)}|{made_by}".encode()
         return hashlib.sha256(header + struct.pack(f"<{len(values)}f", *values)).hexdigest()[:12]
 
 
-def make_bank(audio: Tensor, space: str) -> ReferenceBank:
+def make_bank(audio: Tensor, space: str, made_by: Mapping[str, Any] | None = None) -> ReferenceBank:
     """Return a bank from audio embeddings of any length.
 
     Args:
         audio: float (M, D), one row a sound; silent ones left out.
         space: name of the encoder's space.
+        made_by: what else the sounds were heard with, fields of a signature. Default: not noted.
 
     Returns:
         The bank, its rows scaled to length 1.
@@ -110,7 +125,7 @@ def make_bank(audio: Tensor, space: str) -> ReferenceBank:
         tensor([[0.6000, 0.8000]])
     """
     check_shapes(audio=(audio, "M D"))
-    return ReferenceBank(unit_rows(audio), space)
+    return ReferenceBank(unit_rows(audio), space, made_by or {})
 
 
 class BankPercentile(NamedTuple):

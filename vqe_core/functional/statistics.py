@@ -5,13 +5,15 @@ Conventions: several rows may show one video (a table of captions), and are not 
 each with all its rows. The mean is that over rows, as in every report: ``sums / counts`` of the videos together. B sets
 of scores (systems, or metrics of systems), N rows, V videos, R resamples.
 Metrics: interval of a mean or of a difference (``bootstrap_means`` with ``percentile_interval`` or ``bca_interval``),
-``randomisation_p_values``, ``holm``, ``cohens_d``, ``probability_of_superiority``, ``videos_needed``.
+``randomisation_p_values``, ``holm``, ``cohens_d``, ``probability_of_superiority``, ``videos_needed``; interval of a
+share (``wilson_interval``).
 Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993; Noreen, "Computer-Intensive Methods for Testing
 Hypotheses", 1989; Phipson and Smyth, "Permutation P-values should never be zero", 2010.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -24,6 +26,7 @@ from vqe_core.functional.shapes import check_shapes
 NUM_RESAMPLES = 9999  # so that (1 + count) / (1 + resamples) has round levels
 # Sums of the same numbers in another order differ by less, relative to the largest.
 ROUNDING = 1e-9
+WILSON_Z = 1.959963984540054  # 95 % of a normal distribution lie within so many deviations
 _AT_ONCE = 4_000_000  # numbers drawn at a time, 32 MB
 
 
@@ -240,6 +243,34 @@ def student_quantile(normal: Tensor, freedom: int) -> Tensor:
     fourth = (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160
     quantile: Tensor = z + first / n + second / n**2 + third / n**3 + fourth / n**4
     return quantile
+
+
+def wilson_interval(share: float, count: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share, which stays within [0, 1] and has a width at 0 and 1 too.
+
+    Args:
+        share: of successes, [0, 1].
+        count: of trials, at least 1.
+
+    Returns:
+        Lower and upper end, in [0, 1].
+
+    Raises:
+        InputError: a share or a count out of range.
+
+    Source:
+        Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 1927.
+
+    Example:
+        >>> [round(end, 3) for end in wilson_interval(0.93, 100)]
+        [0.863, 0.966]
+    """
+    if not (0 <= share <= 1 and count >= 1):
+        raise InputError(f"share ({share!r}) must be in [0, 1], and count ({count!r}) at least 1")
+    squared = WILSON_Z**2 / count
+    middle = (share + squared / 2) / (1 + squared)
+    half = WILSON_Z * math.sqrt(share * (1 - share) / count + squared / (4 * count)) / (1 + squared)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def randomisation_p_values(

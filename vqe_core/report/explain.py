@@ -37,7 +37,7 @@ from vqe_core.scorers.emscore.idf import resolve_idf
 from vqe_core.scorers.emscore.scorer import EMScore
 from vqe_core.scorers.report import ScoreReport
 from vqe_core.scorers.rows import check_references, read_row
-from vqe_core.types import TextEmbedding, TimedEmbeddings
+from vqe_core.types import RowWarning, TextEmbedding, TimedEmbeddings
 from vqe_core.workers import WorkerPool, open_video_in
 
 THUMBNAIL = 320  # pixels of the longer side: enough to see what a frame shows, and 256 of them stay small
@@ -62,6 +62,7 @@ class Explanation:
         frame_scores: of each frame as a video of its own, as ``return_all_frames`` gives them.
         notes: what was done to the caption or the video, empty for nothing.
         signature: everything that can change the scores.
+        warnings: the notes one by one, with their codes.
     """
 
     caption: str
@@ -76,6 +77,7 @@ class Explanation:
     frame_scores: list[dict[str, Any]] = field(repr=False)
     notes: str
     signature: dict[str, Any] = field(repr=False)
+    warnings: tuple[RowWarning, ...] = ()
 
     @property
     def similarity(self) -> np.ndarray:
@@ -111,6 +113,15 @@ class Explanation:
     def marked_caption(self) -> list[tuple[str, WordSupport | None]]:
         """The caption in pieces, each with the word that speaks against it, or None."""
         return marked_parts(self.caption, self.speaks_against)
+
+    @property
+    def least_marked_caption(self) -> list[tuple[str, WordSupport | None]]:
+        """The caption in pieces, each with the word that is one of its two least supported, or None."""
+        return marked_parts(self.caption, self.least_supported)
+
+    def warned(self, code: str) -> str | None:
+        """Return the warning of a code, None where there is none."""
+        return next((str(warning) for warning in self.warnings if warning.code == code), None)
 
     @property
     def headline(self) -> str:
@@ -281,6 +292,7 @@ def _explanation(
         frame_scores=report.details["frame_details"][row],
         notes=report.messages[row],
         signature=report.signature,
+        warnings=report.warnings[row],
     )
 
 

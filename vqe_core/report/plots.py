@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 LEAST_SPAN = 0.2  # cosine; the scores of one clip's frames differ by a few hundredths where nothing changes
 
 
-def plot_profile(profile: Mapping[str, Any], title: str = "Does the audio fit the video, moment by moment?") -> Figure:
+def plot_profile(
+    profile: Mapping[str, Any],
+    title: str = "Does the audio fit the video, moment by moment?",
+    whole: float | None = None,
+) -> Figure:
     """Draw a profile of video-audio similarity: the matrix of windows, and its diagonal over time.
 
     Args:
         profile: one entry of ``profile`` from ``return_profile=True``; for a row of several videos, one of its list.
         title: above the plot.
+        whole: similarity of the whole clip, for the dashed line. Default: the mean of the windows.
 
     Returns:
         The figure.
@@ -43,7 +48,7 @@ def plot_profile(profile: Mapping[str, Any], title: str = "Does the audio fit th
     matrix_axes, time_axes = figure.subplots(1, 2, width_ratios=[1.0, 1.6])
     times = np.array(profile["times"])
     _draw_matrix(matrix_axes, _numbers(profile["matrix"]), times)
-    _draw_diagonal(time_axes, _numbers(profile["similarity"]), times, profile)
+    _draw_diagonal(time_axes, _numbers(profile["similarity"]), times, profile, whole)
     figure.suptitle(title, fontsize=11)
     return figure
 
@@ -57,11 +62,14 @@ def _draw_matrix(axes: Any, matrix: np.ndarray, times: np.ndarray) -> None:
     axes.figure.colorbar(drawn, ax=axes, label="cosine", shrink=0.8)
 
 
-def _draw_diagonal(axes: Any, similarity: np.ndarray, times: np.ndarray, profile: Mapping[str, Any]) -> None:
+def _draw_diagonal(
+    axes: Any, similarity: np.ndarray, times: np.ndarray, profile: Mapping[str, Any], whole: float | None
+) -> None:
     centres = times.mean(axis=1)
     axes.plot(centres, similarity, marker="o", markersize=4, color="#1f6286")
-    if profile["mean"] is not None:
-        axes.axhline(profile["mean"], color="#8a939b", linewidth=1, linestyle="--", label="mean")
+    level, name = (profile["mean"], "mean of the windows") if whole is None else (whole, "the whole clip")
+    if level is not None:
+        axes.axhline(level, color="#8a939b", linewidth=1, linestyle="--", label=name)
     worst = profile["worst"]
     if worst is not None:
         axes.axvspan(worst["start"], worst["end"], color="#b5501b", alpha=0.15, label="worst window")
@@ -162,6 +170,49 @@ def plot_over_time(
     _widen(axes)
     axes.set_title(score if title is None else title, fontsize=10)
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.0, -0.2), frameon=False)
+    return figure
+
+
+def plot_captions(
+    captions: Sequence[str], scores: Sequence[float], frames: np.ndarray, title: str, score: str = "score"
+) -> Figure:
+    """Draw the scores of captions of one video as bars, its frames above them.
+
+    Args:
+        captions: at least one.
+        scores: of each.
+        frames: uint8 (N, H, W, 3) RGB.
+        title: above the plot, for example the verdict.
+        score: what the bars are.
+
+    Returns:
+        The figure.
+
+    Raises:
+        InputError: no caption, or not one score each.
+        MissingPackageError: matplotlib is not installed.
+    """
+    if not captions or len(captions) != len(scores):
+        raise InputError(f"captions ({len(captions)}) must be at least one, with a score each ({len(scores)})")
+    shown = frames[np.unique(np.linspace(0, len(frames) - 1, min(8, len(frames))).round().astype(int))]
+    height = 9.0 / len(shown) * shown.shape[1] / shown.shape[2]
+    height = min(2.2, height)
+    figure = _figure(width=9.0, height=height + 0.62 * len(captions) + 1.2)
+    strip, bars = figure.subplots(2, 1, height_ratios=[height, 0.62 * len(captions) + 0.4])
+    strip.imshow(np.concatenate(list(shown), axis=1))
+    strip.axis("off")
+    for place, (caption, value) in enumerate(zip(captions, scores, strict=True)):
+        bars.barh(place, value, height=0.3, color="#0e7490")
+        words = caption if len(caption) <= 90 else caption[:89] + "…"
+        bars.text(0, place - 0.26, words.replace("$", r"\$"), fontsize=9, ha="left", va="bottom")
+        bars.text(value, place, f" {value:.3f}", fontsize=9, va="center")
+    bars.set_ylim(len(captions) - 0.6, -0.75)
+    bars.set_xlim(min(0.0, *scores), max(0.1, *scores) * 1.12)
+    bars.set_yticks([])
+    bars.set_xlabel(score)
+    for side in ("top", "right", "left"):
+        bars.spines[side].set_visible(False)
+    figure.suptitle(title, fontsize=11, wrap=True)
     return figure
 
 

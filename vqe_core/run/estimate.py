@@ -19,9 +19,9 @@ import numpy as np
 
 from vqe_core.errors import InputError
 from vqe_core.options import check_count
-from vqe_core.run.sources import RowSource, open_source, rows_at
+from vqe_core.run.sources import RowSource, rows_at, source_for
 from vqe_core.run.staging import bytes_of
-from vqe_core.scorers.base import scorer_for
+from vqe_core.scorers.several import scorers_for
 from vqe_core.tables import Columns
 from vqe_core.timings import measured
 
@@ -110,15 +110,9 @@ def estimate_run(
     check_count("sample", sample)
     if sample < 4:
         raise InputError(f"sample ({sample}) must be at least 4")
-    scorer = replace(scorer_for(metric, options), progress=False, on_error="skip")
+    scorer = replace(scorers_for(metric, options), progress=False, on_error="skip")
     with tempfile.TemporaryDirectory() as folder:
-        source = open_source(
-            rows,
-            video_key=scorer.video_key,
-            candidate_key=getattr(scorer, "candidate_key", None),
-            candidate=candidate,
-            held_in=Path(folder) / "input",
-        )
+        source = source_for(scorer, rows, Path(folder) / "input", candidate=candidate)
         return _estimated(source, replace(scorer, cache_dir=str(Path(folder) / "cache")), sample)
 
 

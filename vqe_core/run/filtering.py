@@ -183,6 +183,30 @@ class ScoredRows:
                     yield os.path.join(self.base_dir, path)
 
 
+def write_failures(table: str | os.PathLike[str], out: Path, scorer: Any) -> int:
+    """Write the rows of a scored table that have no score: the columns of the input, status and message.
+
+    Args:
+        table: as the scorer left it, or the folder of its run.
+        out: table to write, the format by its ending.
+        scorer: that scored it.
+
+    Returns:
+        How many rows there are.
+    """
+    rows = ScoredRows(table, scorer.video_key)
+    kept = rows.read([scorer.status_key])[scorer.status_key] != "ok"
+    columns = next(rows.source.batches())
+    results = {*scorer.taken(columns), scorer.warnings_column} - {scorer.status_key, scorer.message_key}
+    told = [name for name in columns if name not in results]
+
+    def failures() -> Iterator[Columns]:
+        return ({name: batch[name] for name in told} for batch in rows.kept_batches(kept))
+
+    warn_of(write_noted(out, failures), out)
+    return int(kept.sum())
+
+
 def as_array(values: Sequence[Any]) -> np.ndarray:
     """Return numbers, also those written as texts, as float64 with NaN for none; anything else as objects.
 

@@ -22,12 +22,12 @@ from vqe_core.run.folder import Manifest, RunFolder
 from vqe_core.run.merging import calibrate_all, write_merged
 from vqe_core.run.parts import failed_rows
 from vqe_core.run.plan import largest_first, of_shard, parse_shard
-from vqe_core.run.sources import RowSource, open_source
+from vqe_core.run.sources import RowSource, source_for
 from vqe_core.run.staging import check_same, fit_counted, plan, uncounted
 from vqe_core.run.summary import RunSummary, summarise_run, write_summary
-from vqe_core.scorers.base import scorer_for
 from vqe_core.scorers.row_errors import summary as summary_of
 from vqe_core.scorers.row_errors import warn_caller
+from vqe_core.scorers.several import scorers_for
 from vqe_core.tables import FORMATS, Changes, check_writable, rehearse_batches, warn_of
 from vqe_core.tables.parquet import read_arrow
 from vqe_core.timings import added
@@ -51,18 +51,21 @@ def score_run(
     shard: str | tuple[int, int] | None = None,
     retry_failed: bool = False,
     restart: bool = False,
-    candidate: str | None = None,
+    candidate: str | Sequence[str] | None = None,
+    videos_dir: str | os.PathLike[str] | None = None,
+    references: str | os.PathLike[str] | None = None,
     watch: Watch | None = None,
     **options: Any,
 ) -> RunSummary:
     """Score rows into a table or a folder of parts; the same call goes on with a run that was ended.
 
     Args:
-        rows: table, pattern, folder of tables or of media, media files, URL that fsspec knows, or ``"-"``.
+        rows: table, pattern, folder of tables or of media, URL that fsspec knows, or ``"-"``; or several tables or
+            media files.
         out: a table, written whole at the end from a run folder beside it (``FILE.run``); or a folder that keeps the
             parts, as parquet that ``datasets.load_dataset`` reads. A table at an address that fsspec knows is written
             in the working directory first.
-        metric: a registered scorer, or a scorer.
+        metric: a registered scorer, several with commas between them, or a scorer.
         engine: ``"local"`` or ``"ray"``.
         workers: processes; 1 scores in this one.
         address: of a Ray cluster, whose machines see the same folder.
@@ -72,7 +75,10 @@ def score_run(
         shard: ``"I/N"``: score only every N-th part, from the I-th on; ``finish_run`` puts them together.
         retry_failed: score the rows again that failed before, and no others.
         restart: forget an earlier run.
-        candidate: caption of all rows, where ``rows`` are media.
+        candidate: caption of all ``rows`` that are media, or several, each of which is scored with each file; of a
+            metric without captions, descriptions of the sound.
+        videos_dir: folder of the videos that ``rows`` name by file or id.
+        references: file of reference captions by id: of COCO, MSR-VTT or VATEX, or a table.
         watch: called with a dictionary for the plan and each finished part.
         options: of the metric; ``on_error`` is ``"skip"`` if it is not given.
 
@@ -102,10 +108,13 @@ def score_run(
                  "candidate": candidate, "watch": watch, **options}  # fmt: skip
         return _put_elsewhere(out, lambda here: score_run(rows, here, metric, **given))
     named = {"progress": False, **options} if isinstance(metric, str) else options  # the run has a bar of its own
-    scorer = scorer_for(metric, named)
-    call = {"rows": rows, "candidate": candidate, "options": options} if isinstance(metric, str) else None
+    scorer = scorers_for(metric, named)
+    beside = {"videos_dir": videos_dir, "references": references}
+    beside = {name: None if path is None else os.path.abspath(path) for name, path in beside.items()}
+    inputs = {"rows": rows, "candidate": candidate, **beside}
+    call = {**inputs, "options": options} if isinstance(metric, str) else None
     job = _Job(Path(out), scorer, watch or (lambda event: None))
-    job.open(rows, candidate, restart=restart, threads=threads or threads_for(workers), most_rows=rows_per_part,
+    job.open(inputs, restart=restart, threads=threads or threads_for(workers), most_rows=rows_per_part,
              call=_plain_call(call))  # fmt: skip
     piece, how = parse_shard(shard), make_engine(engine, workers, address)
     with job.folder.locked(piece):
@@ -114,8 +123,9 @@ def score_run(
         try:
             job.count_words(how)
             job.score(how, piece, retry_failed)
-        except VqeError:
-            if piece is None and not job.folder.done(len(job.manifest.parts)):
+        except VqeError as error:
+            scored = isinstance(error, OutputError)  # and written elsewhere
+            if piece is None and not scored and not job.folder.done(len(job.manifest.parts)):
                 with suppress(InputError, OSError):
                     job.folder.remove()  # nothing to go on with: the next call may name another model
             raise
@@ -187,8 +197,9 @@ def finish_run(path: str | os.PathLike[str], out: str | os.PathLike[str] | None 
         raise InputError("the run was begun with objects as options; make the same call again to finish it")
     call, name = manifest.call, Path(path).name
     target = Path(path).with_name(name.removesuffix(".run")) if not manifest.keeps_columns else Path(path)
-    job = _Job(target, scorer_for(manifest.metric, {"progress": False, **call["options"]}), lambda event: None)
-    job.open(call["rows"], call["candidate"], restart=False, threads=manifest.threads, most_rows=None, call=call)
+    job = _Job(target, scorers_for(manifest.metric, {"progress": False, **call["options"]}), lambda event: None)
+    inputs = {name: call.get(name) for name in ("rows", "candidate", "videos_dir", "references")}
+    job.open(inputs, restart=False, threads=manifest.threads, most_rows=None, call=call)
     with folder.locked():
         folder.clear_temporary()
         job.count_words(LocalEngine())
@@ -229,8 +240,7 @@ class _Job:
 
     def open(
         self,
-        rows: Any,
-        candidate: str | None,
+        inputs: Mapping[str, Any],
         *,
         restart: bool,
         threads: int,
@@ -238,13 +248,14 @@ class _Job:
         call: dict[str, Any] | None,
     ) -> None:
         """Begin the run, or check that it goes on as it was begun."""
-        self._check_output(rows)
+        self._check_output(inputs["rows"])
         if restart:
             self.folder.remove()
             self.folder.path.mkdir()
         try:
             with self.folder.locked_for_planning():
-                self.source = self._source(rows, candidate)
+                beside = {name: value for name, value in inputs.items() if name != "rows"}
+                self.source = source_for(self.scorer, inputs["rows"], self.folder.rows, **beside)
                 if self.folder.is_begun:
                     self.manifest = self.folder.manifest()
                     check_same(self.manifest, self.scorer, self.source, keeps_columns=not self.is_file)
@@ -264,15 +275,6 @@ class _Job:
             for _ in (LocalEngine() if few else engine).run(self.folder, self.scorer, left, "count") if left else ():
                 pass
             self.scorer = fit_counted(self.scorer, self.folder, self.manifest)
-
-    def _source(self, rows: Any, candidate: str | None) -> RowSource:
-        return open_source(
-            rows,
-            video_key=self.scorer.video_key,
-            candidate_key=getattr(self.scorer, "candidate_key", None),
-            candidate=candidate,
-            held_in=self.folder.rows,
-        )
 
     def _check_output(self, rows: Any) -> None:
         if self.is_file:

@@ -23,7 +23,8 @@ MOST_COMPARED = 100_000  # rows whose evidence is held at one time, some kilobyt
 
 def write_merged(out: Path, folder: RunFolder, manifest: Manifest, source: RowSource, summary: RunSummary) -> Changes:
     """Write the input with the scores of all parts as one table, whole or not at all; return what it cannot hold."""
-    earlier = [each for each in source.signatures() if each.get("metric") != manifest.metric]
+    metrics = manifest.metric.split(",")
+    earlier = [each for each in source.signatures() if each.get("metric") not in metrics]
     try:
         return _written(out, folder, manifest, source, summary, earlier)
     except OSError as error:

@@ -162,6 +162,9 @@ def fit_counted(scorer: Any, folder: RunFolder, manifest: Manifest) -> Any:
 
 def plain_options(scorer: Any) -> dict[str, Any]:
     """Return all options that can change a column, at their default too, as plain JSON values."""
+    if hasattr(scorer, "scorers"):
+        named = {each.name: plain_options(each) for each in scorer.scorers}
+        return {f"{name} {option}": value for name, options in named.items() for option, value in options.items()}
     how = {"on_error", "per_sample"}  # what becomes of rows that fail, and in which form
     return {key: _plain(value) for key, value in score_identity(scorer).items() if key not in how}
 

@@ -107,6 +107,8 @@ class Scoring(Protocol):
         """Make the report of the call."""
         ...
 
+    # A scoring that embeds frames also says which, as ``frame_recipe``, so that several metrics read a video once.
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scorer(SharedOptions):
@@ -273,12 +275,18 @@ class Scorer(SharedOptions):
             InputError: an option that would differ from batch to batch.
             VqeError: see ``score``.
         """
+        return self._scored(self.call_of_batch(batch, base_dir, whole=whole, given=given))
+
+    def call_of_batch(
+        self, batch: Mapping[str, Any], base_dir: str | None, *, whole: bool, given: Collection[str] | None
+    ) -> Call:
+        """Check a batch and its rows; arguments as ``score_batch``."""
         if not whole:
             self.check_batch()
         lists = as_columns(**self.inputs_from(batch, base_dir))
         # By the columns there are, not by their values: every batch must give the same columns.
         there = frozenset(name for name, column in lists.items() if column is not None)
-        return self._scored(self._call(lists, there if given is None else there & set(given), whole=whole))
+        return self._call(lists, there if given is None else there & set(given), whole=whole)
 
     def _call(self, columns: Columns, given: frozenset[str], *, whole: bool) -> Call:
         self.result_names(given)  # too little to score anything is told before a row is looked at
@@ -288,13 +296,21 @@ class Scorer(SharedOptions):
             report_failures(failures, len(call.rows), "raise")
         return call
 
-    @own_precision()
     def _scored(self, call: Call) -> ScoreReport:
+        return self.scored(self.prepared(call))
+
+    @own_precision()
+    def prepared(self, call: Call) -> Scoring:
+        """Load what a call needs."""
         settle_in_process()
         with deadline_stopped():  # a model is loaded for all requests to come
-            scoring = self.prepare(call)
+            return self.prepare(call)
+
+    @own_precision()
+    def scored(self, scoring: Scoring) -> ScoreReport:
+        """Score the rows of a call that is prepared."""
         outcomes = outcomes_of(scoring)
-        self.check_failures(outcomes, whole=call.whole)
+        self.check_failures(outcomes, whole=scoring.call.whole)
         report: ScoreReport = told(scoring.report, outcomes)
         return report if report.environment else replace(report, environment=environment())
 

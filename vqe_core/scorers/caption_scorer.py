@@ -7,7 +7,7 @@ A metric of its own says what its scores are called (``result_names``) and how a
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
@@ -15,6 +15,7 @@ from vqe_core.errors import InputTypeError, VqeError, attempt
 from vqe_core.runtime import one_thread
 from vqe_core.samplers import sampler_spec
 from vqe_core.scorers.base import Call, Input, Scorer, as_outcome
+from vqe_core.scorers.caption_bank import check_captions, load_captions
 from vqe_core.scorers.fingerprint import environment
 from vqe_core.scorers.options import CaptionOptions
 from vqe_core.scorers.presets import take_preset
@@ -24,7 +25,12 @@ from vqe_core.scorers.rows import CaptionRow, check_references, check_text, read
 from vqe_core.timings import timed
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vqe_core.embed import FrameRecipe
+    from vqe_core.scorers.caption_bank import CaptionBank
     from vqe_core.scorers.embedded_rows import EmbeddedRow
+    from vqe_core.types import TextEmbedding, TimedEmbeddings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +55,12 @@ class CaptionScorer(CaptionOptions, Scorer):
             raise InputTypeError(f"prompt ({self.prompt!r}) must be a string, got {type(self.prompt).__name__}")
         _ = self.model
         super().__post_init__()
+        check_captions(self.reference_bank)
+
+    @property
+    def bank_names(self) -> tuple[str, str]:
+        """Score that a ``reference_bank`` ranks, and the column of its percentile. Default: the metric's own name."""
+        return self.name, f"{self.name}_caption_percentile"
 
     def compute(self, *, predictions: Any, videos: Any = None, references: Any = None) -> dict[str, Any]:
         """Score captions and return plain Python values, as the ``evaluate`` module does.
@@ -96,7 +108,7 @@ class CaptionScorer(CaptionOptions, Scorer):
 
     def load_encoder(self) -> ImageTextEncoder:
         """Load the encoder that the options name; raise where it cannot be had, or not for what is asked for."""
-        return load_image_text_encoder(self.model, self.device, self.dtype, self.backend, self.resize)
+        return load_image_text_encoder(self.model, self.device, self.dtype, self.backend, self.resize, self.quantize)
 
     def prepare(self, call: Call) -> CaptionScoring:
         """Load the encoder; see ``Scorer.prepare``."""
@@ -109,6 +121,18 @@ class CaptionScoring:
     def __init__(self, scorer: CaptionScorer, call: Call, encoder: ImageTextEncoder) -> None:
         self.scorer, self.call, self.encoder = scorer, call, encoder
         self.readers: set[str] = set()
+        self.bank = load_captions(scorer.reference_bank)
+        self._placing: BankPlacing | None = None
+        if self.bank is not None:
+            self.bank.check(encoder.signature())
+
+    def frame_recipe(self) -> FrameRecipe | None:
+        """Return which frames are embedded, and how; None where there are no videos."""
+        from vqe_core.embed import EmbedSettings, FrameRecipe
+
+        if "videos" not in self.call.given:
+            return None
+        return FrameRecipe(self.scorer.sampler_for(self.encoder), self.encoder, EmbedSettings.of(self.scorer))
 
     def score_row(self, row: EmbeddedRow) -> Mapping[str, float] | RowOutcome:
         """Score one embedded row."""
@@ -128,7 +152,8 @@ class CaptionScoring:
         for some in embed_rows(self.call.rows, self.encoder, self.scorer):
             good = {i: row for i, row in some.items() if not isinstance(row, VqeError)}
             bad = {i: row for i, row in some.items() if isinstance(row, VqeError)}
-            for i, outcome in {**bad, **dict(zip(good, self.score_rows(list(good.values())), strict=True))}.items():
+            scored = self.placed(list(good.values()), self.score_rows(list(good.values())))
+            for i, outcome in {**bad, **dict(zip(good, scored, strict=True))}.items():
                 watch.note(outcome)
                 outcomes[i] = as_outcome(outcome)
             for i, row in good.items():
@@ -136,6 +161,26 @@ class CaptionScoring:
                     self.hold_on(i, row)
             self.readers.update(row.video.reader for row in good.values() if row.video is not None)
         return outcomes
+
+    def placed(
+        self, rows: Sequence[EmbeddedRow], outcomes: Sequence[RowOutcome | VqeError]
+    ) -> list[RowOutcome | VqeError]:
+        """Add the percentile of each row among the captions of a bank, where there is one."""
+        if self.bank is None:
+            return list(outcomes)
+        if self._placing is None:
+            self._placing = BankPlacing.of(self.bank, self)
+        return [
+            outcome if isinstance(outcome, VqeError) else attempt(self._placing.placed, row, outcome)
+            for row, outcome in zip(rows, outcomes, strict=True)
+        ]
+
+    def video_scores(self, rows: Sequence[EmbeddedRow]) -> Tensor:
+        """Return the score that a bank ranks of each row's caption with its video, float (R,)."""
+        import torch
+
+        name, _ = self.scorer.bank_names
+        return torch.tensor([as_outcome(self.score_row(row)).scores[name] for row in rows])
 
     def hold_on(self, number: int, row: EmbeddedRow) -> None:
         """Keep an embedded row that has scores, for a metric that looks at several rows together."""
@@ -155,4 +200,54 @@ class CaptionScoring:
         signature = self.scorer.signed(self.encoder.signature(), self.call.given)
         if "sampler" in signature:  # an encoder of clips has its own
             signature["sampler"] = sampler_spec(self.scorer.sampler_for(self.encoder))
+        if self.bank is not None:
+            signature["reference_bank"] = self.bank.digest()
         return signature
+
+
+class BankPlacing:
+    """Percentiles of captions among those of a bank, all against the row's own video.
+
+    Args:
+        texts: the bank, embedded.
+        scoring: scores a caption with a video.
+    """
+
+    def __init__(self, texts: Sequence[TextEmbedding], scoring: CaptionScoring) -> None:
+        self._texts, self._scoring = texts, scoring
+        self._video: TimedEmbeddings | None = None
+        self._values = None
+
+    @classmethod
+    def of(cls, bank: CaptionBank, scoring: CaptionScoring) -> BankPlacing:
+        """Embed a bank.
+
+        Raises:
+            VqeError: a caption of it cannot be embedded.
+        """
+        from vqe_core.embed import EmbedSettings, embed_texts
+
+        scorer = scoring.scorer
+        prompted = list(map(scorer.prompted, bank.captions))
+        found = embed_texts(prompted, scoring.encoder, EmbedSettings.of(scorer), long_text=scorer.long_text)
+        texts = [found[text] for text in prompted]
+        for text in texts:
+            if isinstance(text, VqeError):
+                raise text
+        return cls(texts, scoring)  # type: ignore[arg-type]  # no error is left
+
+    @one_thread()
+    def placed(self, row: EmbeddedRow, outcome: RowOutcome) -> RowOutcome:
+        """Return the outcome of a row with its percentile; the caption itself is none of the others."""
+        from vqe_core.functional.reference_bank import bank_percentile
+
+        if row.video is None or outcome.error is not None:
+            return outcome
+        bare = replace(row, references=(), clauses=())
+        if row.video is not self._video:  # rows of one video come together
+            rows = [replace(bare, candidate=text) for text in self._texts]
+            self._video, self._values = row.video, self._scoring.video_scores(rows)
+        others = [text.token_ids != row.candidate.token_ids for text in self._texts]
+        own = self._scoring.video_scores([bare])[0]
+        percentile = float(bank_percentile(own, self._values[others]).percentile)
+        return replace(outcome, scores={**outcome.scores, self._scoring.scorer.bank_names[1]: percentile})

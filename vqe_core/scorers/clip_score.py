@@ -53,11 +53,12 @@ class CLIPScore(CaptionScorer):
         """Return the names of the scores that the inputs allow."""
         if "videos" not in given:
             raise InputError("clip_score compares captions with videos; give videos")
-        return ResultNames(("clip_score", *(("ref_clip_score",) if "references" in given else ())))
+        ranked = () if self.reference_bank is None else self.bank_names[1:]
+        return ResultNames(("clip_score", *(("ref_clip_score",) if "references" in given else ()), *ranked))
 
     def writes_score(self, name: str) -> bool:
         """Tell whether a score is called ``name``."""
-        return name in ("clip_score", "ref_clip_score")
+        return name in ("clip_score", "ref_clip_score", *self.bank_names)
 
     def read_row(self, cells: Mapping[str, Any], given: Collection[str]) -> CaptionRow:
         """Check one row; see ``Scorer.read_row``."""

@@ -20,6 +20,7 @@ from vqe_core.options import (
     Backend,
     LongText,
     OnError,
+    Quantize,
     Resize,
     check_choice,
     check_count,
@@ -106,6 +107,9 @@ class ModelOptions:
     dtype: str = option("auto", "auto (float32), float32, bfloat16 or float16")
     backend: Backend = option(
         "auto", "what encodes images: auto (torch), torch, compile (torch.compile), or openvino (on the CPU)"
+    )
+    quantize: Quantize | None = option(
+        None, "int8: images by products of 8-bit integers, on a CPU in float32; faster, for filtering (default: none)"
     )
     batch_size: int | None = option(
         None,
@@ -237,6 +241,12 @@ class CaptionOptions(SharedOptions):
         "auto", "what shrinks images: auto (torchvision where it loads), torchvision, or pil, as published code does"
     )
     long_text: LongText = option("windows", "captions beyond the model's context: windows, truncate or error")
+    reference_bank: Any = option(
+        None,
+        "file of other captions, written by vqe bank build: adds caption_percentile, the share of them that fit a "
+        "row's video less than its own caption (default: none)",
+        names="file",
+    )
     candidate_key: str = option("candidate", "column of the captions")
     reference_key: str = option("reference", "column of the reference captions")
 

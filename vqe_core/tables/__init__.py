@@ -5,7 +5,7 @@ Task: read what users wrote as they wrote it, and write what a format can hold, 
 
 from __future__ import annotations
 
-from vqe_core.tables.formats import ENVIRONMENT, FORMATS, SIGNATURE, AnyColumns, Columns
+from vqe_core.tables.formats import ENVIRONMENT, FORMATS, READ_FORMATS, SIGNATURE, AnyColumns, Columns
 from vqe_core.tables.reading import read_batches, read_environments, read_signatures, read_table
 from vqe_core.tables.values import Changes
 from vqe_core.tables.writing import (
@@ -22,6 +22,7 @@ from vqe_core.tables.writing import (
 __all__ = [
     "ENVIRONMENT",
     "FORMATS",
+    "READ_FORMATS",
     "SIGNATURE",
     "AnyColumns",
     "Changes",

@@ -10,21 +10,22 @@ from vqe_core.errors import InputError
 
 Columns = dict[str, list[Any]]
 AnyColumns = Mapping[str, Sequence[Any]]
-FORMATS = (".jsonl", ".json", ".csv", ".parquet")
+FORMATS = (".jsonl", ".json", ".csv", ".parquet")  # read and written
+READ_FORMATS = (*FORMATS, ".tsv", ".xlsx")
 SIGNATURE, ENVIRONMENT = "signature", "environment"  # keys of parquet's metadata
 ROWS_IN_HAND = 1024  # where nobody chose: more of them live long enough to slow the garbage collector
 
 
-def check_format(path: Path) -> str:
+def check_format(path: Path, formats: Sequence[str] = FORMATS) -> str:
     """Return the ending of ``path`` if tables can have it.
 
     Raises:
-        InputError: it is not one of the four.
+        InputError: it is not one of ``formats``.
 
     Example:
         >>> check_format(Path("rows.CSV"))
         '.csv'
     """
-    if path.suffix.lower() not in FORMATS:
-        raise InputError(f"{str(path)!r} must end in one of {', '.join(FORMATS)}")
+    if path.suffix.lower() not in formats:
+        raise InputError(f"{str(path)!r} must end in one of {', '.join(formats)}")
     return path.suffix.lower()

@@ -27,9 +27,18 @@ def metadata_of(
     earlier: Sequence[Mapping[str, Any]],
     environments: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, str] | None:
-    """Return what a file carries beside its columns: the signatures of its scores and of those before, environments."""
+    """Return what a file carries beside its columns: the signatures of its scores and of those before, environments.
+
+    Of a signature of several metrics each stands for itself, and each has the environment of all.
+    """
     if signature is None:
         return None
+    if several := signature.get("signatures"):
+        signature, *others = several
+        earlier = [*others, *earlier]
+        shared = (environments or {}).get(",".join(each["metric"] for each in several))
+        known = {metric: value for metric, value in (environments or {}).items() if "," not in metric}
+        environments = {**known, **({each["metric"]: shared for each in several} if shared else {})}
     named = {f"{SIGNATURE} of {other['metric']}": other for other in earlier}
     computed = {f"{ENVIRONMENT} of {metric}": value for metric, value in (environments or {}).items()}
     carried = {**named, **computed, SIGNATURE: signature}

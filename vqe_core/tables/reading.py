@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vqe_core.errors import InputError
-from vqe_core.tables.formats import ENVIRONMENT, ROWS_IN_HAND, SIGNATURE, Columns, check_format
+from vqe_core.errors import InputError, MissingPackageError
+from vqe_core.tables.formats import ENVIRONMENT, READ_FORMATS, ROWS_IN_HAND, SIGNATURE, Columns, check_format
 
 _PARQUET_ROWS = 8192  # no objects a row there
 _LONGEST_CELL = 2**31 - 1  # a C long on any system
@@ -122,7 +123,7 @@ def read_environments(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]
 def _metadata(path: str | os.PathLike[str]) -> dict[str, bytes]:
     if os.path.isdir(path):
         path = _parts(Path(path))[0]
-    if check_format(Path(path)) != ".parquet":
+    if check_format(Path(path), READ_FORMATS) != ".parquet":
         return {}
     with _told(Path(path), ".parquet"):
         metadata = pq.read_schema(path).metadata or {}
@@ -139,7 +140,7 @@ def _mapping(text: bytes) -> dict[str, Any] | None:
 
 def _existing(path: str | os.PathLike[str]) -> tuple[Path, str]:
     path = Path(path)
-    suffix = check_format(path)
+    suffix = check_format(path, READ_FORMATS)
     if not os.path.isfile(path):  # Path.is_file raises where a name is too long
         raise InputError(f"no table at {str(path)!r}; check the path")
     return path, suffix
@@ -150,7 +151,7 @@ def _told(path: Path, suffix: str) -> Iterator[None]:
     """Say which table could not be read, and why, in one line."""
     try:
         yield
-    except InputError:
+    except (InputError, MissingPackageError):
         raise
     except UnicodeDecodeError as error:
         why = str(error) if suffix == ".parquet" else _no_utf_8(path)
@@ -187,7 +188,7 @@ def _no_utf_8(path: Path) -> str:
 def _batches(path: Path, suffix: str, size: int) -> Iterator[Columns]:
     rows, names = 0, dict[str, None]()
     with _told(path, suffix):
-        if suffix in (".jsonl", ".csv"):
+        if suffix in (".jsonl", ".csv", ".tsv"):
             names = _names_of(path, suffix)
         for count, batch in _READERS[suffix](path, size):
             if not (all_names := names or batch):
@@ -306,9 +307,9 @@ def _read_json(path: Path, size: int) -> Iterator[_Batch]:
         yield _from_rows(rows[start : start + size], names)
 
 
-def _read_csv(path: Path, size: int) -> Iterator[_Batch]:
+def _read_csv(path: Path, size: int, delimiter: str = ",") -> Iterator[_Batch]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = _csv_lines(csv.reader(file, strict=True))
+        lines = _csv_lines(csv.reader(file, strict=True, delimiter=delimiter))
         names = _next_lines(lines, 1)[0]
         while rows := _next_lines(lines, size):
             columns = zip(*rows, strict=True)
@@ -369,6 +370,26 @@ def _from_json(cell: str) -> Any:
         return cell
 
 
+def _read_xlsx(path: Path, size: int) -> Iterator[_Batch]:
+    """Read the first sheet; its first row names the columns."""
+    try:
+        from openpyxl import load_workbook
+    except ImportError as error:
+        raise MissingPackageError(
+            f"{str(path)!r} is a table of a spreadsheet, which needs openpyxl: pip install openpyxl; or save it as csv"
+        ) from error
+    book = load_workbook(path, read_only=True, data_only=True)
+    try:
+        lines = book.worksheets[0].iter_rows(values_only=True)
+        names = [str(name) for name in next(lines, ()) if name is not None]
+        if len(set(names)) < len(names):
+            raise ValueError(f"column names must differ, got {names}; rename one")
+        while rows := [dict(zip(names, cells, strict=False)) for cells in islice(lines, size)]:
+            yield _from_rows(rows, names)
+    finally:
+        book.close()
+
+
 def _read_parquet(path: Path, size: int) -> Iterator[_Batch]:
     with pq.ParquetFile(path) as file:
         names = file.schema_arrow.names
@@ -405,4 +426,6 @@ _READERS: dict[str, Callable[[Path, int], Iterator[_Batch]]] = {
     ".json": _read_json,
     ".csv": _read_csv,
     ".parquet": _read_parquet,
+    ".tsv": partial(_read_csv, delimiter="\t"),
+    ".xlsx": _read_xlsx,
 }

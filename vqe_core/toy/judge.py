@@ -114,7 +114,10 @@ class ToyCaptionJudge:
 
     def _judge_one(self, shown: JudgedCaption) -> Judgement:
         encoder = self._encoder
-        frames = encoder.embed_images(torch.stack([encoder.prepare_image(image) for image in shown.frames]))
+        images = torch.stack([encoder.prepare_image(image) for image in shown.frames])
+        known = getattr(encoder, "known_world", None)
+        strange = [] if known is None else [known.is_strange(image) for image in images]
+        frames = encoder.embed_images(images)
         (text,) = encoder.embed_texts([shown.caption], long_text="windows", batch_size=1)
         assert text.tokens is not None  # a CLIP
         similarities = text.tokens @ frames.T  # (L, N)
@@ -122,4 +125,6 @@ class ToyCaptionJudge:
         total = float(precision + recall)
         score = 2 * float(precision * recall) / total if min(precision, recall) > 0 else 0.0
         word = encoder.tokenizer.inner.decode([text.token_ids[int(similarities[1:-1].amax(dim=1).argmin()) + 1]])
-        return Judgement(min(1.0, max(0.0, score)), f"least seen: {word.strip()}")
+        notes = () if known is None else (*known.clip_notes(strange), *known.text_notes(shown.caption))
+        reason = f"; {'; '.join(notes)}" if notes else ""
+        return Judgement(min(1.0, max(0.0, score)), f"least seen: {word.strip()}{reason}")

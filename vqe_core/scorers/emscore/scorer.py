@@ -138,6 +138,12 @@ class EMScore(CaptionScorer):
 
             check_baseline(self.baseline)
 
+    @property
+    def bank_names(self) -> tuple[str, str]:
+        """Score that a ``reference_bank`` ranks: full_F against the video, or what stands for it; and the column."""
+        metric = "full_F" if "full_F" in self.metrics else self.metrics[-1]
+        return f"{VIDEO}_{metric}", f"{VIDEO}_caption_percentile"
+
     def result_names(self, given: Collection[str]) -> ResultNames:
         """Return the names ``"<score type>_<metric>"`` of the score types asked for, or that the inputs allow."""
         scores = score_keys(available_score_types(self.score_types, frozenset(given)), self.metrics)
@@ -145,6 +151,10 @@ class EMScore(CaptionScorer):
             if "videos" not in given:
                 raise InputError("against_chance sets captions against videos; give videos, or leave it out")
             scores += score_keys([VIDEO], CHANCE_COLUMNS)
+        if self.reference_bank is not None:
+            if "videos" not in given:
+                raise InputError("reference_bank sets other captions against videos; give videos, or leave it out")
+            scores += self.bank_names[1:]
         return ResultNames(scores, texts=("frame_details",) if self.return_all_frames else ())
 
     def writes_score(self, name: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from torch import Tensor
 
 from vqe_core.encoders import ImageTextEncoder
 from vqe_core.errors import InputError, VqeError, attempt
@@ -70,6 +71,10 @@ class EMScoring(CaptionScoring):
         """Score embedded rows, their captions matched together; what fails costs its row."""
         matched = self.row_scorer.match(rows)
         return [attempt(self.row_scorer.outcome, row, found) for row, found in zip(rows, matched, strict=True)]
+
+    def video_scores(self, rows: Sequence[EmbeddedRow]) -> Tensor:
+        """Return the score that a bank ranks of each row's caption with its video; see ``CaptionScoring``."""
+        return self.row_scorer.video_scores(rows, self.scorer.bank_names[0].removeprefix(f"{VIDEO}_"))
 
     def hold_on(self, number: int, row: EmbeddedRow) -> None:
         """Keep a row that is to be compared with others."""

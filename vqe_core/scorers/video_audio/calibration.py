@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Hashable, Mapping, Sequence
@@ -19,6 +20,8 @@ from vqe_core.scorers.rows import is_missing
 from vqe_core.scorers.video_audio.pairs import Comparison
 from vqe_core.scorers.video_audio.report import SoundOutcome
 
+# Fields of the signature that a bank's sounds depend on, beside the space.
+BANK_MADE_BY = ("audio_model", "audio_revision", "labels", "window", "hop")
 NUMBERS = ("mismatched_mean", "gap", "auc", "r1_v2a", "r1_a2v", "median_rank", "p_value")
 
 
@@ -123,11 +126,21 @@ def bank_space(method: Comparison) -> str:
     return f"{method.name} of {method.space}"
 
 
+def check_bank(bank: ReferenceBank, signature: Mapping[str, Any]) -> None:
+    """Raise InputError unless the sounds of a bank were heard as a signature says."""
+    differ = bank.differing(signature)
+    if differ:
+        told = ", ".join(f"{name} {bank.made_by[name]!r} (here {signature.get(name)!r})" for name in differ)
+        raise InputError(f"reference_bank was built with {told}; build one with the options in use")
+
+
 def save_bank(bank: ReferenceBank, path: str | os.PathLike[str]) -> None:
     """Write a bank as safetensors with its space and digest inside."""
     from safetensors.torch import save_file
 
     metadata = {"format": "vqe-bank-1", "space": bank.space, "digest": bank.digest()}
+    if bank.made_by:
+        metadata["made_by"] = json.dumps(dict(bank.made_by))
     save_file({"embeddings": bank.embeddings.contiguous()}, str(path), metadata)
 
 
@@ -145,9 +158,12 @@ def load_bank(value: Any) -> ReferenceBank | None:
     try:
         with safe_open(path, framework="pt") as file:
             metadata, embeddings = file.metadata() or {}, file.get_tensor("embeddings")
-    except (OSError, SafetensorError, TypeError) as error:
-        raise InputError(f"reference_bank ({value!r}) is no bank that fit_bank wrote: {error}") from error
-    bank = ReferenceBank(embeddings, metadata.get("space", ""))
+        made_by = json.loads(metadata.get("made_by", "{}"))
+    except (OSError, SafetensorError, TypeError, ValueError) as error:
+        raise InputError(
+            f"reference_bank ({value!r}) is no bank of sounds that fit_bank or vqe bank build wrote: {error}"
+        ) from error
+    bank = ReferenceBank(embeddings, metadata.get("space", ""), made_by)
     if metadata.get("digest") != bank.digest():
         raise InputError(f"reference_bank ({value!r}) is damaged: its content does not match its digest; fit it again")
     return bank

@@ -108,15 +108,19 @@ class ByJointSpace:
     def _seen(self, parts: Generator[_Part, None, None]) -> PairResult | tuple[_Sound, Tensor]:
         """Return the result of a pair whose windows are stored, else its sound and its images embedded (S, D)."""
         visual: list[Tensor] = []
+        known, strange = getattr(self.encoder, "known_world", None), list[bool]()
         with closing(parts):  # what is left of a pair that failed must not hold up the next
             for part in parts:
                 if isinstance(part, Made):
                     return self._result(part)
                 if isinstance(part, _Sound):
-                    sound, visual = part, []
+                    sound, visual, strange = part, [], []
                 else:
+                    if known is not None:
+                        strange += self.encoder.strange_frames(part)  # type: ignore[attr-defined]  # who knows a world
                     visual.append(self.windowing.embed_frames(part, self.encoder))
-        return sound, torch.stack(visual)
+        notes = () if known is None else known.clip_notes(strange)
+        return replace(sound, notes=(*sound.notes, *notes)), torch.stack(visual)
 
     def _finished(self, sound: _Sound, visual: Tensor, audio: Tensor | VqeError) -> PairResult:
         """Return the result of a pair whose sound is embedded too, and store its windows."""
@@ -148,6 +152,7 @@ class ByJointSpace:
             **self.windowing.parts(),
             "encoder": content_parts(self.encoder.signature()),
             "reader": decoders_of(pair.video, self.options.video_reader),
+            **({} if getattr(self.encoder, "known_world", None) is None else {"notes": "known world"}),
         }
         return CacheKey("windows", {**parts, **how})
 

@@ -59,7 +59,7 @@ class VideoAudioOptions(SharedOptions):
         changes_scores=False,
     )
     reference_bank: Any = option(
-        None, "file of other sounds to measure percentiles against, written by fit_bank", names="file"
+        None, "file of other sounds to measure percentiles against, written by fit_bank or vqe bank build", names="file"
     )
     seed: int = option(0, "of the shuffles behind p_value")
     trust_remote_code: bool = option(False, "only false: code from a checkpoint is never run")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from vqe_core.embed import FrameViews
+from vqe_core.embed import FrameRecipe, FrameViews
 from vqe_core.errors import InputError, VqeError
 from vqe_core.functional.reference_bank import ReferenceBank, make_bank
 from vqe_core.samplers import sampler_spec
@@ -19,7 +19,15 @@ from vqe_core.scorers.base import Call
 from vqe_core.scorers.fingerprint import environment
 from vqe_core.scorers.report import ScoreReport, assemble_report
 from vqe_core.scorers.row_errors import FaultWatch, outcomes_of
-from vqe_core.scorers.video_audio.calibration import bank_space, load_bank, measure, save_bank
+from vqe_core.scorers.video_audio.calibration import (
+    BANK_MADE_BY,
+    bank_space,
+    check_bank,
+    load_bank,
+    measure,
+    save_bank,
+)
+from vqe_core.scorers.video_audio.frame_comparison import FrameComparison
 from vqe_core.scorers.video_audio.methods import comparison_for
 from vqe_core.scorers.video_audio.pairs import Comparison, SoundPair
 from vqe_core.scorers.video_audio.report import SoundOutcome, gather_rows, reducible, result_names, row_outcome
@@ -43,6 +51,13 @@ class VideoAudioScoring:
         method = scorer.method_for(call.given)
         return cls(scorer, call, comparison_for(scorer, method, scorer.is_described(call.given)))
 
+    def frame_recipe(self) -> FrameRecipe | None:
+        """Return which frames are embedded, and how; None for a method that looks at windows, or shows frames."""
+        comparison = self.comparison
+        if not isinstance(comparison, FrameComparison):
+            return None
+        return FrameRecipe(comparison.sampler, comparison.encoder, comparison.settings)
+
     def outcomes(self) -> list[SoundOutcome]:
         """Compare every video of every row with the row's audio; a row fails with its first failing video."""
         rows = self.call.rows
@@ -64,6 +79,9 @@ class VideoAudioScoring:
         """Measure what the similarities are worth, and make the report of the call."""
         scorer, comparison, call = self.scorer, self.comparison, self.call
         bank = load_bank(scorer.reference_bank)
+        signature = self.signature(bank)
+        if bank is not None and comparison.space is not None:
+            check_bank(bank, signature)
         # Without a bank no percentile for a batch: it is not the data set.
         numbers, percentiles = measure(
             outcomes, call.columns, comparison, bank=bank, of_call=call.whole, seed=scorer.seed
@@ -78,11 +96,12 @@ class VideoAudioScoring:
         rows = [row_outcome(o, p, scorer, names) for o, p in zip(outcomes, percentiles, strict=True)]
         readers = {pair.reader for outcome in outcomes for pair in outcome.pairs}
         surroundings = environment(comparison.signature(), readers)
-        report = assemble_report(rows, names, self._signature(bank), numbers, surroundings)
+        report = assemble_report(rows, names, signature, numbers, surroundings)
         of_a_part = not call.whole and bank is None and comparison.space is not None
         return replace(report, evidence=evidence_of(outcomes)) if of_a_part else report
 
-    def _signature(self, bank: ReferenceBank | None) -> dict[str, Any]:
+    def signature(self, bank: ReferenceBank | None) -> dict[str, Any]:
+        """Return everything that can change a similarity or a percentile."""
         scorer, comparison = self.scorer, self.comparison
         of_embeddings: dict[str, Any] = {}
         if comparison.space is not None:  # a judge has none
@@ -143,7 +162,9 @@ def fit_bank(scorer: VideoAudioSimilarity, call: Call, path: str | os.PathLike[s
     known = [outcome.sound for outcome in outcomes if outcome.error is None]
     if not known:
         raise InputError("none of these clips has a sound that can be compared; see on_error='raise'")
-    bank = make_bank(torch.stack(known), bank_space(scoring.comparison))
+    signature = scoring.signature(None)
+    made_by = {name: signature.get(name) for name in BANK_MADE_BY}
+    bank = make_bank(torch.stack(known), bank_space(scoring.comparison), made_by)
     if path is not None:
         save_bank(bank, path)
     return bank
