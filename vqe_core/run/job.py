@@ -394,6 +394,7 @@ class _Job:
         if self.is_file:
             self.folder.remove()
         else:
+            self.folder.clear_temporary()  # of workers that were killed while they wrote
             write_summary(self.folder, summary)
         if summary.num_failed == summary.num_rows:
             warn_caller("\n  ".join(["no row was scored:", *summary.failure_lines()]), NothingScoredWarning)
