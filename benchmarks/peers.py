@@ -22,7 +22,7 @@ OURS, DATA_JUICER, TORCHMETRICS = "ours", "Data-Juicer", "torchmetrics"
 FRAMES = 5
 # Of each peer, by the name of its option: what it and the operator that is measured need.
 PACKAGES = {
-    DATA_JUICER: ("py-data-juicer", "torch", "torchvision", "transformers", "av<14", "opencv-python-headless"),
+    DATA_JUICER: ("py-data-juicer", "aiohttp", "torch", "torchvision", "transformers", "av<14", "opencv-python-headless"),
     TORCHMETRICS: ("torchmetrics", "torch", "torchvision", "transformers", "av", "pillow"),
 }
 TOLERANCE = 2e-3  # of a cosine: each resizes images in a way of its own, and ours decodes by another FFmpeg
