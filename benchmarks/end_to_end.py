@@ -20,7 +20,7 @@ FRAMES_A_CLIP = 5  # of 10 s, every 2 s
 # Scores of the baseline and of ours may differ by this much: PIL and torchvision round a few pixels to another of
 # 256 levels, and sums are added in another order.
 TOLERANCE = 2e-4
-TOLERANCE_BFLOAT16 = 1e-2  # numbers of 8 bits
+TOLERANCE_8_BITS = 1e-2  # bfloat16, int8
 LIMITS = {"exact float32": (2.2, 7.0), "bfloat16": (3.0, None), "OpenVINO bfloat16": (3.5, None)}
 
 
@@ -128,7 +128,7 @@ def deviations(results: dict[str, Any], ways: dict[str, Any]) -> dict[str, float
     }
     found = {name: largest_difference(*pair) for name, pair in pairs.items()}
     for name, difference in found.items():
-        limit = TOLERANCE_BFLOAT16 if "bfloat16" in name else TOLERANCE
+        limit = TOLERANCE_8_BITS if "bfloat16" in name or "int8" in name else TOLERANCE
         if not difference <= limit:
             raise RuntimeError(f"{name}: scores differ by {difference}, more than {limit}; the times mean nothing")
     return found

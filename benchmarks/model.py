@@ -38,6 +38,32 @@ def tiny_clip(folder: Path) -> Path:
     return _saved(folder, {"text_config": thin, "vision_config": thin, "projection_dim": 32})
 
 
+def clap(folder: Path) -> Path:
+    """Return a CLAP of the shape of ``ClapConfig()`` of transformers, with weights of seed 0, made once."""
+    return _saved_clap(folder, {})
+
+
+def tiny_clap(folder: Path) -> Path:
+    """Return the same with one thin block a stage, for ``--quick``."""
+    return _saved_clap(folder, {"depths": [1, 1, 1, 1], "patch_embeds_hidden_size": 32, "hidden_size": 256})
+
+
+def _saved_clap(folder: Path, audio: dict[str, Any]) -> Path:
+    if (folder / "preprocessor_config.json").exists():
+        return folder
+    import torch
+    from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
+
+    print(f"making {folder}", flush=True)
+    torch.manual_seed(0)
+    thin = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 1, "num_attention_heads": 4}
+    config = ClapConfig(audio_config=audio, text_config=thin)  # the texts are not measured
+    ClapModel(config).save_pretrained(folder)
+    _tokenizer().save_pretrained(folder)
+    ClapFeatureExtractor(truncation="rand_trunc").save_pretrained(folder)
+    return folder
+
+
 def _saved(folder: Path, options: dict[str, Any]) -> Path:
     if (folder / "preprocessor_config.json").exists():
         return folder

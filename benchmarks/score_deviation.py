@@ -1,4 +1,4 @@
-"""Deviation of the scores of every dtype and backend from float32 by torch.
+"""Deviation of the scores of every dtype and backend, and of int8, from float32 by torch.
 
     python benchmarks/score_deviation.py [--clips 24] [--models toy vit-b-32] [--json file]
 
@@ -34,6 +34,7 @@ SEED = 0
 FRAMES = 4
 COMPUTATIONS = [
     ("transformers", "float32"),
+    ("int8", "float32"),
     *[(backend, dtype) for dtype in ("float32", "bfloat16", "float16") for backend in ("torch", "compile", "openvino")],
 ]
 
@@ -51,6 +52,8 @@ def save_random_vit_b_32(folder: str | Path) -> str:
 
 def load_encoder(model: str, backend: str, dtype: str) -> Any:
     """Load the encoder of one computation; ``transformers`` is the library's own forward, all of it."""
+    if backend == "int8":
+        return load_image_text_encoder(model, "cpu", dtype, quantize="int8")
     encoder: Any = load_image_text_encoder(model, "cpu", dtype, "torch" if backend == "transformers" else backend)
     if backend == "transformers":
         own = AutoModel.from_pretrained(encoder.checkpoint.folder).eval()
@@ -88,6 +91,7 @@ def deviations(model: str, clips: list[ToyClip]) -> dict[str, dict[str, Any]]:
             key: {
                 "max": float(np.abs(values[key] - exact[key]).max()),
                 "mean": float(np.abs(values[key] - exact[key]).mean()),
+                "rank": rank_correlation(values[key], exact[key]),
             }
             for key in exact
         }
@@ -95,13 +99,22 @@ def deviations(model: str, clips: list[ToyClip]) -> dict[str, dict[str, Any]]:
     return found
 
 
+def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Return Spearman's coefficient of all values; ties, which float numbers hardly have, are not averaged."""
+    ranks = [values.ravel().argsort().argsort() for values in (one, other)]
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
 def markdown(found: dict[str, dict[str, Any]]) -> str:
-    """Format one table: a row a metric, a column a computation, each cell max / mean."""
+    """Format one table: a row a metric, a column a computation, each cell max / mean; then rank correlations."""
     columns = [name for name, cells in found.items() if "absent" not in cells and name != "torch float32"]
     lines = ["| max / mean | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for key in found["torch float32"]:
         cells = [f"{found[name][key]['max']:.1e} / {found[name][key]['mean']:.1e}" for name in columns]
         lines.append(f"| {key} | " + " | ".join(cells) + " |")
+    for key in ("full_F", "cogr"):
+        cells = [f"{found[name][key]['rank']:.5f}" for name in columns]
+        lines.append(f"| rank correlation of {key} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

@@ -10,25 +10,28 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 Job = dict[str, Any]
 
 
-def parse(description: str, repeat: int) -> argparse.Namespace:
+def parse(description: str, repeat: int, paths: Mapping[str, str] | None = None) -> argparse.Namespace:
     """Read ``--repeat``, ``--out``, ``--work`` and ``--quick``; and ``--child`` for the process of one variant.
 
     Args:
         description: of the benchmark.
         repeat: default number of repetitions, 1 with ``--quick``.
+        paths: help of further options, by name, that name a file.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--repeat", type=int, help=f"repetitions (default {repeat}; 1 with --quick)")
     parser.add_argument("--out", type=Path, default=Path("build/benchmarks"), help="folder of the JSON file")
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks"), help="folder of clips and models")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it runs, not how fast")
+    for name, text in (paths or {}).items():
+        parser.add_argument(f"--{name}", type=Path, help=text)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     arguments.repeat = arguments.repeat or (1 if arguments.quick else repeat)
@@ -63,10 +66,14 @@ def in_turns(module: str, jobs: dict[str, Job], repeat: int) -> dict[str, list[d
 def in_fresh_process(module: str, job: Job) -> dict[str, Any]:
     """Run one job of ``module`` in a child and return what it printed last.
 
+    Args:
+        module: with a ``--child``.
+        job: for it; ``python`` and ``module`` in it name another interpreter and what it runs.
+
     Raises:
         RuntimeError: the child failed; with the end of what it said.
     """
-    command = [sys.executable, "-m", module, "--child", json.dumps(job)]
+    command = [job.get("python", sys.executable), "-m", job.get("module", module), "--child", json.dumps(job)]
     ran = subprocess.run(command, capture_output=True, text=True)
     if ran.returncode != 0:
         raise RuntimeError(f"{module} {job}: exit {ran.returncode}\n{ran.stderr[-3000:]}")

@@ -14,6 +14,7 @@ BATCH = 32
 WAYS: dict[str, dict[str, Any]] = {
     "exact float32": {},
     "bfloat16": {"dtype": "bfloat16"},
+    "int8": {"quantize": "int8"},
     "exact float32, worker processes": {"isolate": True},
     "OpenVINO": {"backend": "openvino"},
     "OpenVINO bfloat16": {"backend": "openvino", "dtype": "bfloat16"},
@@ -29,6 +30,8 @@ def possible(options: dict[str, Any]) -> bool:
     OpenVINO is a package of its own, and needs a CPU that has the dtype; compiling is for GPUs (on a CPU it gains
     nothing and takes minutes), and NVDEC is a part of them.
     """
+    if "quantize" in options:
+        return not torch_uses_a_gpu() and _multiplies_integers()
     if options.get("backend") == "compile" or "decoder" in options:
         return torch_uses_a_gpu() and ("decoder" not in options or _has_nvdec())
     if options.get("backend") != "openvino":
@@ -46,6 +49,12 @@ def torch_uses_a_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+def _multiplies_integers() -> bool:
+    from vqe_core.encoders.backends.int8 import multiplies_integers
+
+    return multiplies_integers()
 
 
 def _has_nvdec() -> bool:

@@ -28,6 +28,10 @@ Resize = Literal["auto", "torchvision", "pil"]
 
 # What runs the image tower: torch (auto is that), torch after compiling it, or OpenVINO. Their numbers differ.
 Backend = Literal["auto", "torch", "compile", "openvino"]
+# Integers of 8 bits in place of float32 in the image tower's products, for filtering: faster, and a little off.
+Quantize = Literal["int8"]
+# Both in one word, as towers are built by it.
+Computing = Literal["auto", "torch", "compile", "openvino", "int8"]
 
 # What decodes video files: FFmpeg by PyAV (auto is that), or an NVIDIA GPU, whose pixels differ a little.
 Decoder = Literal["auto", "pyav", "nvdec"]

@@ -34,7 +34,7 @@ Args:
     clip_model_path, or encoder: hub id (id@revision), local folder, OpenAI name, "toy" (a teaching model), or an
         encoder. Default "openai/clip-vit-base-patch32".
     long_text: "windows", "truncate" or "error".
-    batch_size, device, dtype, backend, reader (or decoder), isolate, row_timeout, row_memory: how to run.
+    batch_size, device, dtype, backend, quantize, reader (or decoder), isolate, row_timeout, row_memory: how to run.
     cache_dir: folder of embeddings. per_sample: return 'samples' too.
     on_error: "raise", "warn" or "skip" rows that cannot be scored. progress: True, False, None (on a terminal).
 Returns:

@@ -44,7 +44,7 @@ Args:
     frame_aggregation: "video" (the paper's), "mean_of_frames", or "in_order": each clause of "a, then b" with its own
         part of the frames.
     long_text: "windows", "truncate" or "error". multi_reference: "max_component" (the paper's) or "best_reference".
-    batch_size, device, dtype, backend, reader (or decoder), isolate, row_timeout, row_memory: how to run.
+    batch_size, device, dtype, backend, quantize, reader (or decoder), isolate, row_timeout, row_memory: how to run.
     cache_dir: folder of embeddings.
     per_sample, return_all_frames: return more.
     on_error: "raise", "warn" or "skip" rows that cannot be scored. progress: True, False, None (on a terminal).

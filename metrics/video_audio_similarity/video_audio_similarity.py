@@ -35,7 +35,7 @@ Args:
         model_name, max_workers: what puts sounds into words. judge, or these with method "judge": who sees and hears,
         and says how well they fit. reduce_mode: "avg", "max" or "min".
     min_score, max_score, min_percentile, any_or_all: what passes the filter. reference_bank, seed: of percentiles.
-    batch_size, device, dtype, backend, reader (or decoder), isolate, row_timeout, row_memory: how to run.
+    batch_size, device, dtype, backend, quantize, reader (or decoder), isolate, row_timeout, row_memory: how to run.
     cache_dir: folder of embeddings.
     per_sample, return_profile: return more.
     on_error: "raise", "warn" or "skip" rows that cannot be compared. progress: True, False, None (on a terminal).

@@ -177,7 +177,7 @@ def judge_captions(
     if not texts:
         return alert("There is no caption yet.", "Type what the clip shows, one caption a line.")
     given = read_lines(references, "References", most=MAX_REFERENCES)
-    if judge not in judges.values() or prompt not in PROMPTS:
+    if judge is None or judge not in judges.values() or prompt is None or prompt not in PROMPTS:
         raise InputError(f"The judge must be one of {', '.join(judges)}, the prompt one of {', '.join(PROMPTS)}.")
     if judge == "endpoint" and not os.environ.get(URL):
         return alert(NO_JUDGE, NO_JUDGE_HERE, NO_JUDGE_OWNER)
@@ -238,13 +238,16 @@ def _result(
     values, reasons = report.rows["caption_judge"], report.details["caption_judge_reason"]
     frames, moments = _shown(video, scorer)
     strange = scorer.judge == TOY and any("cannot judge this clip" in str(reason) for reason in reasons)
+    warning = str(reasons[0]).partition("; ")[2] if strange else None
+    shown = [str(reason).partition("; ")[0] for reason in reasons] if strange else reasons
     best = rank(values, STEP) if len(texts) > 1 and not strange else None
     if best is not None:
         best = Ranking(best.best, best.close, STEP, WHY)
     title = "This model cannot judge this clip." if strange else headline(values, best)
     html = render(
         "caption_judge",
-        captions=list(zip(texts, values, reasons, report.messages, strict=True)),
+        captions=list(zip(texts, values, shown, report.messages, strict=True)),
+        warning=warning,
         headline=title,
         best=best,
         bars=Scale(0.0, 1.0),
@@ -260,7 +263,7 @@ def _result(
     ]
     content = {"verdict": title, "captions": rows, "signature": report.signature}
     picture = partial(plot_captions, texts, values, frames, title, "caption_judge, from 0 to 1")
-    return Result(html, "caption_judge", content, picture, link, restored)
+    return Result(html, "caption_judge", content, picture, link, restored, dict(zip(texts, values, strict=True)))
 
 
 def headline(values: Sequence[float], best: Ranking | None) -> str:

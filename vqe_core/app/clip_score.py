@@ -94,9 +94,9 @@ def score_captions(request: CaptionRequest) -> Result:
         texts, values = [c.text for c in captions], [c.value for c in captions]
         title = headline(captions, best)
         picture = partial(plot_captions, texts, values, seen.frames, title, next(iter(captions[0].scores)))
-        return Result(
-            html, "clip_score", _content(captions, title, report), picture, request.link, bool(request.example)
-        )
+        by_caption = {caption.text: caption.value for caption in captions}
+        content, example = _content(captions, title, report), request.example is not None
+        return Result(html, "clip_score", content, picture, request.link, example, by_caption)
 
 
 def rank_captions(captions: Sequence[str], report: ScoreReport, bank: CaptionBank | None = None) -> list[RankedCaption]:

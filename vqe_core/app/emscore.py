@@ -78,6 +78,7 @@ def score_captions(request: CaptionRequest) -> Result:
             ),
             request.link,
             request.example is not None,
+            dict(zip(request.captions, page.values, strict=True)),
         )
 
 

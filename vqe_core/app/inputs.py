@@ -137,7 +137,7 @@ def linked_number(query: Mapping[str, str], name: str, low: float, high: float) 
         value = float(query[name])
     except (KeyError, ValueError):
         return None
-    return min(high, max(low, value)) if value == value else None
+    return float(min(high, max(low, value))) if value == value else None
 
 
 def write_audio(clip: ToyClip, beside: str) -> str:

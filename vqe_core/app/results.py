@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What came of a request.
+    """Outcome of a request.
 
     Attributes:
         html: to show.
@@ -36,6 +36,7 @@ class Result:
         picture: draws it.
         link: query parameters that fill the form in again.
         restored: whether the link restores the clip too, as that of an example.
+        by_caption: the number of each caption; empty where there are none.
     """
 
     html: str
@@ -44,6 +45,7 @@ class Result:
     picture: Callable[[], Figure] | None = None
     link: Mapping[str, str] = field(default_factory=dict)
     restored: bool = False
+    by_caption: Mapping[str, float] = field(default_factory=dict)
 
 
 def with_actions(result: Result) -> str:

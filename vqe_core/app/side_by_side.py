@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from vqe_core.app import caption_judge, clip_score, emscore, video_audio
 from vqe_core.app.captions import CaptionRequest, caption_parts
-from vqe_core.app.charts import render
+from vqe_core.app.charts import NUM_COLOURS, render
 from vqe_core.app.page import TOY, plain_words, scoring_page
 from vqe_core.app.results import Result
 from vqe_core.app.stages import ASK, LISTEN, LOOK, READ, SCORE
@@ -27,7 +27,7 @@ STAGES = (READ, LOOK, SCORE, ASK, LISTEN)
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What one metric says.
+    """Answer of one metric.
 
     Attributes:
         metric: its name for people.
@@ -71,7 +71,17 @@ def score_by_all(request: CaptionRequest) -> Result:
         asked("Caption judge", "what a model says", lambda: _judged(request, model)),
         asked("Video-audio similarity", "does the sound fit?", lambda: _heard(request, model)),
     ]
-    html = render("side_by_side", answers=answers, inner=[Markup(a.result.html) if a.result else None for a in answers])
+    numbered = {
+        answer.metric: answer.result.by_caption for answer in answers if answer.result and answer.result.by_caption
+    }
+    html = render(
+        "side_by_side",
+        captions=request.captions,
+        numbered=numbered,
+        colours=NUM_COLOURS,
+        answers=answers,
+        inner=[Markup(a.result.html) if a.result else None for a in answers],
+    )
     content = {
         answer.metric: {"verdict": answer.why} if answer.result is None else answer.result.content for answer in answers
     }
@@ -112,4 +122,5 @@ def _judged(request: CaptionRequest, model: str) -> Result | str:
 def _heard(request: CaptionRequest, model: str) -> Result | str:
     models = {"model": model}
     score: Any = partial(video_audio.score_audio, models, request.video, None, None, "auto", model)
-    return score(video_audio.WINDOW[2])  # type: ignore[no-any-return]
+    found: Result | str = score(video_audio.WINDOW[2])
+    return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vqe_core import registry
 from vqe_core.encoders.base import ImageTextEncoder, text_signature
 from vqe_core.errors import InputError, ModelError
-from vqe_core.options import Backend, Resize, check_choice
+from vqe_core.options import Backend, Computing, Quantize, Resize, check_choice
 from vqe_core.runtime import ProcessLock, settle_in_process
 
 if TYPE_CHECKING:
@@ -18,7 +18,12 @@ __all__ = ["ImageTextEncoder", "load_image_text_encoder", "load_text_side", "tex
 
 
 def load_image_text_encoder(
-    model: Any, device: str = "auto", dtype: str = "auto", backend: Backend = "auto", resize: Resize = "auto"
+    model: Any,
+    device: str = "auto",
+    dtype: str = "auto",
+    backend: Backend = "auto",
+    resize: Resize = "auto",
+    quantize: Quantize | None = None,
 ) -> ImageTextEncoder:
     """Load the encoder a user named.
 
@@ -29,22 +34,30 @@ def load_image_text_encoder(
         dtype: ``"auto"`` (float32), ``"float32"``, ``"bfloat16"`` or ``"float16"``.
         backend: of the vision tower: ``"auto"`` and ``"torch"`` are torch, ``"compile"`` is torch with the tower
             compiled, ``"openvino"`` is OpenVINO on the CPU.
-
         resize: what shrinks images: ``"auto"`` (torchvision where it loads and has the filter), ``"torchvision"``, or
             ``"pil"``, bit by bit as published code does.
+        quantize: ``"int8"``: the products of the vision tower by integers of 8 bits, on a CPU, in float32, by torch.
 
     Raises:
         MissingPackageError: OpenVINO is asked for and not installed.
         ModelNotFoundError: no weights within reach.
         ModelError: the checkpoint's family is not supported, or weights are missing in it.
-        InputError: a name, device, dtype or backend that cannot be used.
+        InputError: a name, device, dtype, backend or quantize that cannot be used.
     """
     settle_in_process()
     check_choice("backend", backend, Backend)
+    if quantize is not None:
+        check_choice("quantize", quantize, Quantize)
     check_choice("resize", resize, Resize)
     ready = _without_checkpoint(model)
     if ready is not None:
+        if quantize is not None:
+            raise InputError(
+                f"quantize ({quantize!r}) is decided when weights are loaded, and an encoder of type "
+                f"{type(ready).__name__} is ready; leave it out, or name a checkpoint"
+            )
         return _resizing(ready, resize)
+    from vqe_core.encoders.backends.int8 import check_int8
     from vqe_core.encoders.backends.linear import warn_of_slow_dtype
     from vqe_core.encoders.checkpoints import find_checkpoint
     from vqe_core.encoders.weights import resolve_device, resolve_dtype
@@ -57,12 +70,14 @@ def load_image_text_encoder(
             f"backend 'openvino' runs on the CPU, but device ({device!r}) is {resolved_device!r} here; "
             "use device='cpu', or backend='torch'"
         )
+    if quantize is not None:
+        check_int8(resolved_device, resolved_dtype, resolved_backend)
     checkpoint = find_checkpoint(model)
     family = _family(checkpoint)
     if resolved_backend != "openvino":  # which refuses what this CPU cannot
         warn_of_slow_dtype(resolved_dtype, resolved_device)
     with _LOADING:  # two threads must not load one model twice
-        encoder = _load(family, checkpoint, resolved_device, resolved_dtype, resolved_backend)
+        encoder = _load(family, checkpoint, resolved_device, resolved_dtype, quantize or resolved_backend)
     return _resizing(encoder, resize)
 
 
@@ -131,7 +146,7 @@ _LOADING = ProcessLock()
 
 # Kept for the process, as a metric computes again and again; two, as two metrics may use different models.
 @lru_cache(maxsize=2)
-def _load(family: Any, checkpoint: Any, device: str, dtype: Any, backend: Backend) -> ImageTextEncoder:
+def _load(family: Any, checkpoint: Any, device: str, dtype: Any, backend: Computing) -> ImageTextEncoder:
     encoder: ImageTextEncoder = family.load(checkpoint, device, dtype, backend)
     return encoder
 

@@ -14,7 +14,7 @@ from vqe_core.encoders.backends.batch_size import suited_threads
 from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.dual_encoder import DualEncoder
 from vqe_core.errors import ModelError
-from vqe_core.options import Backend
+from vqe_core.options import Computing
 from vqe_core.runtime import own_precision
 
 CONTEXT = 77  # ids, of the original CLIP; its tokenizer is saved with this limit beside longer tables too
@@ -63,7 +63,7 @@ class SiglipEncoder(DualEncoder):
     has_token_embeddings: ClassVar[bool] = False
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Backend = "torch") -> DualEncoder:
+    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Computing = "torch") -> DualEncoder:
         """Load a checkpoint; NaFlex ones, which take images of any shape as patches, are refused."""
         if checkpoint.model_type == "siglip2":
             raise ModelError(

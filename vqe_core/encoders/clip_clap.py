@@ -106,7 +106,7 @@ class ClipClapJoint:
 
     @property
     def known_world(self) -> KnownWorld | None:
-        """What the image encoder says it can judge, None for any but a teaching model."""
+        """Limits of what the image encoder says it can judge, None for any but a teaching model."""
         return getattr(self.image_encoder, "known_world", None)
 
     def signature(self) -> dict[str, str]:

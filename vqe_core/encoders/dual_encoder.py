@@ -30,7 +30,7 @@ from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.image_processing import Preprocessing, load_preprocessing
 from vqe_core.encoders.tokenization import TextSide, Tokenizer, TokenWindows, load_tokenizer
 from vqe_core.encoders.weights import load_model, model_signature
-from vqe_core.options import Backend, LongText
+from vqe_core.options import Computing, LongText
 from vqe_core.runtime import float32_products, own_precision
 from vqe_core.toy.known_world import KnownWorld, known_world_of
 from vqe_core.types import TextEmbedding
@@ -66,7 +66,7 @@ class DualEncoder:
     measured_batch: list[int] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Backend = "torch") -> DualEncoder:
+    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Computing = "torch") -> DualEncoder:
         """Load weights, tokenizer and image processor of ``checkpoint``."""
 
         def load() -> Any:  # in float32: what is folded into weights is rounded once
@@ -106,7 +106,7 @@ class DualEncoder:
 
     @cached_property
     def known_world(self) -> KnownWorld | None:
-        """What the checkpoint says it can judge, None for any but a teaching model."""
+        """Limits of what the checkpoint says it can judge, None for any but a teaching model."""
         return known_world_of(self.checkpoint.folder, self.checkpoint.revision)
 
     @property
@@ -160,7 +160,8 @@ class DualEncoder:
 
     def text_signature(self) -> dict[str, str]:
         """Return what of the signature can change the embedding of a text."""
-        told = {name: value for name, value in self.signature().items() if name not in ("resize", "backend")}
+        of_images = ("resize", "backend", "quantize")
+        told = {name: value for name, value in self.signature().items() if name not in of_images}
         return told if self.known_world is None else {**told, "notes": "unknown words"}
 
     def prepare_image(self, pixels: np.ndarray) -> Tensor:

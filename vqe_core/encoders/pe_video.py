@@ -14,7 +14,7 @@ from vqe_core.encoders.checkpoints import Checkpoint
 from vqe_core.encoders.pe_av import FRAMES, check_packages, loadable_class
 from vqe_core.encoders.video_encoder import VideoEncoder, load_fixed_frames
 from vqe_core.encoders.weights import load_model
-from vqe_core.options import Backend
+from vqe_core.options import Computing
 from vqe_core.runtime import own_precision
 
 
@@ -33,7 +33,7 @@ class PeVideoEncoder(VideoEncoder):
 
     @classmethod
     def load(
-        cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Backend = "torch"
+        cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Computing = "torch"
     ) -> PeVideoEncoder:
         """Load weights, tokenizer and video processor of ``checkpoint``.
 

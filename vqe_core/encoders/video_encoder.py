@@ -17,7 +17,7 @@ from vqe_core.encoders.dual_encoder import DualEncoder
 from vqe_core.encoders.image_processing import Preprocessing, preprocessing_of, torchvision_works
 from vqe_core.encoders.weights import load_model
 from vqe_core.errors import InputError, MissingPackageError
-from vqe_core.options import Backend
+from vqe_core.options import Computing
 
 ON_GPU = 64  # frames a batch
 
@@ -34,16 +34,19 @@ class VideoEncoder(DualEncoder):
     has_token_embeddings: ClassVar[bool] = False
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Backend = "torch") -> VideoEncoder:
+    def load(
+        cls, checkpoint: Checkpoint, device: str, dtype: torch.dtype, backend: Computing = "torch"
+    ) -> VideoEncoder:
         """Load weights, tokenizer and frame processor of ``checkpoint``.
 
         Raises:
             InputError: a backend that only runs image towers.
         """
         if backend != "torch":
+            name, way_out = ("quantize", "leave it out") if backend == "int8" else ("backend", "use backend='torch'")
             raise InputError(
-                f"backend ({backend!r}) runs towers of single images, and checkpoint {checkpoint.name!r} is of type "
-                f"{checkpoint.model_type!r}, which embeds whole clips; use backend='torch'"
+                f"{name} ({backend!r}) runs towers of single images, and checkpoint {checkpoint.name!r} is of type "
+                f"{checkpoint.model_type!r}, which embeds whole clips; {way_out}"
             )
         model = cls.load_weights(checkpoint, device, dtype)
         tokenizer = cls.load_tokenizer(checkpoint, model.config.text_config)

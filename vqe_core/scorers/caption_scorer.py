@@ -108,7 +108,7 @@ class CaptionScorer(CaptionOptions, Scorer):
 
     def load_encoder(self) -> ImageTextEncoder:
         """Load the encoder that the options name; raise where it cannot be had, or not for what is asked for."""
-        return load_image_text_encoder(self.model, self.device, self.dtype, self.backend, self.resize)
+        return load_image_text_encoder(self.model, self.device, self.dtype, self.backend, self.resize, self.quantize)
 
     def prepare(self, call: Call) -> CaptionScoring:
         """Load the encoder; see ``Scorer.prepare``."""
@@ -216,7 +216,7 @@ class BankPlacing:
     def __init__(self, texts: Sequence[TextEmbedding], scoring: CaptionScoring) -> None:
         self._texts, self._scoring = texts, scoring
         self._video: TimedEmbeddings | None = None
-        self._values = None
+        self._values: Tensor | None = None
 
     @classmethod
     def of(cls, bank: CaptionBank, scoring: CaptionScoring) -> BankPlacing:
@@ -230,11 +230,13 @@ class BankPlacing:
         scorer = scoring.scorer
         prompted = list(map(scorer.prompted, bank.captions))
         found = embed_texts(prompted, scoring.encoder, EmbedSettings.of(scorer), long_text=scorer.long_text)
-        texts = [found[text] for text in prompted]
-        for text in texts:
-            if isinstance(text, VqeError):
-                raise text
-        return cls(texts, scoring)  # type: ignore[arg-type]  # no error is left
+        texts = []
+        for text in prompted:
+            embedded = found[text]
+            if isinstance(embedded, VqeError):
+                raise embedded
+            texts.append(embedded)
+        return cls(texts, scoring)
 
     @one_thread()
     def placed(self, row: EmbeddedRow, outcome: RowOutcome) -> RowOutcome:
@@ -244,7 +246,7 @@ class BankPlacing:
         if row.video is None or outcome.error is not None:
             return outcome
         bare = replace(row, references=(), clauses=())
-        if row.video is not self._video:  # rows of one video come together
+        if self._values is None or row.video is not self._video:  # rows of one video come together
             rows = [replace(bare, candidate=text) for text in self._texts]
             self._video, self._values = row.video, self._scoring.video_scores(rows)
         others = [text.token_ids != row.candidate.token_ids for text in self._texts]

@@ -20,6 +20,7 @@ from vqe_core.options import (
     Backend,
     LongText,
     OnError,
+    Quantize,
     Resize,
     check_choice,
     check_count,
@@ -106,6 +107,9 @@ class ModelOptions:
     dtype: str = option("auto", "auto (float32), float32, bfloat16 or float16")
     backend: Backend = option(
         "auto", "what encodes images: auto (torch), torch, compile (torch.compile), or openvino (on the CPU)"
+    )
+    quantize: Quantize | None = option(
+        None, "int8: images by products of 8-bit integers, on a CPU in float32; faster, for filtering (default: none)"
     )
     batch_size: int | None = option(
         None,

@@ -15,6 +15,7 @@ import csv
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -188,8 +189,7 @@ def _batches(path: Path, suffix: str, size: int) -> Iterator[Columns]:
     rows, names = 0, dict[str, None]()
     with _told(path, suffix):
         if suffix in (".jsonl", ".csv", ".tsv"):
-            for _, batch in _READERS[suffix](path, ROWS_IN_HAND):
-                names.update(dict.fromkeys(batch))
+            names = _names_of(path, suffix)
         for count, batch in _READERS[suffix](path, size):
             if not (all_names := names or batch):
                 break
@@ -197,6 +197,30 @@ def _batches(path: Path, suffix: str, size: int) -> Iterator[Columns]:
             yield {name: batch[name] if name in batch else [None] * count for name in all_names}
     if not rows:
         raise InputError(f"{str(path)!r} has no rows")
+
+
+_SETTLED_AFTER = 2_000_000_000  # ns: two changes within a tick of a file system's clock look the same
+_KNOWN_NAMES: dict[tuple[str, int, int, int], dict[str, None]] = {}
+_MOST_KNOWN = 1000  # files
+
+
+def _names_of(path: Path, suffix: str) -> dict[str, None]:
+    """Return the columns of all rows, by going through them; of a file that has not changed since, as they were found.
+
+    A run reads its table six times, and need not look for mistakes in it each time.
+    """
+    found, now = path.stat(), time.time_ns()
+    stamp = (str(path.absolute()), found.st_ino, found.st_size, found.st_mtime_ns)
+    if stamp in _KNOWN_NAMES:
+        return _KNOWN_NAMES[stamp]
+    names = dict[str, None]()
+    for _, batch in _READERS[suffix](path, ROWS_IN_HAND):
+        names.update(dict.fromkeys(batch))
+    if found.st_mtime_ns < now - _SETTLED_AFTER:
+        if len(_KNOWN_NAMES) >= _MOST_KNOWN:
+            _KNOWN_NAMES.clear()
+        _KNOWN_NAMES[stamp] = names
+    return names
 
 
 # The readers give the number of rows beside their columns: rows without any key are rows, too.
@@ -227,6 +251,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)  # json.loads would make one for each text
+_SCAN: Any = _DECODER.scan_once  # type: ignore[attr-defined]
+
+
 def _json_value(text: str, line: int | None = None) -> Any:
     """Read a JSON text.
 
@@ -239,7 +267,11 @@ def _json_value(text: str, line: int | None = None) -> Any:
     """
     where = f"line {line}: " if line is not None else ""
     try:
-        return json.loads(text, object_pairs_hook=_object)
+        try:
+            value, end = _SCAN(text, 0)
+        except StopIteration:  # a space before it, or an error, which ``decode`` tells
+            return _DECODER.decode(text)
+        return value if not text[end:].strip(" \t\n\r") else _DECODER.decode(text)
     except json.JSONDecodeError as error:
         ends = error.pos >= len(text.rstrip()) or "Unterminated" in error.msg
         cut = f"; is the file cut off{'' if line is None else ', or the row on several lines'}?" if ends else ""

@@ -1,4 +1,4 @@
-"""What the teaching model knows: clips and words of the toy world, so that it can say where it cannot judge.
+"""Limits of what the teaching model knows: clips and words of the toy world, so that it can say where it cannot judge.
 
 Task: tell clips and captions of another world from those of the toy world, as the model itself scores both alike.
 Conventions: images as the model takes them, uint8 (3, h, w) RGB. Limits were measured, by ``training.known_world``, and

@@ -13,15 +13,16 @@ import warnings
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vqe_core.encoders.backends.int8 import Int8Linear
 from vqe_core.runtime import one_thread, own_precision
 
-Kernel = Literal["torch", "onednn"]
+Kernel = Literal["torch", "onednn", "int8"]
 
 # A layer of fewer weights takes microseconds: measuring would cost more than it brings.
 SMALLEST_MEASURED = 2**19
@@ -102,18 +103,24 @@ class PackedLinear(nn.Linear):
         return torch.ops.mkldnn._linear_pointwise.binary(x, residual, self.packed, self.offset, "add")
 
 
-def linear(weight: Tensor, bias: Tensor | None, kernel: Kernel) -> TorchLinear | PackedLinear:
+Layer: TypeAlias = TorchLinear | PackedLinear | Int8Linear
+
+
+def linear(weight: Tensor, bias: Tensor | None, kernel: Kernel) -> Layer:
     """Make a linear layer by ``kernel``."""
+    if kernel == "int8":
+        return Int8Linear(weight, bias)
     return PackedLinear(weight, bias) if kernel == "onednn" else TorchLinear(weight, bias)
 
 
-def pack_linears(module: nn.Module) -> None:
+def pack_linears(module: nn.Module, kernel: Literal["onednn", "int8"] = "onednn") -> None:
     """Replace every plain ``nn.Linear`` inside ``module`` by its packed form; the originals are freed."""
+    packed = Int8Linear if kernel == "int8" else PackedLinear
     for name, child in list(module.named_children()):
         if type(child) is nn.Linear:  # a subclass may do more, or be read by its owner
-            setattr(module, name, PackedLinear(child.weight, child.bias))
+            setattr(module, name, packed(child.weight, child.bias))
         else:
-            pack_linears(child)
+            pack_linears(child, kernel)
 
 
 def choose_kernel(sizes: tuple[int, int], dtype: torch.dtype, device: str) -> Kernel:

@@ -19,11 +19,12 @@ from vqe_core.encoders.backends.linear import Kernel, choose_kernel, pack_linear
 from vqe_core.encoders.backends.torch_compile import CompiledVisionTower
 from vqe_core.encoders.backends.vit import UnknownStructureError, VisionTower, check_structure
 from vqe_core.encoders.image_processing import Preprocessing
-from vqe_core.options import Backend
+from vqe_core.options import Computing
 from vqe_core.runtime import own_precision
 
 # Of unit embeddings: in float32 rounding, in half precision near enough to tell rounding from another computation.
 AGREEMENT = {torch.float32: 1e-5, torch.bfloat16: 0.1, torch.float16: 0.1}
+AGREEMENT_INT8 = 0.1
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def build_towers(
     preprocessing: Preprocessing,
     device: str,
     dtype: torch.dtype,
-    backend: Backend,
+    backend: Computing,
 ) -> Towers:
     """Build the fastest towers that give the model's own numbers.
 
@@ -75,7 +76,7 @@ def build_towers(
         preprocessing: of the checkpoint.
         device: where to encode.
         dtype: to encode in.
-        backend: ``"torch"``; for images also ``"compile"`` or ``"openvino"``.
+        backend: ``"torch"``; for images also ``"compile"``, ``"openvino"`` or ``"int8"``.
 
     Raises:
         MissingPackageError, InputError: the backend is not there, or cannot do this.
@@ -83,7 +84,10 @@ def build_towers(
     kernels = {tower: _kernel(model.config, tower, dtype, device) for tower in ("vision", "text")}
     if backend == "compile":
         kernels["vision"] = "torch"  # compiling chooses kernels itself
-    signature: dict[str, str] = {} if backend in ("auto", "torch") else {"backend": backend}
+    if backend == "int8":
+        kernels["vision"] = "int8"
+    name = "quantize" if backend == "int8" else "backend"
+    signature: dict[str, str] = {} if backend in ("auto", "torch") else {name: backend}
     if dtype != torch.float32 and "onednn" in kernels.values():
         signature["linear"] = "onednn"
     vision: Callable[[Tensor], Tensor]
@@ -97,8 +101,9 @@ def build_towers(
     if backend == "compile" and isinstance(vision, nn.Module):
         vision = CompiledVisionTower.compile(vision, noise.to(device))
     for name, part in model.named_children():
-        if kernels["vision" if "vis" in name else "text"] == "onednn":
-            pack_linears(part)
+        kernel = kernels["vision" if "vis" in name else "text"]
+        if kernel != "torch":
+            pack_linears(part, kernel)
     return Towers(model, vision, signature)
 
 
@@ -130,6 +135,7 @@ def _with_tower(
     except (UnknownStructureError, ValueError):  # of transformers: images of another size, told when one is encoded
         return model, None, noise
     tower = VisionTower(model, preprocessing, dtype, kernel).eval()
-    if (normalize(tower(noise).float(), dim=-1) - own).abs().max() <= AGREEMENT[dtype]:
+    agreement = AGREEMENT_INT8 if kernel == "int8" else AGREEMENT[dtype]
+    if (normalize(tower(noise).float(), dim=-1) - own).abs().max() <= agreement:
         return model, tower, noise
     return load_again(), None, noise

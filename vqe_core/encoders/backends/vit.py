@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vqe_core.encoders.backends.linear import Kernel, PackedLinear, TorchLinear, linear
+from vqe_core.encoders.backends.linear import Kernel, Layer, TorchLinear, linear
 from vqe_core.encoders.image_processing import Preprocessing
 from vqe_core.errors import ModelError
 
@@ -116,14 +116,14 @@ class Block(nn.Module):
         return self.down.added_to(hidden, inner)
 
 
-def _linear(weight: Tensor, bias: Tensor, dtype: torch.dtype, kernel: Kernel) -> TorchLinear | PackedLinear:
+def _linear(weight: Tensor, bias: Tensor, dtype: torch.dtype, kernel: Kernel) -> Layer:
     # clone: the result must not keep the model's own layer alive
     return linear(weight.detach().to(dtype).clone(), bias.detach().to(dtype).clone(), kernel)
 
 
 def _folded_patches(
     embeddings: Any, preprocessing: Preprocessing, dtype: torch.dtype, kernel: Kernel
-) -> tuple[TorchLinear | PackedLinear, Tensor]:
+) -> tuple[Layer, Tensor]:
     """Return the patch embedding as a product with pixels around zero, and what is added to each position after it."""
     own = embeddings.patch_embedding.weight.detach()
     mean, std = (torch.tensor(values)[:, None, None] for values in (preprocessing.mean, preprocessing.std))

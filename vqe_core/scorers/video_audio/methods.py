@@ -45,6 +45,11 @@ def comparison_for(options: VideoAudioOptions, method: str, described: bool) -> 
                 f"backend {options.backend!r} encodes images of image-text models only, and method 'joint' has none; "
                 "use backend='torch', or method 'tags' or 'description'"
             )
+        if options.quantize is not None:
+            raise InputError(
+                f"quantize ({options.quantize!r}) is for image-text models, and method 'joint' has none; leave it out, "
+                "or use method 'tags' or 'description'"
+            )
         encoder = load_joint_encoder(options.model, options.device, options.dtype)
         return ByJointSpace(encoder, _windowing(options, encoder.frames_per_window), options)
     if method == "description" and not described:
@@ -70,7 +75,9 @@ def _windowing(options: VideoAudioOptions, frames_per_window: int) -> Windowing:
 
 def _image_text_encoder(options: VideoAudioOptions) -> ImageTextEncoder:
     try:
-        return load_image_text_encoder(options.model, options.device, options.dtype, options.backend)
+        return load_image_text_encoder(
+            options.model, options.device, options.dtype, options.backend, quantize=options.quantize
+        )
     except VqeError as error:  # its messages speak of the other metric's argument
         raise type(error)(str(error).replace("clip_model_path", "hf_clip"), code=error.code) from error
 
