@@ -42,6 +42,7 @@ PLOTS = ["matplotlib>=3.8"]  # pictures for notebooks and the app; the report dr
 NOTEBOOKS = ["jupyterlab>=4", "ipywidgets>=8", *PLOTS]  # to open them; ipywidgets draws progress bars there
 APP = ["gradio>=6.7", *PLOTS]  # Spaces; older releases have known holes
 OPENVINO = ["openvino>=2025.0"]  # another encoder of pictures on a CPU; one wheel, no compiler
+COMPLETION = ["argcomplete>=3.5.1"]  # completes in a shell; small, needs nothing; the first for argparse of 3.12.7
 RAY = ["ray>=2.48"]  # runs on many machines; core actors only, nothing of its data libraries
 SQL = ["sqlalchemy>=2"]  # rows from and scores to a database, by any URL it knows
 EVALUATOR = ["scipy>=1.7.1"]  # evaluate asks for it where an Evaluator is built
@@ -58,6 +59,7 @@ TEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6", *PE_AV, 
 TEST += EVALUATOR  # the Evaluator of evaluate
 TEST += META_EVAL
 TEST += TORCHCODEC  # decoded Video and Audio columns of datasets; CI has a system FFmpeg
+TEST += COMPLETION
 TEST += RAY  # its actors are killed for real
 TEST += ["psycopg[binary]>=3"]  # a real PostgreSQL behind SQLAlchemy
 TEST += ["playwright>=1.50"]  # drives a real browser against the app; the browser itself is the system's
@@ -77,6 +79,7 @@ EXTRAS = {
     "serving": SERVING,
     "torchcodec": TORCHCODEC,
     "openvino": OPENVINO,
+    "completion": COMPLETION,
     "ray": RAY,
     "sql": SQL,
     "training": TRAINING,
@@ -86,7 +89,7 @@ EXTRAS = {
     "docs": DOCS,
     "test": TEST,
     "dev": DEV,
-    "all": [*APP, *PE_AV, *LLM, *OPENVINO, *SQL, *TRAINING, *EVALUATOR, *META_EVAL],
+    "all": [*APP, *PE_AV, *LLM, *OPENVINO, *SQL, *TRAINING, *EVALUATOR, *META_EVAL, *COMPLETION],
 }
 
 

@@ -150,7 +150,7 @@ def targets(group: Group, ways: dict[str, Any]) -> list[Target]:
                 found.append(Target(f"{name} over the {OPERATOR}{title}", ratio, over_operator))
     for name in (name for name, options in ways.items() if "isolate" not in options):
         over = median(group.values(name, "over_floor"))
-        found.append(Target(f"{name}: time over the sum of its parts", over, at_most=1.15))
+        found.append(Target(f"{name}: time over the sum of its parts", over, at_most=1.1))
     return found
 
 

@@ -41,8 +41,23 @@ def torchmetrics(job: dict[str, Any]) -> Callable[[str, str], float]:
     import av
     import torch
     from torchmetrics.multimodal.clip_score import CLIPScore
+    from transformers import CLIPModel, CLIPProcessor
 
-    metric = CLIPScore(model_name_or_path=job["model"])
+    class Plain(CLIPModel):  # type: ignore[misc]
+        """Gives bare embeddings, as transformers did before 5, and as torchmetrics takes them."""
+
+        def get_image_features(self, *given: Any, **how: Any) -> Any:
+            found = super().get_image_features(*given, **how)
+            return getattr(found, "pooler_output", found)
+
+        def get_text_features(self, *given: Any, **how: Any) -> Any:
+            found = super().get_text_features(*given, **how)
+            return getattr(found, "pooler_output", found)
+
+    def loaded() -> tuple[Any, Any]:  # by name it takes those of its makers alone
+        return Plain.from_pretrained(job["model"]).eval(), CLIPProcessor.from_pretrained(job["model"])
+
+    metric = CLIPScore(model_name_or_path=loaded)
 
     def score(video: str, caption: str) -> float:
         wanted = job["positions"][video]

@@ -20,10 +20,11 @@ from benchmarks.turns import Job, answer, in_turns, numbers, parse, settings
 
 OURS, DATA_JUICER, TORCHMETRICS = "ours", "Data-Juicer", "torchmetrics"
 FRAMES = 5
+_TORCH = ("torch", "torchvision", "transformers")
 # Of each peer, by the name of its option: what it and the operator that is measured need.
 PACKAGES = {
-    DATA_JUICER: ("py-data-juicer", "torch", "torchvision", "transformers", "av<14", "opencv-python-headless"),
-    TORCHMETRICS: ("torchmetrics", "torch", "torchvision", "transformers", "av", "pillow"),
+    DATA_JUICER: ("py-data-juicer", "aiohttp", *_TORCH, "av<14", "opencv-python-headless"),
+    TORCHMETRICS: ("torchmetrics", *_TORCH, "av", "pillow"),
 }
 TOLERANCE = 2e-3  # of a cosine: each resizes images in a way of its own, and ours decodes by another FFmpeg
 WANTED = 6.0  # times as fast as Data-Juicer

@@ -77,7 +77,7 @@ def variants(arguments: Any, texts: tuple[int, ...]) -> tuple[dict[str, Job], di
     folder = arguments.work / "clips" / "runs"
     made([Clip("h264", 320, 240, 3.0, seed=seed) for seed in range(clips)], folder)
     long = Clip("h264", 160, 120, 60 * (QUICK_MINUTES if quick else MINUTES), fps=10)
-    made([long], folder.with_name("long"))
+    (film,) = made([long], folder.with_name("long"))
     job = {"folder": str(folder), "count": clips, "how": "run", "threads": 1}
     jobs: dict[str, Job] = {
         ONE_CALL: {**job, "how": "call"},
@@ -89,7 +89,7 @@ def variants(arguments: Any, texts: tuple[int, ...]) -> tuple[dict[str, Job], di
         PLAN: {**job, "how": "plan"},
         **{text_name(count): {"how": "texts", "count": count} for count in texts},
         LOCAL_EMPTY: {"how": "empty", "count": empty, "engine": "local", "workers": 1},
-        LONG: {**job, "how": "long", "count": QUICK_SHORT if quick else SHORT, "long": str(folder.with_name("long"))},
+        LONG: {**job, "how": "long", "count": QUICK_SHORT if quick else SHORT, "long": str(film)},
     }
     if find_spec("ray") is not None:
         jobs[RAY_ONE] = {**job, "workers": 1, "engine": "ray"}
@@ -173,7 +173,7 @@ def run_run(job: Job, folder: Path) -> dict[str, Any]:
     from vqe_core.run import score_run
 
     rows = table(job, folder)
-    how = {name: job[name] for name in ("workers", "threads", "engine") if name in job}
+    how: dict[str, Any] = {name: job[name] for name in ("workers", "threads", "engine") if name in job}
     warmed(folder, videos=True)
     start = 0.0
     if job["workers"] > 1 or "engine" in job:
@@ -294,8 +294,7 @@ def run_long(job: Job, folder: Path) -> dict[str, Any]:
     from benchmarks.usage import measured
     from vqe_core.run import score_run
 
-    (long,) = Path(job["long"]).glob("*.mp4")
-    rows = table(job, folder, (str(long.absolute()),))
+    rows = table(job, folder, (str(Path(job["long"]).absolute()),))
     events: list[tuple[float, dict[str, Any]]] = []
     options: dict[str, Any] = {
         "every_n_seconds": 1.0,

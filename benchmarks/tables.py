@@ -18,13 +18,14 @@ HEADS = {
     "share_of_gemm": "of GEMM peak",
     "floor_s": "sum of parts s",
     "over_floor": "time / sum of parts",
+    "cpu_over_floor": "CPU / that of the parts",
     "gemm_floor_s": "sum of parts at GEMM peak s",
     "peak_mib": "peak MiB",
     "workers_mib": "workers MiB",
     "total_mib": "together MiB",
 }
 # Measured beside others, of use in the JSON only.
-HIDDEN = {"images", "failed"}
+HIDDEN = {"images", "failed", "cpu_ms_per_image", "text_cpu_s"}
 
 
 def markdown(content: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ from benchmarks.tables import markdown
 from tests.required import required_package
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("decode", "encode", "end_to_end", "cache", "rows", "memory", "runs", "sounds")
+NAMES = ("decode", "encode", "end_to_end", "cache", "rows", "memory", "runs", "sounds", "peers")
 
 
 @pytest.fixture(scope="module")

@@ -75,6 +75,15 @@ ELSEWHERE = {
         "docs/models.md",
         "vqe score emscore rows.jsonl --out scores.jsonl --clip-model-path microsoft/xclip-base-patch32 --metrics cogr",
     ): ("tests/encoders/test_video_encoder.py::test_the_command_scores_with_an_encoder_of_clips"),
+    ("docs/guides/engines.md", "import ray from"): (
+        "tests/integrations/test_arrow.py::test_ray_data_keeps_the_columns_of_its_rows"
+    ),
+    ("docs/guides/engines.md", "import daft from"): (
+        "tests/integrations/engines/inside_daft.py::test_columns_stay_and_scores_are_those_of_arrow"
+    ),
+    ("docs/guides/engines.md", "from pyspark.sql import"): (
+        "tests/integrations/engines/inside_spark.py::test_the_page_scores_a_data_frame"
+    ),
     ("docs/guides/command-line.md", "vqe score emscore:"): (
         "tests/cli/test_parsing.py::test_a_wrong_word_gets_one_line_with_the_nearest_right_one"
     ),

@@ -24,6 +24,7 @@ TESTED_BY = {
         f"vqe_core/cli/{name}.py": CLI for name in ("__init__", "__main__", "demo", "listing", "logs", "metric_options")
     },
     **{f"vqe_core/cli/{name}.py": CLI for name in ("progress", "run")},
+    "vqe_core/integrations/daft.py": "tests/integrations/engines/inside_daft.py",
     "vqe_core/cli/filter.py": "tests/run/test_filtering.py",
     "vqe_core/cli/plan.py": "tests/run/test_estimate.py",
     **{f"vqe_core/run/{name}.py": JOB for name in ("folder", "parts", "staging", "merging", "summary", "status")},

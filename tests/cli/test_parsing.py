@@ -74,6 +74,8 @@ def test_free_values_end_where_files_begin(folder):
         (["score", "emscore", "--metrics", "cogr", "ful_F", "x"], "--metrics ('ful_F') must be one of figr_P"),
         (["score", "emscore", "x", "--on-error", "skp"], "raise, warn, skip; did you mean 'skip'?"),
         (["score", "emscore"], "vqe score emscore: error: missing: ROWS (help: vqe score emscore --help)"),
+        (["score", "emscore", "x", "--frame-num", "few"], "--frame-num ('few') must be a whole number (help: "),
+        (["score", "emscore", "x", "-z"], "-z is no option"),
         (["run", "statu", "x"], "ACTION 'statu' is not known; did you mean 'status'?"),
         (["cache", "inf"], "ACTION ('inf') must be one of info, clear, verify; did you mean 'info'?"),
         (["demo", "more"], "vqe demo: error: 'more' is too much"),

@@ -167,3 +167,12 @@ def test_nothing_that_is_none_is_a_number():
     assert np.isnan(as_array([None, float("nan")])).all()
     with pytest.raises(InputError):
         parse_condition(">= 3")
+
+
+def test_videos_elsewhere_are_listed_by_their_addresses_and_not_linked(tmp_path, capsys):
+    write_table(tmp_path / "s.jsonl", {"similarity": [0.1, 0.9], "video_path": ["a.mp4", "s3://bucket/b.mp4"]})
+    paths, table = tmp_path / "paths.txt", str(tmp_path / "s.jsonl")
+    assert main(["filter", table, "--where", "similarity > 0", "--paths", str(paths)]) == 0
+    assert paths.read_text().splitlines() == [str(tmp_path / "a.mp4"), "s3://bucket/b.mp4"]
+    assert main(["filter", table, "--where", "similarity > 0", "--links", str(tmp_path / "links")]) == 1
+    assert "use --paths, not --links" in capsys.readouterr().err

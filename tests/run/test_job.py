@@ -392,6 +392,15 @@ def test_a_killed_worker_is_replaced(texts, tmp_path):
     assert (tmp_path / "s.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
+def test_what_a_killed_worker_left_half_written_is_not_in_the_result(texts, tmp_path):
+    def watch(event: dict[str, Any]) -> None:
+        if "number" in event:
+            (tmp_path / f"run/.tmp-1-{event['number']}.parquet").write_bytes(b"torn")
+
+    score_run(texts, tmp_path / "run", rows_per_part=50, watch=watch, **TOY)
+    assert not list((tmp_path / "run").glob(".tmp-*"))
+
+
 def children() -> list[int]:
     """Workers of this process."""
     tasks = Path(f"/proc/{os.getpid()}/task")

@@ -44,7 +44,7 @@ class LoggedScore(EMScore):
 
     name: ClassVar[str] = "logged"
 
-    def score_batch(self, batch: Any, *arguments: Any, **options: Any) -> Any:  # type: ignore[override]
+    def score_batch(self, batch: Any, *arguments: Any, **options: Any) -> Any:
         """Note the first of the rows, and score them."""
         row = int(batch["candidate"][0].rpartition(" ")[2])
         with open(os.environ[LOG], "a") as file:
@@ -241,6 +241,11 @@ def compare(out: Path, reference: dict[str, list[Any]], found: Findings) -> None
             found.broken.append(f"{out.name} holds {odd}")
 
 
+def told(found: Findings) -> list[str]:
+    """Return what broke, a line each."""
+    return [f"\n  {words}" for words in found.broken]
+
+
 def torture(kills: int, folder: Path, *, engine: str = "local", seed: int = 0, rows: int = 96) -> Findings:
     """Kill runs in a folder until there were so many kills; return what was found.
 
@@ -268,7 +273,7 @@ def torture(kills: int, folder: Path, *, engine: str = "local", seed: int = 0, r
         out = folder / f"run{number}{suffix}"
         Round(table, out, ["--engine", engine, "--workers", workers], chance, found).run(min(left, 25))
         compare(out, references[suffix or ".parquet"], found)
-        print(f"{sum(found.kills.values())} kills, {len(found.broken)} broken promises", flush=True)
+        print(f"{sum(found.kills.values())} kills, {len(found.broken)} broken promises", *told(found), flush=True)
     return found
 
 

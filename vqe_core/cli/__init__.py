@@ -18,6 +18,7 @@ from vqe_core.cli import (
     baseline,
     cache,
     compare,
+    completion,
     demo,
     explain,
     filter,
@@ -50,6 +51,7 @@ COMMANDS = (
     plan,
     cache,
     listing,
+    completion,
 )
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130  # 130: what a shell reports for Ctrl-C
 
@@ -57,6 +59,9 @@ EXIT_ERROR, EXIT_INTERRUPTED = 1, 130  # 130: what a shell reports for Ctrl-C
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 for a clear error, 130 for Ctrl-C."""
     _say_anything()
+    asked = completion.asked_to_complete()
+    if asked is not None:
+        completion.complete(_parser(asked))
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser(words)
     options = vars(parser.parse_args(words))

@@ -17,7 +17,10 @@ def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[s
     listing = commands.add_parser(
         "list", parents=[common], help="list metrics (scorers), samplers, encoders and all other components"
     )
-    listing.add_argument("kind", nargs="?", metavar="KIND", help="one kind, each with its options, for example sampler")
+    kind = listing.add_argument(
+        "kind", nargs="?", metavar="KIND", help="one kind, each with its options, for example sampler"
+    )
+    kind.completer = lambda **_: registry.kinds()
     listing.add_argument("--format", choices=("text", "json"), default="text", metavar="FORM", help="text or json")
     listing.set_defaults(command=_list)
 

@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from vqe_core import registry
+
 NUMBERS = {"int": int, "int | None": int, "float": float, "float | None": float}
 
 
@@ -53,6 +55,19 @@ def add_options(
                 settings.update(nargs="?", const=field.metadata["bare"])
         action = groups[title].add_argument("--" + field.name.replace("_", "-"), **settings)
         action.takes_file = field.metadata.get("names") == "file"
+        known = _names(field, scorer)
+        if known:
+            action.completer = lambda known=known, **_: known  # of a shell, see ``vqe completion``
+
+
+def _names(field: dataclasses.Field[Any], scorer: Any) -> tuple[str, ...]:
+    """Return the names that an option may begin with: of components, which take options, or of presets."""
+    from vqe_core.scorers.presets import presets_of
+
+    if field.name == "preset":
+        return tuple(presets_of(scorer.name))
+    kind = "sampler" if field.name == "frame_sampling_method" else field.metadata.get("kind")
+    return registry.names(kind) if kind else ()
 
 
 def _choices(field: dataclasses.Field[Any], scorer: Any) -> tuple[str, ...] | None:

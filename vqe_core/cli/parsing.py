@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 from vqe_core.options import did_you_mean
 
 _NUMBER = re.compile(r"-\.?\d.*")
+_NO_NUMBER = re.compile(r": invalid (int|float) value: (.*)")
+_NUMBERS = {"int": "a whole number", "float": "a number"}
 _FILE_OR_PATTERN = re.compile(r"\S+\.\w{2,7}|.*://.*|.*[*?\[].*")
 
 
@@ -27,11 +29,13 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Parse, and refuse what nobody knows; see ``argparse.ArgumentParser``."""
         given = list(sys.argv[1:] if args is None else args)
+        if "_ARGCOMPLETE" in os.environ:  # which looks at the words in their order, and at unfinished ones
+            return super().parse_known_args(given, namespace)
         if self._subparsers is None:
             given = self._untangled(given)
         parsed, rest = super().parse_known_args(given, namespace)
         if rest and self._subparsers is None:
-            self.error(f"{rest[0]!r} is too much")
+            self.error(f"{rest[0]} is no option" if _is_option(rest[0]) else f"{rest[0]!r} is too much")
         return parsed, rest
 
     def _untangled(self, words: Sequence[str]) -> list[str]:
@@ -98,6 +102,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say in one line what is wrong, and end with status 2."""
         message = message.replace("the following arguments are required", "missing").removeprefix("argument ")
+        message = _NO_NUMBER.sub(lambda found: f" ({found[2]}) must be {_NUMBERS[found[1]]}", message)
         self.exit(2, f"{self.prog}: error: {message} (help: {self.prog} --help)\n")
 
     def leaf(self, words: Sequence[str]) -> Parser:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from vqe_core.errors import InputError
+from vqe_core.media import is_address
 from vqe_core.options import did_you_mean
 from vqe_core.run.folder import RunFolder
 from vqe_core.run.sources import RowSource, open_source, rows_at
@@ -171,7 +172,7 @@ class ScoredRows:
             yield {name: [] for name in columns}
 
     def videos(self, kept: np.ndarray) -> Iterator[str]:
-        """Return the absolute path of each video of the rows that are kept, once each, in order."""
+        """Return the absolute path, or the address, of each video of the rows that are kept, once each, in order."""
         seen = set()
         for batch in self.kept_batches(kept):
             if self.video_key not in batch:
@@ -180,7 +181,7 @@ class ScoredRows:
                 path = video.get("path") if isinstance(video, dict) else video
                 if isinstance(path, str) and path not in seen:
                     seen.add(path)
-                    yield os.path.join(self.base_dir, path)
+                    yield path if is_address(path) else os.path.join(self.base_dir, path)
 
 
 def write_failures(table: str | os.PathLike[str], out: Path, scorer: Any) -> int:
@@ -271,13 +272,17 @@ def link_videos(paths: Iterator[str], folder: Path) -> int:
     """Make a link to each video in a folder, numbered where names are the same; return how many.
 
     Raises:
-        InputError: the folder holds something already.
+        InputError: the folder holds something already, or a video is at an address.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise InputError(f"{str(folder)!r} is not empty; name a new folder for the links")
     count = 0
     for path in paths:
+        if is_address(path):
+            raise InputError(
+                f"{path!r} is no file of this machine, so no link can lead to it; use --paths, not --links"
+            )
         target, number = folder / os.path.basename(path), 1
         while os.path.lexists(target):
             number += 1

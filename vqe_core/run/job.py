@@ -105,7 +105,8 @@ def score_run(
     if isinstance(out, str) and is_address(out):
         given = {"engine": engine, "workers": workers, "address": address, "threads": threads, "shard": shard,
                  "rows_per_part": rows_per_part, "retry_failed": retry_failed, "restart": restart,
-                 "candidate": candidate, "watch": watch, **options}  # fmt: skip
+                 "candidate": candidate, "videos_dir": videos_dir, "references": references, "watch": watch,
+                 **options}  # fmt: skip
         return _put_elsewhere(out, lambda here: score_run(rows, here, metric, **given))
     named = {"progress": False, **options} if isinstance(metric, str) else options  # the run has a bar of its own
     scorer = scorers_for(metric, named)
@@ -393,6 +394,7 @@ class _Job:
         if self.is_file:
             self.folder.remove()
         else:
+            self.folder.clear_temporary()  # of workers that were killed while they wrote
             write_summary(self.folder, summary)
         if summary.num_failed == summary.num_rows:
             warn_caller("\n  ".join(["no row was scored:", *summary.failure_lines()]), NothingScoredWarning)

@@ -348,6 +348,8 @@ def _of_standard_input(stream: BinaryIO, folder: Path) -> RowSource:
     first = stream.read(1)
     while first.isspace():
         first = stream.read(1)
+    if not first:
+        raise InputError("standard input is empty; pipe jsonl, json or csv into it")
     suffix = {b"{": ".jsonl", b"[": ".json"}.get(first, ".csv")
     arriving = folder / f"arriving-{os.getpid()}"
     digest = hashlib.sha256(first)

@@ -252,6 +252,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object)  # json.loads would make one for each text
+_SCAN: Any = _DECODER.scan_once  # type: ignore[attr-defined]
 
 
 def _json_value(text: str, line: int | None = None) -> Any:
@@ -266,7 +267,11 @@ def _json_value(text: str, line: int | None = None) -> Any:
     """
     where = f"line {line}: " if line is not None else ""
     try:
-        return _DECODER.decode(text)
+        try:
+            value, end = _SCAN(text, 0)
+        except StopIteration:  # a space before it, or an error, which ``decode`` tells
+            return _DECODER.decode(text)
+        return value if not text[end:].strip(" \t\n\r") else _DECODER.decode(text)
     except json.JSONDecodeError as error:
         ends = error.pos >= len(text.rstrip()) or "Unterminated" in error.msg
         cut = f"; is the file cut off{'' if line is None else ', or the row on several lines'}?" if ends else ""

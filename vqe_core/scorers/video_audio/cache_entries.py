@@ -46,7 +46,7 @@ def _sound_digest(sound: MediaSource | AudioSamples, cache: EmbeddingCache) -> s
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Place in the cache of what is made of a pair; none without a cache, or without content to tell it by.
+    """Place in a cache of what is made of a pair; none without a cache, or without content to tell it by.
 
     Attributes:
         pair: what it is made of.
