@@ -10,6 +10,7 @@ import argparse
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from vqe_core.run.bank import build_bank
 from vqe_core.scorers.caption_bank import save_captions
@@ -42,7 +43,7 @@ def build_banks(model: Path, out: Path) -> list[Path]:
 def _write_rows(folder: Path) -> Path:
     clips = [make_clip(FIRST_SEED + i) for i in range(SIZE)]
     captions = [clip.captions(WORDINGS) for clip in clips]
-    columns = {
+    columns: dict[str, list[Any]] = {
         "video_path": [write_clip(clip, folder / f"{i}.mp4").name for i, clip in enumerate(clips)],
         "candidate": [texts[0] for texts in captions],
         "reference": [texts[1:] for texts in captions],

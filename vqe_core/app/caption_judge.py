@@ -210,7 +210,7 @@ def scorer_of(judge: str, prompt: str, frames: int) -> CaptionJudgeScore:
     options: dict[str, Any] = {"frame_num": frames, **SCORER_LIMITS}
     if judge == TOY:
         return CaptionJudgeScore(judge=TOY, **options)
-    asked = {"api_url": os.environ[URL], "model_name": os.environ.get(MODEL), "judge_prompt": prompt}
+    asked: dict[str, Any] = {"api_url": os.environ[URL], "model_name": os.environ.get(MODEL), "judge_prompt": prompt}
     return CaptionJudgeScore(**asked, max_workers=MOST_JUDGED, timeout=30.0, retries=1, keep_answers=False, **options)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from vqe_core.cache.answers import AnswerStore, open_answers
 from vqe_core.cache.entry import CacheKey, Entry
 from vqe_core.cache.eviction import DEFAULT_MAX_BYTES, CacheInfo, CacheUpkeep, default_cache_dir
-from vqe_core.cache.store import EmbeddingCache, open_cache
+from vqe_core.cache.store import Cache, EmbeddingCache, open_cache
 
 __all__ = [
     "DEFAULT_MAX_BYTES",
     "AnswerStore",
+    "Cache",
     "CacheInfo",
     "CacheKey",
     "CacheUpkeep",

@@ -17,7 +17,7 @@ from typing import Any
 
 from vqe_core.cache.entry import CacheKey, Entry
 from vqe_core.cache.eviction import default_cache_dir
-from vqe_core.cache.store import ANSWER_KIND, EmbeddingCache, open_cache
+from vqe_core.cache.store import ANSWER_KIND, Cache, open_cache
 from vqe_core.errors import InputError
 
 
@@ -30,7 +30,7 @@ class AnswerStore:
 
     Example:
         >>> import tempfile
-        >>> store = AnswerStore(EmbeddingCache(tempfile.mkdtemp()))
+        >>> store = AnswerStore(open_cache(tempfile.mkdtemp()))
         >>> key = store.key("http://localhost:8000/v1", {"model": "senses", "messages": ["What is heard?"]})
         >>> store.get(key) is None
         True
@@ -39,7 +39,7 @@ class AnswerStore:
         'a bell'
     """
 
-    cache: EmbeddingCache
+    cache: Cache
 
     def key(self, server: str, request: Mapping[str, Any]) -> CacheKey:
         """Return the key of an answer.

@@ -12,7 +12,7 @@ import time
 import uuid
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from vqe_core.cache.entry import CacheKey, DamagedEntryError, Entry, entry_from_bytes, entry_to_bytes
 from vqe_core.cache.eviction import ANSWER, DIGEST, PART, SUFFIX, CacheUpkeep, max_bytes_from_environment
@@ -28,7 +28,7 @@ _DIGEST_LOCK = ProcessLock()
 class DigestTable:
     """Digests by stamp, in memory and as small entries of a cache: written whole, checked, evicted and cleared."""
 
-    def __init__(self, cache: EmbeddingCache | RemoteCache, *, of_addresses: bool = False) -> None:
+    def __init__(self, cache: Cache, *, of_addresses: bool = False) -> None:
         self._cache = cache
         self._of_addresses = of_addresses  # what a file system of one machine says of a file means nothing on others
         self._memory: dict[str, str] = {}
@@ -262,10 +262,11 @@ def _write(path: Path, data: bytes) -> None:
         raise
 
 
-_OPEN: dict[tuple[str, int], EmbeddingCache | RemoteCache] = {}
+Cache: TypeAlias = EmbeddingCache | RemoteCache
+_OPEN: dict[tuple[str, int], Cache] = {}
 
 
-def open_cache(cache_dir: str | os.PathLike[str] | None) -> EmbeddingCache | RemoteCache | None:
+def open_cache(cache_dir: str | os.PathLike[str] | None) -> Cache | None:
     """Return the cache in a folder or at an address, None for None.
 
     All calls of a process share one, so that they look through it once.

@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from vqe_core.cli.logs import quiet_libraries
 from vqe_core.cli.metric_options import add_options
 
@@ -120,7 +122,9 @@ def _caption_lines(explanation: Explanation, colour: bool) -> Iterator[str]:
     parts = [f"{name} {explanation.scores[kind + name]:.3f}" for name in DETAIL if kind + name in explanation.scores]
     yield f"  {explanation.headline} {explanation.scores[explanation.headline]:.3f}  ({', '.join(parts)})"
     values = explanation.over_time("EMScore(X,V)_full_F")[1]
-    best, worst = (f"{explanation.frame_names[i]} ({values[i]:.3f})" for i in (values.argmax(), values.argmin()))
+    best, worst = (
+        f"{explanation.frame_names[i]} ({values[i]:.3f})" for i in (int(np.argmax(values)), int(np.argmin(values)))
+    )
     yield f"  over time {sparkline(values.tolist())}  best {best}, worst {worst}"
     least = ", ".join(f"{word.text} {word.support:+.3f}" for word in explanation.least_supported)
     if least:

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NoReturn
 
 from vqe_core.options import did_you_mean
@@ -111,12 +112,17 @@ class Parser(argparse.ArgumentParser):
             if isinstance(action, argparse._SubParsersAction):
                 for i, word in enumerate(words):
                     if word in action.choices:
-                        return action.choices[word].leaf(words[i + 1 :])  # type: ignore[no-any-return]
+                        found: Parser = action.choices[word].leaf(words[i + 1 :])
+                        return found
         return self
 
     def flags(self) -> dict[str, str]:
         """Return the flag of each option, by its name in Python."""
         return {action.dest: action.option_strings[0] for action in self._actions if action.option_strings}
+
+
+def _list_in_flags(flag: str, found: re.Match[str]) -> str:
+    return f"{flag} {_unquoted(found[1])}"
 
 
 def _is_option(word: str) -> bool:
@@ -153,7 +159,7 @@ def in_flags(text: str, flags: Iterable[tuple[str, str]]) -> str:
         text = re.sub(rf"(?<![\w.]){name}=True\b", flag, text)
         text = re.sub(rf"(?<![\w.]){name}=False\b", flag.replace("--", "--no-", 1), text)
         text = re.sub(rf"(?<![\w.]){name}=None\b", f"no {flag}", text)
-        text = re.sub(rf"(?<![\w.]){name}=\[([^\]]*)\]", lambda m, f=flag: f"{f} {_unquoted(m[1])}", text)
+        text = re.sub(rf"(?<![\w.]){name}=\[([^\]]*)\]", partial(_list_in_flags, flag), text)
         text = re.sub(rf"(?<![\w.]){name}='([\w.-]+)'", rf"{flag} \1", text)
         text = re.sub(rf"(?<![\w.]){name}=(?=[\w.])", f"{flag} ", text)
         text = text.replace(f"`{name}`", flag)

@@ -115,7 +115,8 @@ def row_lines(columns: Mapping[str, Sequence[Any]], scorer: Any, *, everything: 
         >>> list(row_lines(rows, CLIPScore()))
         ['video_path  candidate  clip_score', 'a.mp4       a dog          0.2500']
     """
-    keys = [getattr(scorer, key, None) for key in ("video_key", "audio_key", "candidate_key", "description_key")]
+    of_row = ("video_key", "audio_key", "candidate_key", "description_key")
+    keys = [str(getattr(scorer, key)) for key in of_row if hasattr(scorer, key)]
     scores = [name for name in columns if scorer.writes_score(name)]
     names = [key for key in ("id", *keys) if key in columns]
     names += scores if everything else headlines(scorer, scores)

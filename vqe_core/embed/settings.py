@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from vqe_core.cache import EmbeddingCache, open_cache
+from vqe_core.cache import Cache, open_cache
 from vqe_core.encoders.backends.batch_size import USUAL
 from vqe_core.encoders.base import embeds_clips
 from vqe_core.media import MediaLimits, VideoReader
@@ -60,7 +60,7 @@ class EmbedSettings:
     batch_size: int | None = None
     limits: MediaLimits = field(default_factory=MediaLimits)
     views: FrameViews = field(default_factory=FrameViews)
-    cache: EmbeddingCache | None = None
+    cache: Cache | None = None
     isolate: bool | str | None = "auto"
     row_timeout: float | None = None
     row_memory: int | None = None

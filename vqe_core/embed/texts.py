@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from vqe_core.cache import CacheKey, EmbeddingCache, Entry
+from vqe_core.cache import Cache, CacheKey, Entry
 from vqe_core.embed.settings import EmbedSettings
 from vqe_core.encoders import text_signature
 from vqe_core.encoders.checkpoints import content_parts
@@ -76,7 +76,7 @@ class _TextStore:
     """Texts in a cache; what is done to long texts is no part of the key of one that fits the context."""
 
     encoder: ImageTextEncoder
-    cache: EmbeddingCache | None
+    cache: Cache | None
     long_text: Any
 
     def find(self, text: str) -> TextEmbedding | None:

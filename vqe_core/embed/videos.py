@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vqe_core.cache import CacheKey, EmbeddingCache, Entry
+from vqe_core.cache import Cache, CacheKey, Entry
 from vqe_core.deadline import check_deadline
 from vqe_core.embed.batching import EncoderFailedError, ImageBatcher
 from vqe_core.embed.prefetch import OrderedPrefetch
@@ -234,7 +234,7 @@ class SampledVideo:
 class FrameStore:
     """The frames of one recipe in a cache; without a cache nothing is found and nothing kept."""
 
-    cache: EmbeddingCache | None
+    cache: Cache | None
     recipe: FrameRecipe
 
     def key(self, source: MediaSource, *, read: bool = True, content: str | None = None) -> CacheKey | None:
@@ -531,6 +531,7 @@ def _read(
 def _collect(
     i: int, reading: OrderedPrefetch[Any], batcher: ImageBatcher, beside: _Beside
 ) -> SampledVideo | TimedEmbeddings:
+    outcome: SampledVideo | TimedEmbeddings
     for item in timed_items("wait", reading.items(i)):
         check_deadline("reading the video")
         if isinstance(item, Restart):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from vqe_core.cache import CacheKey, EmbeddingCache, Entry
+from vqe_core.cache import Cache, CacheKey, Entry
 from vqe_core.errors import VqeError
 from vqe_core.media import audio_versions, content_digest, source_identity
 from vqe_core.scorers.video_audio.pairs import SoundPair
@@ -17,7 +17,7 @@ from vqe_core.scorers.video_audio.windows import WindowedEmbeddings
 from vqe_core.types import AudioSamples, MediaSource, restored_warnings, stored_warnings
 
 
-def pair_parts(pair: SoundPair, cache: EmbeddingCache) -> dict[str, Any] | None:
+def pair_parts(pair: SoundPair, cache: Cache) -> dict[str, Any] | None:
     """Return the part of a key that tells a video and its sound; None for what has no content to tell it by."""
     try:
         video = content_digest(pair.video, cache.digests)
@@ -35,7 +35,7 @@ def pair_parts(pair: SoundPair, cache: EmbeddingCache) -> dict[str, Any] | None:
     }
 
 
-def _sound_digest(sound: MediaSource | AudioSamples, cache: EmbeddingCache) -> str | None:
+def _sound_digest(sound: MediaSource | AudioSamples, cache: Cache) -> str | None:
     if isinstance(sound, MediaSource):
         content = content_digest(sound, cache.digests)
         return None if content is None else f"{content}:{sound.start}:{sound.end}:{sound.audio_stream!r}"
@@ -55,12 +55,12 @@ class Place:
     """
 
     pair: SoundPair
-    cache: EmbeddingCache | None
+    cache: Cache | None
     key: CacheKey | None
     before: list[str]
 
     @classmethod
-    def of(cls, pair: SoundPair, cache: EmbeddingCache | None, key: CacheKey | None) -> Place:
+    def of(cls, pair: SoundPair, cache: Cache | None, key: CacheKey | None) -> Place:
         """Take note of the files of a pair as they are now."""
         return cls(pair, cache, key, identities(pair))
 

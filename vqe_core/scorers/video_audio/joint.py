@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vqe_core.cache import CacheKey, EmbeddingCache, open_cache
+from vqe_core.cache import Cache, CacheKey, open_cache
 from vqe_core.embed import SoundBatcher, show_progress
 from vqe_core.embed.prefetch import OrderedPrefetch
 from vqe_core.encoders.base import JointEncoder
@@ -102,7 +102,7 @@ class ByJointSpace:
         return [results[i] for i in range(len(pairs))]
 
     @cached_property
-    def _cache(self) -> EmbeddingCache | None:
+    def _cache(self) -> Cache | None:
         return open_cache(self.options.cache_dir)
 
     def _seen(self, parts: Generator[_Part, None, None]) -> PairResult | tuple[_Sound, Tensor]:
