@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NoReturn
 
 from vqe_core.options import did_you_mean
@@ -111,7 +112,7 @@ class Parser(argparse.ArgumentParser):
             if isinstance(action, argparse._SubParsersAction):
                 for i, word in enumerate(words):
                     if word in action.choices:
-                        return action.choices[word].leaf(words[i + 1 :])  # type: ignore[no-any-return]
+                        return action.choices[word].leaf(words[i + 1 :])
         return self
 
     def flags(self) -> dict[str, str]:
@@ -153,7 +154,7 @@ def in_flags(text: str, flags: Iterable[tuple[str, str]]) -> str:
         text = re.sub(rf"(?<![\w.]){name}=True\b", flag, text)
         text = re.sub(rf"(?<![\w.]){name}=False\b", flag.replace("--", "--no-", 1), text)
         text = re.sub(rf"(?<![\w.]){name}=None\b", f"no {flag}", text)
-        text = re.sub(rf"(?<![\w.]){name}=\[([^\]]*)\]", lambda m, f=flag: f"{f} {_unquoted(m[1])}", text)
+        text = re.sub(rf"(?<![\w.]){name}=\[([^\]]*)\]", partial(_listed, flag), text)
         text = re.sub(rf"(?<![\w.]){name}='([\w.-]+)'", rf"{flag} \1", text)
         text = re.sub(rf"(?<![\w.]){name}=(?=[\w.])", f"{flag} ", text)
         text = text.replace(f"`{name}`", flag)
@@ -168,5 +169,5 @@ def _outside_values(name: re.Pattern[str], flag: str, text: str) -> str:
     return name.sub(lambda m: m[0] if any(a <= m.start() < b for a, b in values) else flag, text)
 
 
-def _unquoted(listed: str) -> str:
-    return " ".join(item.strip().strip("'\"") for item in listed.split(","))
+def _listed(flag: str, found: re.Match[str]) -> str:
+    return " ".join([flag, *(item.strip().strip("'\"") for item in found[1].split(","))])

@@ -121,7 +121,8 @@ def _add_rows(metric: argparse.ArgumentParser, scorers: Sequence[Any]) -> None:
         f"JSON on standard output (default: a table of up to {MOST_SHOWN} rows is printed)",
     )
     metric.add_argument("--failures", metavar="FILE", help="also write a table of the rows that have no score, and why")
-    flags, what = (("--caption", "--candidate"), "caption of all of them")
+    flags: tuple[str, ...] = ("--caption", "--candidate")
+    what = "caption of all of them"
     if not any(hasattr(scorer, "candidate_key") for scorer in scorers):
         flags, what = ("--description",), "the sound of all of them in words"
     metric.add_argument(

@@ -531,6 +531,7 @@ def _read(
 def _collect(
     i: int, reading: OrderedPrefetch[Any], batcher: ImageBatcher, beside: _Beside
 ) -> SampledVideo | TimedEmbeddings:
+    outcome: SampledVideo | TimedEmbeddings
     for item in timed_items("wait", reading.items(i)):
         check_deadline("reading the video")
         if isinstance(item, Restart):

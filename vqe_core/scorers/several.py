@@ -139,12 +139,14 @@ class SeveralScorers:
 
     def count(self, captions: Any) -> Any:
         """Count the words of captions, for the metric whose ``idf`` asks for it."""
-        return next(scorer for scorer in self.scorers if hasattr(scorer, "idf")).count(captions)
+        return self._counting().count(captions)
 
     def fit(self, captions: Any, path: Any = None) -> SeveralScorers:
         """Return a copy whose ``idf`` weights come from captions."""
-        fitted = next(scorer for scorer in self.scorers if hasattr(scorer, "idf")).fit(captions, path)
-        return replace(self, idf=fitted.idf)
+        return replace(self, idf=self._counting().fit(captions, path).idf)
+
+    def _counting(self) -> Any:
+        return next(scorer for scorer in self.scorers if hasattr(scorer, "idf"))
 
     def score_batch(
         self,
