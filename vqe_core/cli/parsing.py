@@ -121,10 +121,6 @@ class Parser(argparse.ArgumentParser):
         return {action.dest: action.option_strings[0] for action in self._actions if action.option_strings}
 
 
-def _list_in_flags(flag: str, found: re.Match[str]) -> str:
-    return f"{flag} {_unquoted(found[1])}"
-
-
 def _is_option(word: str) -> bool:
     return word.startswith("-") and len(word) > 1 and not _NUMBER.fullmatch(word) and " " not in word
 
@@ -159,7 +155,7 @@ def in_flags(text: str, flags: Iterable[tuple[str, str]]) -> str:
         text = re.sub(rf"(?<![\w.]){name}=True\b", flag, text)
         text = re.sub(rf"(?<![\w.]){name}=False\b", flag.replace("--", "--no-", 1), text)
         text = re.sub(rf"(?<![\w.]){name}=None\b", f"no {flag}", text)
-        text = re.sub(rf"(?<![\w.]){name}=\[([^\]]*)\]", partial(_list_in_flags, flag), text)
+        text = re.sub(rf"(?<![\w.]){name}=\[([^\]]*)\]", partial(_listed, flag), text)
         text = re.sub(rf"(?<![\w.]){name}='([\w.-]+)'", rf"{flag} \1", text)
         text = re.sub(rf"(?<![\w.]){name}=(?=[\w.])", f"{flag} ", text)
         text = text.replace(f"`{name}`", flag)
@@ -174,5 +170,5 @@ def _outside_values(name: re.Pattern[str], flag: str, text: str) -> str:
     return name.sub(lambda m: m[0] if any(a <= m.start() < b for a, b in values) else flag, text)
 
 
-def _unquoted(listed: str) -> str:
-    return " ".join(item.strip().strip("'\"") for item in listed.split(","))
+def _listed(flag: str, found: re.Match[str]) -> str:
+    return " ".join([flag, *(item.strip().strip("'\"") for item in found[1].split(","))])

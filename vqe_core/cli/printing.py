@@ -118,7 +118,7 @@ def row_lines(columns: Mapping[str, Sequence[Any]], scorer: Any, *, everything: 
     of_row = ("video_key", "audio_key", "candidate_key", "description_key")
     keys = [str(getattr(scorer, key)) for key in of_row if hasattr(scorer, key)]
     scores = [name for name in columns if scorer.writes_score(name)]
-    names = [key for key in ("id", *keys) if key in columns]
+    names: list[str] = [str(key) for key in ("id", *keys) if key in columns]
     names += scores if everything else headlines(scorer, scores)
     if set(columns[scorer.status_key]) != {"ok"}:
         names.append(scorer.status_key)

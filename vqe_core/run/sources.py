@@ -173,7 +173,7 @@ def source_for(
 def _default_keys(scorer: Any) -> dict[str, str]:
     """Return by role the columns of a scorer that are named as they are by default."""
     fields = (each for one in getattr(scorer, "scorers", (scorer,)) for each in dataclass_fields(one))
-    defaults = {each.name: str(each.default) for each in fields}
+    defaults: dict[str, Any] = {each.name: each.default for each in fields}
     keys = {role: f"{role}_key" for role in ("video", "candidate", "reference")}
     return {
         role: defaults[key] for role, key in keys.items() if key in defaults and getattr(scorer, key) == defaults[key]

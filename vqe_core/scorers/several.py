@@ -139,13 +139,13 @@ class SeveralScorers:
 
     def count(self, captions: Any) -> Any:
         """Count the words of captions, for the metric whose ``idf`` asks for it."""
-        return self._weighted().count(captions)
+        return self._counting().count(captions)
 
     def fit(self, captions: Any, path: Any = None) -> SeveralScorers:
         """Return a copy whose ``idf`` weights come from captions."""
-        return replace(self, idf=self._weighted().fit(captions, path).idf)
+        return replace(self, idf=self._counting().fit(captions, path).idf)
 
-    def _weighted(self) -> Any:
+    def _counting(self) -> Any:
         return next(scorer for scorer in self.scorers if hasattr(scorer, "idf"))
 
     def score_batch(
