@@ -165,11 +165,21 @@ STATES: dict[str, dict[str, State]] = {
 VIEWS = ((1280, False), (1280, True), (390, False), (390, True))  # pixels, and whether dark
 
 
-def write_states(out: Path, only: str | None, views: Sequence[tuple[int, bool]] = VIEWS) -> list[str]:
-    """Take a screenshot of each state of a page, or of all pages, in each view; return what is wrong with them."""
+def write_states(
+    out: Path, only: str | None, views: Sequence[tuple[int, bool]] = VIEWS, browser: Any = None
+) -> list[str]:
+    """Take a screenshot of each state of a page, or of all pages, in each view; return what is wrong with them.
+
+    Args:
+        out: folder to write to.
+        only: name of a page, None for all.
+        views: width in pixels, and whether dark.
+        browser: that runs already. Default: one is started.
+    """
     out.mkdir(parents=True, exist_ok=True)
     wrong: list[str] = []
-    with tempfile.TemporaryDirectory() as name, chromium() as browser, ExitStack() as stack:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        browser = browser or stack.enter_context(chromium())
         folder = Path(name)
         write_files(folder)
         for metric, states in STATES.items():

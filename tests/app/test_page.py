@@ -265,7 +265,7 @@ def test_a_link_shows_the_result_of_an_example_again(browser, emscore):
 
 @pytest.mark.parametrize("page", ["caption_judge", "clip_score", "emscore", "side_by_side", "video_audio_similarity"])
 @pytest.mark.timeout(1200)  # up to eighteen visits
-def test_no_state_of_a_page_asks_elsewhere_logs_an_error_or_scrolls_sideways(page, tmp_path):
+def test_no_state_of_a_page_asks_elsewhere_logs_an_error_or_scrolls_sideways(browser, page, tmp_path):
     pictures = runpy.run_path(str(ROOT / "docs" / "screenshots.py"))
-    assert pictures["write_states"](tmp_path, page, ((1280, False), (390, True))) == []
+    assert pictures["write_states"](tmp_path, page, ((1280, False), (390, True)), browser) == []
     assert len(list(tmp_path.glob("*.png"))) == 2 * len(pictures["STATES"][page])
