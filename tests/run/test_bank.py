@@ -39,7 +39,7 @@ def test_captions_are_kept_and_rows_are_placed_among_them(rows, tmp_path, capsys
     assert f"{len(built)} captions of 24 rows, digest {built.digest()}; see {bank}" in said
     assert "equally true captions of one clip lie within 0.0" in said
     few = rows.with_name("few.jsonl")
-    assert main(["score", "emscore", str(few), "--out", str(out), *toy, "--reference-bank", str(bank)]) == 0
+    assert main(["score", "emscore", str(few), "--out", str(out), *toy, "--all", "--reference-bank", str(bank)]) == 0
     assert "EMScore(X,V)_caption_percentile" in capsys.readouterr().out
     assert min(read_table(out)["EMScore(X,V)_caption_percentile"]) > 0.8
 

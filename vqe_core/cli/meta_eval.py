@@ -40,14 +40,8 @@ def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[s
     ways.add_argument(
         "--write-rows", metavar="TABLE", help="write the captions with their ids, for any metric to score"
     )
-    parser.add_argument(
-        "--score",
-        metavar="COLUMN",
-        nargs="+",
-        action="extend",
-        default=[],
-        help="which scores (default: those that papers report)",
-    )
+    some: dict[str, Any] = {"nargs": "+", "action": "extend", "default": [], "metavar": "COLUMN"}
+    parser.add_argument("--score", **some, help="which scores (default: those that papers report)")
     parser.add_argument("--id-key", metavar="COLUMN", default="id", help="column of the ids in TABLE (default: id)")
     parser.add_argument("--videos", metavar="DIR", help="folder of the video files (default: what the release holds)")
     parser.add_argument("--partial", action="store_true", help="go on without what is absent, where the protocol can")
