@@ -118,4 +118,4 @@ def test_an_image_without_any_common_colour_has_a_ground_of_nothing():
     pixels = [*[[100, 100, 0], [100, 0, 0], [0, 100, 200]] * 21, [100, 100, 0]]
     image = torch.tensor(pixels, dtype=torch.uint8).T.reshape(3, 8, 8)
     ground = ground_of(image)
-    assert ground.share == 0.0 and 0 <= ground.grey <= 255 and ground.tint > 0
+    assert ground.share == 0.0 and 0 <= ground.grey <= 255 and ground.tint == 0.0
