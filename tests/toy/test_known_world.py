@@ -111,3 +111,11 @@ def test_the_ground_is_the_commonest_colour_in_two_tones():
     image[:, 0] = torch.tensor([220, 40, 40], dtype=torch.uint8)[:, None]
     found = ground_of(image)
     assert found.share == pytest.approx(0.9) and found.tint == 0.0 and found.grey in (90.0, 130.0)
+
+
+def test_an_image_without_any_common_colour_has_a_ground_of_nothing():
+    # The medians of the two differences of channels meet in no pixel.
+    pixels = [*[[100, 100, 0], [100, 0, 0], [0, 100, 200]] * 21, [100, 100, 0]]
+    image = torch.tensor(pixels, dtype=torch.uint8).T.reshape(3, 8, 8)
+    ground = ground_of(image)
+    assert ground.share == 0.0 and 0 <= ground.grey <= 255 and ground.tint == 0.0

@@ -59,6 +59,9 @@ def ground_of(image: Tensor) -> Ground:
     middle = colour.median(dim=1, keepdim=True).values
     alike = (colour - middle).abs().amax(dim=0) <= SAME_COLOUR
     levels = ((red + green + blue) / 3)[alike].sort().values
+    if not len(levels):  # no pixel has the middle of both differences, as in noise
+        grey = float(image.float().mean(dim=0).median())
+        return Ground(0.0, grey, float(middle.abs().max()))
     # The stretch of TWO_TONES levels that holds most of them.
     ends = torch.searchsorted(levels, levels + TWO_TONES, right=True)
     counts = ends - torch.arange(len(levels))
