@@ -40,7 +40,7 @@ KEYS = 3  # letters that appear at a time
 COMMANDS = (
     "vqe score emscore ours.jsonl --out ours.parquet --clip-model-path toy",
     "vqe compare ours.parquet theirs.parquet",
-    'vqe filter ours.parquet --bottom 5 --by "EMScore(X,V)_full_F"',
+    "vqe filter ours.parquet --bottom 5 --by xv_full_F",
     'vqe explain 07.mp4 --caption "four small yellow crosses disappear" --clip-model-path toy',
     "vqe report ours.parquet --out report.html",
 )
