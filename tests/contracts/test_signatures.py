@@ -42,6 +42,7 @@ HARMLESS: dict[str, Any] = {
     "isolate": False,
     "row_timeout": 60.0,
     "row_memory": 1024,
+    "remote": True,
     "max_workers": 2,
     "timeout": 5.0,
     "retries": 1,
