@@ -7,6 +7,7 @@ import copy
 import json
 import pickle
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,17 +52,32 @@ def is_warning(node):
     return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "RowWarning"
 
 
+def constants_of(module: ast.Module) -> Iterator[tuple[str, str]]:
+    """Name and text of each constant of a module."""
+    for node in module.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name | ast.Tuple):
+            names = node.targets[0].elts if isinstance(node.targets[0], ast.Tuple) else node.targets
+            values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+            for name, value in zip(names, values, strict=False):
+                if isinstance(name, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    yield name.id, value.value
+
+
 def codes_in_the_source() -> set[str]:
     """Every code: literals, and where several warnings are made at once, the keys of the function's dict of words."""
     codes = {RowWarning.of("").code}
     for path in (ROOT / "vqe_core").rglob("*.py"):
-        for part in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        constants = dict(constants_of(tree))
+        for part in ast.walk(tree):
             if not isinstance(part, ast.FunctionDef):
                 continue
             calls = [node for node in ast.walk(part) if is_warning(node)]
             values = [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "code"]
             codes |= {value.value for value in values if isinstance(value, ast.Constant)}
-            if any(isinstance(value, ast.Name) for value in values):
+            named = [value.id for value in values if isinstance(value, ast.Name)]
+            codes |= {constants[name] for name in named if name in constants}
+            if set(named) - set(constants):
                 dicts = [node for node in ast.walk(part) if isinstance(node, ast.Dict)]
                 codes |= {key.value for node in dicts for key in node.keys if isinstance(key, ast.Constant)}
             # Others copy the code of a warning.

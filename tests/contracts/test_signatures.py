@@ -283,7 +283,7 @@ def test_the_filter_is_signed_where_it_is_set(measure):
 
 
 def test_a_bank_changes_percentiles_and_the_signature(measure, cells):
-    scorer = registry.load("scorer", "video_audio_similarity")(hf_clip="toy", method="tags", progress=False)
+    scorer = registry.load("scorer", "video_audio_similarity")(hf_clip="toy", method="tags", window=0.7, progress=False)
     bank = scorer.fit_bank(videos=cells["videos"][:1]).reference_bank
     before, after = measure("tags", reference_bank=bank)
     assert before.changed(after) and before.signature != after.signature

@@ -40,9 +40,9 @@ def test_codes_are_the_same_from_a_worker_and_from_the_cache(clips, tmp_path, is
     first, second = scorer.score(**rows), scorer.score(**rows)
     assert counts(first) == counts(second) and first.messages == second.messages
     healthy, damaged = counts(first)
-    assert healthy == {"frames_left_out": 2}
+    assert healthy == {"frames_left_out": 2, "out_of_world": 1}  # noise
     assert damaged.pop("caption_truncated") == 3 and damaged.pop("ends_early") == 1
-    assert damaged.pop("frames_left_out") == 2
+    assert damaged.pop("frames_left_out") == 2 and damaged.pop("out_of_world") == 1
     assert set(damaged) <= {"damaged_frames", "damaged_packets"}
 
 
@@ -50,7 +50,7 @@ def test_a_data_set_and_its_summary_have_them(clips):
     rows = datasets.Dataset.from_dict({"video_path": [*clips, "none.mp4"], "candidate": ["a", "a", "a"]})
     scored = score_dataset(rows, **{**TOY, "max_frames": 1, "status_key": "em_status"})
     healthy, damaged, failed = scored["em_warnings"][:]
-    assert healthy == "frames_left_out=9" and "ends_early=1" in damaged.split() and failed == ""
+    assert healthy == "frames_left_out=9 out_of_world=1" and "ends_early=1" in damaged.split() and failed == ""
     found = summarise(scored)
     assert found["warnings"]["frames_left_out"] == 2 and found["warnings"]["ends_early"] == 1
     assert found["status"] == {"ok": 2, "not_found": 1}
@@ -69,7 +69,7 @@ def test_the_command_writes_and_counts_them(clips, tmp_path, capsys):
     told = capsys.readouterr().out
     assert "warnings:\n  frames_left_out: 2 rows" in told and "  ends_early: row 1: ends early: " in told
     healthy, damaged = read_table(out)["codes"]
-    assert healthy == "frames_left_out=8" and "ends_early=1" in damaged
+    assert healthy == "frames_left_out=8 out_of_world=1" and "ends_early=1" in damaged
 
 
 def test_a_row_of_several_videos_adds_them_up(clips):

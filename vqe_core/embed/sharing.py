@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class SharedFrames:
-    """What the metrics of one call want of their videos, and what was made for those that have not asked yet.
+    """Frames that the metrics of one call want of their videos, and those made for metrics that have not asked yet.
 
     Attributes:
         recipes: of all metrics.

@@ -150,7 +150,7 @@ class ImageBeside:
 
 @dataclass(frozen=True, eq=False)
 class SampledBeside:
-    """What joins the embeddings of the first recipe, and of each beside it."""
+    """Orders that join the embeddings of the first recipe, and of each beside it."""
 
     first: SampledVideo
     others: tuple[SampledVideo, ...]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from itertools import groupby
 from typing import Any, ClassVar, Literal
 
@@ -104,7 +103,7 @@ class DualEncoder:
         """Name of the embedding space: embeddings of two spaces are never compared."""
         return self.checkpoint.space
 
-    @cached_property
+    @property
     def known_world(self) -> KnownWorld | None:
         """Limits of what the checkpoint says it can judge, None for any but a teaching model."""
         return known_world_of(self.checkpoint.folder, self.checkpoint.revision)

@@ -45,7 +45,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Join:
-    """What other files say of the rows.
+    """Texts and paths that other files give the rows.
 
     Attributes:
         folder: of the videos, None where none is named.

@@ -37,10 +37,11 @@ class SeveralScorers:
         InputError: fewer than two metrics, one of them twice, or two with a score of one name.
 
     Example:
+        >>> from vqe_core.toy.clips import make_clip
         >>> both = scorers_for("emscore,clip_score", {"clip_model_path": "toy", "metrics": "full_F"})
-        >>> report = both.score_batch({"candidate": ["a dog"], "reference": ["a dog"]}, whole=True)
+        >>> report = both.score_batch({"candidate": ["a ring"], "video_path": [make_clip(0).frames]}, whole=True)
         >>> list(report.rows), report.details["clip_score_status"]
-        (['EMScore(X,X*)_full_F', 'clip_score'], ['ok'])
+        (['EMScore(X,V)_full_F', 'clip_score'], ['ok'])
     """
 
     scorers: tuple[Scorer, ...]

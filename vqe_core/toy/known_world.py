@@ -111,6 +111,7 @@ class KnownWorld:
         return (RowWarning(told, code=UNKNOWN_WORDS, count=len(words)),)
 
 
+@cache
 def known_world_of(folder: Path, revision: str) -> KnownWorld | None:
     """Read the limits that lie beside a checkpoint; None where there are none, or they are of other weights."""
     try:
