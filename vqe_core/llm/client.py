@@ -239,8 +239,8 @@ class _Dialogue(Generic[Result]):
         if kept is not None:
             return kept
         for attempt in range(self.endpoint.retries + 1):
-            left = deadline - time.monotonic()
-            answer = self._send(request, min(self.endpoint.timeout, max(left, 0.01)))
+            # Whole, also near the deadline: the call does not wait for what is late, and a late answer is kept.
+            answer = self._send(request, self.endpoint.timeout)
             pause = _pause(attempt, answer.retry_after)
             if not answer.worth_retrying or attempt == self.endpoint.retries:
                 return self._read(answer, attempt + 1, key)
