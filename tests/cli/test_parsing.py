@@ -58,6 +58,12 @@ def test_no_option_swallows_the_rows(folder, words, read):
     assert {name: options[name] for name in read} == read
 
 
+def test_names_of_scores_are_values_whatever_letters_they_have():
+    line = ["meta-eval", "msvd-eval", "DIR", "--score", "EMScore(X,X*)_full_F", "EMScore(X,X*)_cogr"]
+    read = _parser(line).parse_args(line)
+    assert read.score == ["EMScore(X,X*)_full_F", "EMScore(X,X*)_cogr"]
+
+
 def test_free_values_end_where_files_begin(folder):
     line = ["score", "video_audio_similarity", "--labels", "a dog barks", "rain", "rows.jsonl", "--out", "o.csv"]
     options = vars(_parser(line).parse_args(line))

@@ -17,7 +17,8 @@ from vqe_core.options import did_you_mean
 _NUMBER = re.compile(r"-\.?\d.*")
 _NO_NUMBER = re.compile(r": invalid (int|float) value: (.*)")
 _NUMBERS = {"int": "a whole number", "float": "a number"}
-_FILE_OR_PATTERN = re.compile(r"\S+\.\w{2,7}|.*://.*|.*[*?\[].*")
+# The asterisk of "EMScore(X,X*)" is that of a name.
+_FILE_OR_PATTERN = re.compile(r"\S+\.\w{2,7}|.*://.*|(?!EMScore\().*[*?\[].*")
 
 
 class Parser(argparse.ArgumentParser):
