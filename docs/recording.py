@@ -147,13 +147,13 @@ def record(folder: Path) -> list[tuple[Image.Image, int]]:
 
 
 def main() -> None:
-    """Record, and write the pictures with 64 colours."""
+    """Record, and write the pictures with 32 colours."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=OUT)
     out = parser.parse_args().out
     with tempfile.TemporaryDirectory() as name:
         frames = record(Path(name))
-    pictures = [image.quantize(64, dither=Image.Dither.NONE) for image, _ in frames]
+    pictures = [image.quantize(32, dither=Image.Dither.NONE) for image, _ in frames]
     times = [milliseconds for _, milliseconds in frames]
     pictures[0].save(out, save_all=True, append_images=pictures[1:], duration=times, loop=0, optimize=True)
     print(f"{out}: {len(frames)} pictures, {sum(times) / 1000:.0f} s, {out.stat().st_size // 1000} kB")
