@@ -81,7 +81,7 @@ def test_the_top_level_holds_what_is_expected_and_nothing_else():
 
 
 def test_large_files_are_known():
-    """The toy model has to be shipped; images of the documents, also the moving one, and golden values of tests are smaller."""
+    """The toy model has to be shipped; images of the documents and golden values of tests are smaller."""
     large = {str(path.relative_to(ROOT)) for path in tracked_files() if path.stat().st_size > 250_000}
     assert all(re.fullmatch(MODEL, name) for name in large), large
 
