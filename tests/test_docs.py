@@ -68,7 +68,7 @@ ELSEWHERE = {
     ("CONTRIBUTING.md", 'row {"predictions": "a'): PICTURE,
     ("docs/how-it-works.md", 'row {"predictions": "a'): PICTURE,
     ("docs/install.md", "make demo"): CI,
-    ("docs/runs.md", 'vqe score emscore s3://bucket/clips/ --remote --candidate "a red circle" --out remote.csv'): (
+    ("docs/runs.md", 'vqe score emscore s3://bucket/clips/ --remote --caption "a red circle" --out remote.csv'): (
         "tests/run/test_sources.py::test_videos_of_an_object_store_are_rows_with_captions_beside_them"
     ),
     (

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vqe_core.app.captions import read_captions
 from vqe_core.app.charts import NUM_COLOURS, render
 from vqe_core.app.inputs import (
     check_clip,
@@ -26,9 +27,8 @@ from vqe_core.app.inputs import (
     linked_example,
     linked_number,
     open_upload,
-    read_lines,
 )
-from vqe_core.app.page import MAX_REFERENCES, SCORER_LIMITS, TOY, alert, scoring_page
+from vqe_core.app.page import SCORER_LIMITS, TOY, alert, scoring_page
 from vqe_core.app.results import Result
 from vqe_core.app.stages import ASK, READ
 from vqe_core.errors import InputError, ModelError
@@ -171,12 +171,10 @@ def judge_captions(
     Raises:
         VqeError: the clip or a caption cannot be judged.
     """
-    if not video:
-        return alert("There is no video yet.", "Upload a clip on the left, or choose an example below the form.")
-    texts = read_lines(captions, "Captions", most=MOST_JUDGED)
-    if not texts:
-        return alert("There is no caption yet.", "Type what the clip shows, one caption a line.")
-    given = read_lines(references, "References", most=MAX_REFERENCES)
+    read = read_captions(video, captions, references, most=MOST_JUDGED)
+    if isinstance(read, str):
+        return read
+    video, texts, given = read
     if judge is None or judge not in judges.values() or prompt is None or prompt not in PROMPTS:
         raise InputError(f"The judge must be one of {', '.join(judges)}, the prompt one of {', '.join(PROMPTS)}.")
     if judge == "endpoint" and not os.environ.get(URL):

@@ -115,6 +115,22 @@ def warm_up() -> None:
     load_image_text_encoder(next(iter(allowed_models(DEFAULT_MODELS).values())))
 
 
+def read_captions(
+    video: str | None, captions: str | None, references: str | None, *, most: int
+) -> tuple[str, list[str], list[str]] | str:
+    """Return the video, at most so many captions, and the references of a form, or HTML that says what is missing.
+
+    Raises:
+        VqeError: a text cannot be used.
+    """
+    if not video:
+        return alert("There is no video yet.", "Upload a clip on the left, or choose an example below the form.")
+    texts = read_lines(captions, "Captions", most=most)
+    if not texts:
+        return alert("There is no caption yet.", "Type what the clip shows, one caption a line.")
+    return video, texts, read_lines(references, "References", most=MAX_REFERENCES)
+
+
 def read_request(
     models: Mapping[str, str],
     video: str | None,
@@ -138,12 +154,10 @@ def read_request(
     Raises:
         VqeError: the clip, a text or the model cannot be used.
     """
-    if not video:
-        return alert("There is no video yet.", "Upload a clip on the left, or choose an example below the form.")
-    texts = read_lines(captions, "Captions", most=MAX_CAPTIONS)
-    if not texts:
-        return alert("There is no caption yet.", "Type what the clip shows, one caption a line.")
-    given = read_lines(references, "References", most=MAX_REFERENCES)
+    read = read_captions(video, captions, references, most=MAX_CAPTIONS)
+    if isinstance(read, str):
+        return read
+    video, texts, given = read
     check_clip(video)
     options = {"clip_model_path": chosen_model(model, models), "frame_num": int(frames), "batch_size": 16}
     return CaptionRequest(video, texts, given or None, {**options, **SCORER_LIMITS})

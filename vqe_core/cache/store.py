@@ -111,9 +111,7 @@ class EmbeddingCache:
         except OSError:
             return None
         try:
-            key_text, entry = entry_from_bytes(data)
-            if key_text != key.text:
-                raise DamagedEntryError("it holds another key")
+            entry = _entry_of(key, data)
         except DamagedEntryError as error:
             self.upkeep.quarantine(path)
             warnings.warn(f"a damaged entry of the cache was set aside and is made anew ({error})", stacklevel=2)
@@ -204,13 +202,10 @@ class RemoteCache:
             self._note_failure("read", error)
             return None
         try:
-            key_text, entry = entry_from_bytes(data)
-            if key_text != key.text:
-                raise DamagedEntryError("it holds another key")
+            return _entry_of(key, data)
         except DamagedEntryError as error:
             warnings.warn(f"a damaged entry of the cache {self.url!r} is passed over ({error})", stacklevel=2)
             return None
-        return entry
 
     def put(self, key: CacheKey, entry: Entry) -> None:
         """Store an entry, unless there is one."""
@@ -237,6 +232,13 @@ class RemoteCache:
         if self._failures == 1:
             words = f"cache_dir ({self.url!r}) cannot be {what} ({type(error).__name__}: {error}); it is done without"
             warnings.warn(words, stacklevel=3)
+
+
+def _entry_of(key: CacheKey, data: bytes) -> Entry:
+    key_text, entry = entry_from_bytes(data)
+    if key_text != key.text:
+        raise DamagedEntryError("it holds another key")
+    return entry
 
 
 def _put_if_absent(system: Any, path: str, data: bytes) -> None:

@@ -31,16 +31,17 @@ class SoundBatcher(Generic[Key]):
     def __init__(self, embed: Callable[[list[np.ndarray]], Tensor], sampling_rate: int) -> None:
         self._embed, self._full = embed, SECONDS_TOGETHER * sampling_rate
         self._waiting: dict[Key, Sequence[np.ndarray]] = {}
+        self._samples = 0  # that wait
 
     def add(self, key: Key, waveforms: Sequence[np.ndarray]) -> Iterator[tuple[Key, Tensor | VqeError]]:
         """Take the windows of one row, at least one; once there are enough, return what ``flush`` does."""
         self._waiting[key] = waveforms
-        samples = sum(len(waveform) for windows in self._waiting.values() for waveform in windows)
-        return self.flush() if samples >= self._full else iter(())
+        self._samples += sum(map(len, waveforms))
+        return self.flush() if self._samples >= self._full else iter(())
 
     def flush(self) -> Iterator[tuple[Key, Tensor | VqeError]]:
         """Embed what waits: each row with its embeddings (S, D), or why there are none, in the order it was added."""
-        waiting, self._waiting = self._waiting, {}
+        waiting, self._waiting, self._samples = self._waiting, {}, 0
         if not waiting:
             return iter(())
         windows = [waveform for some in waiting.values() for waveform in some]

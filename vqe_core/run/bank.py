@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from vqe_core import registry
 from vqe_core.errors import InputError
-from vqe_core.tables import read_table
+from vqe_core.run.baseline import check_fitted_out, inputs_of_table
 
 MOST_CAPTIONS = 200  # a share of so many has an interval of at most 14 of 100
 MOST_ALIKE = 5  # captions of one clip whose scores are compared for a margin
@@ -50,19 +49,11 @@ def build_bank(
         InputError: a table that cannot be read or lacks a column, or too little in it.
         VqeError: as the scorer.
     """
-    folder = Path(out).absolute().parent
-    if not folder.is_dir():
-        raise InputError(
-            f"cannot write {os.fspath(out)!r}: there is no folder {str(folder)!r}; make it, or name another"
-        )
-    if os.path.isdir(out) or (os.path.exists(out) and os.path.samefile(rows, out)):
-        raise InputError(f"{os.fspath(out)!r} is a folder, or the table that is read; name another file to write")
+    check_fitted_out(rows, out)
     scorer = registry.load("scorer", metric)(**{"on_error": "skip", **options})
     if not hasattr(scorer, "reference_bank"):
         raise InputError(f"metric ({metric!r}) compares with no bank; choose emscore, clip_score or another that does")
-    columns = read_table(rows)
-    inputs = scorer.inputs_from(columns, base_dir=str(folder_of(rows)))
-    num_rows = max(map(len, columns.values()))
+    inputs, num_rows = inputs_of_table(scorer, rows)
     if hasattr(scorer, "fit_bank"):
         inputs.pop("groups", None)
         bank = scorer.fit_bank(**_each_once(inputs), path=out).reference_bank
@@ -72,11 +63,6 @@ def build_bank(
     bank = caption_bank(scorer, **inputs)
     save_captions(bank, out)
     return BuiltBank(bank, len(bank), num_rows, "captions")
-
-
-def folder_of(rows: str | os.PathLike[str]) -> Path:
-    """Return the folder that relative media paths of a table start from."""
-    return Path(rows).absolute().parent
 
 
 def caption_bank(scorer: Any, *, predictions: Sequence[Any], videos: Any = None, references: Any = None) -> Any:

@@ -32,6 +32,14 @@ def build_baseline(
         InputError: a table that cannot be read or lacks a column, or fewer than two clips with scores.
         VqeError: as the scorer.
     """
+    check_fitted_out(rows, out)
+    scorer = registry.load("scorer", "emscore")(**options)
+    inputs, num_rows = inputs_of_table(scorer, rows)
+    return scorer.fit_baseline(**inputs, path=out).baseline, num_rows
+
+
+def check_fitted_out(rows: str | os.PathLike[str], out: str | os.PathLike[str]) -> None:
+    """Raise InputError, before the work, where what is fitted on a table could not be written."""
     folder = Path(out).absolute().parent
     if not folder.is_dir():
         raise InputError(
@@ -39,7 +47,10 @@ def build_baseline(
         )
     if os.path.isdir(out) or (os.path.exists(out) and os.path.samefile(rows, out)):
         raise InputError(f"{os.fspath(out)!r} is a folder, or the table that is read; name another file to write")
-    scorer = registry.load("scorer", "emscore")(**options)
+
+
+def inputs_of_table(scorer: Any, rows: str | os.PathLike[str]) -> tuple[dict[str, Any], int]:
+    """Return the inputs of a scorer in a whole table, whose media paths are relative to its folder, and its rows."""
     columns = read_table(rows)
     inputs = scorer.inputs_from(columns, base_dir=str(Path(rows).absolute().parent))
-    return scorer.fit_baseline(**inputs, path=out).baseline, max(map(len, columns.values()))
+    return inputs, max(map(len, columns.values()))

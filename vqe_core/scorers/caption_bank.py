@@ -7,14 +7,13 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vqe_core.errors import InputError, InputTypeError
+from vqe_core.errors import InputError
+from vqe_core.scorers.fitted_file import FittedFile
 
-FORMAT = "vqe-captions-1"
 MADE_FOR = ("model", "revision")  # fields of the signature; captions of one world say nothing about another
 FEWEST = 20  # below, a share of them says little
 ALIKE = 0.95  # share of pairs of equally true captions whose scores lie within a margin
@@ -67,45 +66,21 @@ def _named(model: Mapping[str, Any]) -> str:
     return f"{model['model']!r} (revision {model['revision']})"
 
 
+def _read(content: Mapping[str, Any]) -> CaptionBank:
+    margins = {str(score): float(margin) for score, margin in content["margins"].items()}
+    return CaptionBank(tuple(map(str, content["captions"])), dict(content["made_for"]), margins)
+
+
+CAPTIONS_FILE = FittedFile(
+    "reference_bank", CaptionBank, "vqe-captions-1", "file of captions that vqe bank build wrote", _read
+)
+load_captions, check_captions = CAPTIONS_FILE.load, CAPTIONS_FILE.check
+
+
 def save_captions(bank: CaptionBank, path: str | os.PathLike[str]) -> None:
     """Write a bank as JSON, its digest inside."""
-    content = {"format": FORMAT, "digest": bank.digest(), "made_for": dict(bank.made_for)}
-    content |= {"margins": dict(bank.margins), "captions": list(bank.captions)}
-    Path(path).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def load_captions(value: Any) -> CaptionBank | None:
-    """Return the bank that the ``reference_bank`` option of a metric of captions names.
-
-    Raises:
-        InputError: no file, no bank, or one that was altered.
-    """
-    if value is None or isinstance(value, CaptionBank):
-        return value
-    name = os.fspath(value)
-    try:
-        content = json.loads(Path(value).read_text(encoding="utf-8"))
-        margins = {str(score): float(margin) for score, margin in content["margins"].items()}
-        bank = CaptionBank(tuple(map(str, content["captions"])), dict(content["made_for"]), margins)
-        intact = content["format"] == FORMAT and content["digest"] == bank.digest()
-    except InputError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(
-            f"reference_bank ({name!r}) is no file of captions that vqe bank build wrote: {error!r}"
-        ) from error
-    if not intact:
-        raise InputError(f"reference_bank ({name!r}) was altered: its content does not match its digest")
-    return bank
-
-
-def check_captions(value: Any) -> None:
-    """Raise InputTypeError unless ``reference_bank`` has a form that ``load_captions`` knows."""
-    if value is not None and not isinstance(value, CaptionBank | str | os.PathLike):
-        raise InputTypeError(
-            f"reference_bank ({value!r}) must be the path of a file that vqe bank build wrote, or a CaptionBank; got "
-            f"{type(value).__name__}"
-        )
+    content = {"made_for": dict(bank.made_for), "margins": dict(bank.margins), "captions": list(bank.captions)}
+    CAPTIONS_FILE.save(bank, content, path)
 
 
 def margin_of(by_clip: Sequence[Sequence[float]]) -> float | None:

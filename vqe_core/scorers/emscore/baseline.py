@@ -7,12 +7,11 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from vqe_core.errors import InputError, InputTypeError
+from vqe_core.errors import InputError
+from vqe_core.scorers.fitted_file import FittedFile
 
-FORMAT = "vqe-baseline-1"
 # What moves the score of an unrelated caption by more than rounding.
 MADE_BY = (
     *("metric", "model", "revision", "sampler", "idf", "cogr_weight", "reference_weight", "prompt"),
@@ -57,40 +56,19 @@ class Baseline:
             )
 
 
+def _read(content: Mapping[str, Any]) -> Baseline:
+    values = {str(name): float(number) for name, number in content["values"].items()}
+    return Baseline(values, dict(content["made_by"]), int(content["num_rows"]), int(content["num_groups"]))
+
+
+BASELINE_FILE = FittedFile(
+    "baseline", Baseline, "vqe-baseline-1", "file that fit_baseline or vqe baseline build wrote", _read
+)
+load_baseline, check_baseline = BASELINE_FILE.load, BASELINE_FILE.check
+
+
 def save_baseline(baseline: Baseline, path: str | os.PathLike[str]) -> None:
     """Write a baseline as JSON, its digest inside."""
-    counts = {"num_rows": baseline.num_rows, "num_groups": baseline.num_groups, "digest": baseline.digest()}
-    content = {"format": FORMAT, **counts, "made_by": dict(baseline.made_by), "values": dict(baseline.values)}
-    Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
-def load_baseline(value: Any) -> Baseline | None:
-    """Return the baseline that the ``baseline`` option names.
-
-    Raises:
-        InputError: no file, no baseline, or one that was altered.
-    """
-    if value is None or isinstance(value, Baseline):
-        return value
-    try:
-        content = json.loads(Path(value).read_text(encoding="utf-8"))
-        values = {str(name): float(number) for name, number in content["values"].items()}
-        counts = int(content["num_rows"]), int(content["num_groups"])
-        baseline = Baseline(values, dict(content["made_by"]), *counts)
-        intact = content["format"] == FORMAT and content["digest"] == baseline.digest()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(
-            f"baseline ({os.fspath(value)!r}) is no file that fit_baseline or vqe baseline build wrote: {error!r}"
-        ) from error
-    if not intact:
-        raise InputError(f"baseline ({os.fspath(value)!r}) was altered: its content does not match its digest")
-    return baseline
-
-
-def check_baseline(value: Any) -> None:
-    """Raise InputTypeError unless ``baseline`` has a form that ``load_baseline`` knows."""
-    if value is not None and not isinstance(value, Baseline | str | os.PathLike):
-        raise InputTypeError(
-            f"baseline ({value!r}) must be the path of a file that fit_baseline wrote, or what it returned; got "
-            f"{type(value).__name__}"
-        )
+    counts = {"num_rows": baseline.num_rows, "num_groups": baseline.num_groups}
+    content = {**counts, "made_by": dict(baseline.made_by), "values": dict(baseline.values)}
+    BASELINE_FILE.save(baseline, content, path)
