@@ -6,6 +6,7 @@ import pytest
 
 from vqe_core.app.captions import read_request
 from vqe_core.app.side_by_side import asked, score_by_all
+from vqe_core.embed import videos
 from vqe_core.errors import InternalError, MediaError
 from vqe_core.toy.clips import make_clip, write_clip
 
@@ -22,6 +23,20 @@ def test_all_metrics_answer(tmp_path):
     assert verdicts["Caption judge"] == "Caption 1 fits best, the judge says."
     assert verdicts["Video-audio similarity"].startswith("Fits better than ")
     assert found.html.count('class="vqe-fold"') == 4
+
+
+def test_metrics_that_look_at_the_same_frames_embed_them_once(tmp_path, monkeypatch):
+    path = str(write_clip(make_clip(2), tmp_path / "clip.mp4"))
+    opened: list[str] = []
+    real = videos.open_video_in
+
+    def counting(worker, source, *given, **how):
+        opened.append(source.path)
+        return real(worker, source, *given, **how)
+
+    monkeypatch.setattr(videos, "open_video_in", counting)
+    score_by_all(read_request(MODELS, path, "a red star\na blue ring", None, "toy", 4))
+    assert opened == [path]
 
 
 def test_a_metric_that_cannot_says_why():

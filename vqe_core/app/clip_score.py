@@ -76,7 +76,7 @@ def score_captions(request: CaptionRequest) -> Result:
         VqeError: the clip or a text cannot be scored.
     """
     with TemporaryDirectory(prefix="vqe-clip-score-") as folder:  # the second look finds the embeddings there
-        scorer = CLIPScore(**request.options, cache_dir=folder)
+        scorer = CLIPScore(**{"cache_dir": folder, **request.options})
         with deadline_stopped():  # a model is loaded for all requests to come
             bank = caption_bank_for(scorer)
         count = len(request.captions)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -65,12 +66,14 @@ def score_by_all(request: CaptionRequest) -> Result:
         InternalError: a fault of ours.
     """
     model = str(request.options["clip_model_path"])
-    answers = [
-        asked("EMScore", "word by word", lambda: emscore.score_captions(request)),
-        asked("CLIPScore", "as a whole", lambda: clip_score.score_captions(request)),
-        asked("Caption judge", "what a model says", lambda: _judged(request, model)),
-        asked("Video-audio similarity", "does the sound fit?", lambda: _heard(request, model)),
-    ]
+    with TemporaryDirectory(prefix="vqe-side-by-side-") as folder:  # the second metric finds the embeddings there
+        kept = replace(request, options={**request.options, "cache_dir": folder})
+        answers = [
+            asked("EMScore", "word by word", lambda: emscore.score_captions(kept)),
+            asked("CLIPScore", "as a whole", lambda: clip_score.score_captions(kept)),
+            asked("Caption judge", "what a model says", lambda: _judged(request, model)),
+            asked("Video-audio similarity", "does the sound fit?", lambda: _heard(request, model)),
+        ]
     numbered = {
         answer.metric: answer.result.by_caption for answer in answers if answer.result and answer.result.by_caption
     }
