@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from safetensors.numpy import save
 
 from vqe_core.cache import entry as entry_module
-from vqe_core.cache.entry import DamagedEntryError, Entry, entry_from_bytes, entry_to_bytes
+from vqe_core.cache.entry import DamagedEntryError, Entry, entry_from_bytes, entry_to_bytes, packed, unpacked
 
 ENTRY = Entry(
     {"values": np.arange(12, dtype=np.float32).reshape(3, 4), "indices": np.array([0, 5, 9])},
@@ -44,6 +44,18 @@ def test_any_array_and_text_come_back(values, key, notes):
     assert (back_key, back.notes["notes"]) == (key, notes)
     assert back.arrays["values"].tobytes() == values.tobytes()
     assert back.arrays["values"].shape == values.shape
+
+
+def test_entries_that_are_packed_come_back_each_by_itself_also_those_of_packed_ones():
+    entries = {
+        "a": ENTRY,
+        "b": Entry({}, {"n": None}),
+        "both": packed({"a": ENTRY, "c": Entry({"values": np.ones(2)})}),
+    }
+    _, held = entry_from_bytes(entry_to_bytes("k", packed(entries)))
+    back = unpacked(held)
+    assert list(back) == list(entries) and all(same(back[name], entries[name]) for name in entries)
+    assert same(unpacked(back["both"])["a"], ENTRY)
 
 
 def test_a_strided_array_is_stored_by_its_values():

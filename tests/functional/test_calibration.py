@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vqe_core.errors import InputError
-from vqe_core.functional.calibration import calibrate
+from vqe_core.functional.calibration import calibrate, place_among
 
 NEED_MISMATCHES = ("mismatched_mean", "gap", "auc", "r1_v2a", "r1_a2v", "median_rank", "p_value")
 SINGLE = ("paired_mean", *NEED_MISMATCHES)
@@ -80,6 +80,26 @@ def test_calibration_is_the_loop(seed, groups, steps):
         assert got == pytest.approx(value, abs=1e-9, nan_ok=True), name
     assert result.num_rows == len(groups) and result.num_sounds == len(set(groups))
     assert torch.equal(matrix, before)
+
+
+@settings(max_examples=80, deadline=None)
+@given(seed=seeds, groups=group_lists(), steps=st.sampled_from([None, 1]))
+def test_a_row_by_itself_has_its_place_in_the_matrix(seed, groups, steps):
+    """Also where a sound has several rows: it counts once."""
+    matrix, labels = shared_sounds(seed, groups, steps=steps), torch.tensor(groups)
+    expected = slow_calibration(matrix.tolist(), groups)
+    for i in range(len(groups)):
+        others = labels != labels[i]
+        place = place_among(matrix[i, i], matrix[i][others], labels[others])
+        assert place.percentile == pytest.approx(expected["percentile"][i], abs=1e-9)
+        assert place.z == pytest.approx(expected["z"][i], abs=1e-9, nan_ok=True)
+
+
+def test_without_a_mismatch_a_row_has_no_place():
+    nothing = place_among(torch.tensor(1.0), torch.empty(0), torch.empty(0, dtype=torch.int64))
+    assert math.isnan(nothing.percentile) and math.isnan(nothing.z)
+    with pytest.raises(InputError, match="groups must have M=2"):
+        place_among(torch.tensor(1.0), torch.zeros(2), torch.zeros(3, dtype=torch.int64))
 
 
 @settings(max_examples=30, deadline=None)

@@ -115,16 +115,16 @@ def test_words_that_workers_count_have_the_digest_of_one_pass(texts, tmp_path, m
     how = {"idf": True, "engine": engine, "workers": 2, "rows_per_part": 30, "threads": 1}
     summary = score_run(texts, tmp_path / "run", **how, **TOY)
     assert summary.signature["idf"] == fitted.idf.digest()
-    assert json.loads((tmp_path / "run/_idf.json").read_text())["num_captions"] == 100
-    assert not (tmp_path / "run/.words").exists()
+    assert json.loads((tmp_path / "run/_fitted-idf.json").read_text())["num_captions"] == 100
+    assert not (tmp_path / "run/.survey").exists()
 
 
 def test_words_are_counted_again_only_in_parts_that_were_not(texts, tmp_path, monkeypatch):
     score_run(texts, tmp_path / "whole.jsonl", idf=True, rows_per_part=30, **TOY)
-    monkeypatch.setitem(_TASKS, "count", stop_at(2, _TASKS["count"]))
+    monkeypatch.setitem(_TASKS, "survey", stop_at(2, _TASKS["survey"]))
     with pytest.raises(Stop):
         score_run(texts, tmp_path / "s.jsonl", idf=True, rows_per_part=30, **TOY)
-    counted = RunFolder(tmp_path / "s.jsonl.run").words_of(0)
+    counted = RunFolder(tmp_path / "s.jsonl.run").survey_of(0)
     before = counted.stat().st_mtime_ns
     monkeypatch.undo()
     with pytest.raises(Stop):
@@ -208,7 +208,7 @@ def stop_after(parts: int) -> Any:
     left = [parts]
 
     def watch(event: dict[str, Any]) -> None:
-        if "number" in event:
+        if "status" in event:
             left[0] -= 1
             if not left[0]:
                 raise Stop

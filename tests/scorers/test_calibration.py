@@ -14,14 +14,16 @@ from vqe_core.scorers.calibration import against_others, joined_groups
 
 
 def test_rows_that_others_stand_for_are_placed_among_these(monkeypatch):
-    """The eleven even rows stand for all; each of the others is compared with those of other groups."""
+    """The eleven even rows stand for all; each of the others is compared with those of other groups, each of one."""
     torch.manual_seed(0)
-    scores, groups = torch.randn(21, 21), [i // 3 for i in range(21)]
+    groups = [i // 3 for i in range(21)]
+    sounds = torch.randn(21, 7)
+    scores = sounds[:, groups]
     monkeypatch.setattr(calibration, "MOST_ROWS", 11)
     found = against_others(lambda rows, columns: scores[rows][:, columns], groups)
     assert found.numbers.num_rows == 11
     for i in range(21):
-        others = [scores[i, j].item() for j in range(0, 21, 2) if groups[j] != groups[i]]
+        others = [sounds[i, group].item() for group in range(7) if group != groups[i]]
         if i % 2:
             assert found.percentile[i] == pytest.approx(sum(other < scores[i, i] for other in others) / len(others))
             mean = sum(others) / len(others)

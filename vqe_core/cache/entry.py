@@ -51,6 +51,30 @@ class Entry:
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
+def packed(entries: Mapping[str, Entry]) -> Entry:
+    """Return several entries as one; ``unpacked`` takes them apart.
+
+    Args:
+        entries: by names without a slash.
+
+    Example:
+        >>> both = packed({"a": Entry({"x": np.ones(1)}, {"n": 1}), "b": Entry({}, {})})
+        >>> list(both.arrays), both.notes
+        (['a/x'], {'a': {'n': 1}, 'b': {}})
+    """
+    arrays = {f"{name}/{key}": array for name, entry in entries.items() for key, array in entry.arrays.items()}
+    return Entry(arrays, {name: dict(entry.notes) for name, entry in entries.items()})
+
+
+def unpacked(entry: Entry) -> dict[str, Entry]:
+    """Return the entries that ``packed`` joined, by name."""
+    arrays: dict[str, dict[str, np.ndarray]] = {name: {} for name in entry.notes}
+    for key, array in entry.arrays.items():
+        name, _, own = key.partition("/")
+        arrays[name][own] = array
+    return {name: Entry(arrays[name], notes) for name, notes in entry.notes.items()}
+
+
 def entry_to_bytes(key_text: str, entry: Entry) -> bytes:
     """Return the entry as a safetensors file that can prove what it holds."""
     notes = json.dumps(entry.notes, sort_keys=True)

@@ -227,8 +227,9 @@ def _run(
     from vqe_core.run import score_run
 
     def watch(event: dict[str, Any]) -> None:
-        if most_rows is not None and event["rows"] > most_rows:
-            raise InputError(f"{event['rows']} rows are too many to be shown; name a table for them: --out FILE")
+        count = event.get("rows", 0)
+        if most_rows is not None and count > most_rows:
+            raise InputError(f"{count} rows are too many to be shown; name a table for them: --out FILE")
         progress.tell(event)
 
     with warnings.catch_warnings(), _ended_by_sigterm(), progress, told_notes("vqe_core.run.layouts", shown=notes):

@@ -83,12 +83,12 @@ class _TextStore:
         if self.cache is None:
             return None
         entry = self.cache.get(self._key(text, fits=True)) or self.cache.get(self._key(text, fits=False))
-        return None if entry is None else _embedding(entry)
+        return None if entry is None else text_of_entry(entry)
 
     def keep(self, text: str, embedding: TextEmbedding) -> None:
         if self.cache is not None:
             fits = len(self.encoder.tokenizer.split(text, "windows").windows) == 1
-            self.cache.put(self._key(text, fits=fits), _entry(embedding))
+            self.cache.put(self._key(text, fits=fits), entry_of_text(embedding))
 
     def _key(self, text: str, *, fits: bool) -> CacheKey:
         return CacheKey("text", {"text": text, "long_text": None if fits else self.long_text, "encoder": self._parts})
@@ -98,14 +98,16 @@ class _TextStore:
         return content_parts(text_signature(self.encoder))
 
 
-def _entry(text: TextEmbedding) -> Entry:
+def entry_of_text(text: TextEmbedding) -> Entry:
+    """Return the entry that ``text_of_entry`` reads."""
     arrays = {"pooled": text.pooled.numpy(), "token_ids": np.asarray(text.token_ids, dtype=np.int64)}
     if text.tokens is not None:
         arrays["tokens"] = text.tokens.numpy()
     return Entry(arrays, {"notes": stored_warnings(text.notes)})
 
 
-def _embedding(entry: Entry) -> TextEmbedding:
+def text_of_entry(entry: Entry) -> TextEmbedding:
+    """Return the embedding as it was stored, bit for bit."""
     tokens = entry.arrays.get("tokens")
     return TextEmbedding(
         tokens=None if tokens is None else torch.from_numpy(tokens),

@@ -5,7 +5,8 @@ Conventions: ``matrix[i, j]`` is the similarity of video i and the sound of row 
 pairs; all others are mismatches, except between rows of one group, which share one sound. The mismatches of a
 video are the G - 1 other sounds: a sound counts once however many rows have it. N rows, G sounds.
 Metrics: mismatched_mean, gap, auc, r1_v2a, r1_a2v, median_rank, percentile and z per row, p_value
-(``calibrate``), with the values that chance gives.
+(``calibrate``), with the values that chance gives; percentile and z of a row among mismatches from elsewhere
+(``place_among``).
 Source: AUC is the Mann-Whitney statistic; recall at 1 and median rank as usual in retrieval; permutation p-value
 after Phipson and Smyth, "Permutation P-values should never be zero", 2010.
 """
@@ -132,24 +133,43 @@ def calibrate(
     )
 
 
-def z_score(own: Tensor, others: Tensor) -> Tensor:
-    """Return the distance of a score from the mean of others, in their standard deviations (of a sample).
+class Place(NamedTuple):
+    """Place of a row's own score among those of its mismatches; see ``place_among``.
+
+    Attributes:
+        percentile: share of the other sounds that score lower, [0, 1]; NaN without any.
+        z: distance from the mean of the others in their standard deviations (of a sample); NaN with fewer than two
+            other sounds, or where they all score the same.
+    """
+
+    percentile: float
+    z: float
+
+
+def place_among(own: Tensor, others: Tensor, groups: Tensor) -> Place:
+    """Return where a score stands among those of mismatches, each group of them counting once.
 
     Args:
         own: float, a scalar.
-        others: float (M,).
+        others: float (M,), scores of the mismatches; M may be 0.
+        groups: int64 (M,), equal for mismatches that share a sound.
 
     Returns:
-        Float64 scalar; NaN with fewer than two others, or where they are all the same.
+        ``Place``; what ``calibrate`` gives a row of its matrix.
 
     Example:
-        >>> z_score(torch.tensor(5.0), torch.tensor([1.0, 2.0, 3.0]))
-        tensor(3., dtype=torch.float64)
+        >>> place_among(torch.tensor(5.0), torch.tensor([1.0, 1.0, 2.0, 9.0]), torch.tensor([0, 0, 1, 2]))
+        Place(percentile=0.6666666666666667, z=0.2294157338705618)
     """
-    scores = others.double()
-    if len(scores) < 2 or scores.std() <= ROUNDING * scores.abs().max():
-        return torch.tensor(torch.nan, dtype=torch.float64)
-    return (own.double() - scores.mean()) / scores.std()
+    check_shapes(own=(own, ""), others=(others, "M"), groups=(groups, "M"))
+    if not len(others):
+        return Place(math.nan, math.nan)
+    _, which, sizes = torch.unique(groups, return_inverse=True, return_counts=True)
+    scores, weights, alone = others.double()[None], (1 / sizes.double())[which][None], own.double()[None]
+    count = len(sizes)
+    above = _above(scores, alone, weights)
+    _, z = _spread(scores, alone, weights, count)
+    return Place(float(((count - above) / count).clamp(0, 1)), float(z))
 
 
 def rescale(score: float, baseline: float) -> float:

@@ -23,8 +23,8 @@ from vqe_core.errors import InputError, OutputError
 from vqe_core.run.plan import Part
 
 FORMAT = "vqe-run-1"
-MANIFEST, SUMMARY, IDF = "_manifest.json", "_summary.json", "_idf.json"
-_ROWS, _EVIDENCE, _KERNELS, _WORDS, TEMPORARY = ".rows", ".evidence", ".kernels", ".words", ".tmp-"
+MANIFEST, SUMMARY, FITTED = "_manifest.json", "_summary.json", "_fitted-"
+_ROWS, _EVIDENCE, _KERNELS, _SURVEY, TEMPORARY = ".rows", ".evidence", ".kernels", ".survey", ".tmp-"
 _PART = re.compile(r"scores-(\d{5,})-of-(\d{5,})\.parquet")
 
 
@@ -92,13 +92,17 @@ class RunFolder:
         """File of what a part leaves for numbers of all rows together."""
         return self.path / _EVIDENCE / f"{number:05d}.safetensors"
 
-    def words_of(self, number: int) -> Path:
-        """File of what was counted in the captions of a part, until those of all parts are put together."""
-        return self.path / _WORDS / f"{number:05d}.json"
+    def survey_of(self, number: int) -> Path:
+        """File of what a part adds to the first pass, until that of all parts is put together."""
+        return self.path / _SURVEY / f"{number:05d}.safetensors"
 
-    def remove_words(self) -> None:
-        """Remove what was counted part by part, once it is put together."""
-        shutil.rmtree(self.path / _WORDS, ignore_errors=True)
+    def fitted(self, name: str) -> Path:
+        """File of what the first pass over all parts made."""
+        return self.path / f"{FITTED}{name}"
+
+    def remove_surveys(self) -> None:
+        """Remove what was found part by part, once it is put together."""
+        shutil.rmtree(self.path / _SURVEY, ignore_errors=True)
 
     @property
     def kernels(self) -> Path:
@@ -214,8 +218,8 @@ class RunFolder:
 
 
 def _is_own(name: str) -> bool:
-    known = {MANIFEST, SUMMARY, IDF, _ROWS, _EVIDENCE, _KERNELS, _WORDS}
-    return name in known or name.startswith((TEMPORARY, ".lock")) or bool(_PART.fullmatch(name))
+    known = {MANIFEST, SUMMARY, _ROWS, _EVIDENCE, _KERNELS, _SURVEY}
+    return name in known or name.startswith((TEMPORARY, FITTED, ".lock")) or bool(_PART.fullmatch(name))
 
 
 def _lock(file: Any, *, wait: bool) -> bool:

@@ -20,10 +20,10 @@ from vqe_core.run.engines import make_engine
 from vqe_core.run.engines.local import LocalEngine, Task, threads_for
 from vqe_core.run.folder import Manifest, RunFolder
 from vqe_core.run.merging import calibrate_all, write_merged
-from vqe_core.run.parts import failed_rows
+from vqe_core.run.parts import failed_rows, inputs_of
 from vqe_core.run.plan import largest_first, of_shard, parse_shard
 from vqe_core.run.sources import RowSource, source_for
-from vqe_core.run.staging import check_same, fit_counted, plan, uncounted
+from vqe_core.run.staging import check_same, fitted_scorer, plan, unsurveyed
 from vqe_core.run.summary import RunSummary, summarise_run, write_summary
 from vqe_core.scorers.row_errors import summary as summary_of
 from vqe_core.scorers.row_errors import warn_caller
@@ -35,7 +35,7 @@ from vqe_core.timings import added
 Watch = Callable[[dict[str, Any]], None]  # told of the plan, of each finished part, and of the end
 _PER_CELL, _PER_ROW = 24, 200  # bytes of a score, and of status and message, as text; a rough estimate
 _MB = 1024**2
-COUNTED_HERE = 100_000  # rows whose words are counted before workers would have started
+COUNTED_HERE = 100_000  # rows that are only read in the first pass: done before workers would have started
 
 
 def score_run(
@@ -79,7 +79,8 @@ def score_run(
             metric without captions, descriptions of the sound.
         videos_dir: folder of the videos that ``rows`` name by file or id.
         references: file of reference captions by id: of COCO, MSR-VTT or VATEX, or a table.
-        watch: called with a dictionary for the plan and each finished part.
+        watch: called with a dictionary for each part of a first pass, where there is one, the plan, and each finished
+            part.
         options: of the metric; ``on_error`` is ``"skip"`` if it is not given.
 
     Returns:
@@ -122,7 +123,7 @@ def score_run(
         if piece is None:
             job.folder.clear_temporary()
         try:
-            job.count_words(how)
+            job.survey(how)
             job.score(how, piece, retry_failed)
         except VqeError as error:
             scored = isinstance(error, OutputError)  # and written elsewhere
@@ -203,7 +204,7 @@ def finish_run(path: str | os.PathLike[str], out: str | os.PathLike[str] | None 
     job.open(inputs, restart=False, threads=manifest.threads, most_rows=None, call=call)
     with folder.locked():
         folder.clear_temporary()
-        job.count_words(LocalEngine())
+        job.survey(LocalEngine())
         return job.finish(None if out is None else Path(out))
 
 
@@ -268,14 +269,18 @@ class _Job:
                     self.folder.remove()
             raise
 
-    def count_words(self, engine: Any) -> None:
-        """Count what all rows share before any of them is scored, part by part: the words of captions, for idf."""
-        with self.folder.locked_for_planning():  # one of several shards counts for all
-            left = uncounted(self.scorer, self.folder, self.manifest)
-            few = sum(self.manifest.parts[number].num_rows for number in left) < COUNTED_HERE
-            for _ in (LocalEngine() if few else engine).run(self.folder, self.scorer, left, "count") if left else ():
-                pass
-            self.scorer = fit_counted(self.scorer, self.folder, self.manifest)
+    def survey(self, engine: Any) -> None:
+        """Learn what all rows share before any of them is scored, part by part: words for idf, rows for chance."""
+        survey = self.scorer.survey(inputs_of(self.scorer, self.manifest))
+        if survey is None:
+            return
+        with self.folder.locked_for_planning():  # one of several shards looks for all
+            left = unsurveyed(survey, self.folder, self.manifest)
+            few = not survey.embeds and sum(self.manifest.parts[number].num_rows for number in left) < COUNTED_HERE
+            if left:
+                for event in (LocalEngine() if few else engine).run(self.folder, self.scorer, left, "survey"):
+                    self.watch({**event, "of": self.manifest.num_rows})
+            self.scorer = fitted_scorer(survey, self.folder, self.manifest)
 
     def _check_output(self, rows: Any) -> None:
         if self.is_file:
@@ -384,7 +389,7 @@ class _Job:
                     raise self._failures(number)
         calibration = calibrate_all(self.folder, self.manifest, self.scorer)
         summary = summarise_run(self.folder, self.manifest, self.scorer)
-        summary.calibration = calibration or summary.calibration
+        summary.calibration = {**summary.calibration, **calibration}
         summary.out, summary.resumed_rows = str(other or self.out), self.resumed
         table = self.out if self.is_file else other
         if table is not None:

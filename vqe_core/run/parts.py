@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,14 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from vqe_core.cache.entry import Entry, entry_from_bytes, entry_to_bytes
 from vqe_core.errors import InputError
-from vqe_core.functional.idf import IdfCounts
 from vqe_core.run.folder import Manifest, RunFolder
 from vqe_core.run.plan import Part
 from vqe_core.run.rescue import rescued
+from vqe_core.scorers.calibration import evenly
 from vqe_core.scorers.fingerprint import merged_environments
 from vqe_core.scorers.report import ScoreReport, report_to_columns
-from vqe_core.scorers.rows import is_missing
 from vqe_core.tables import Columns, read_table, write_table
 from vqe_core.tables.parquet import column_types, metadata_of, read_arrow, read_schema, write_arrow, write_typed
 from vqe_core.timings import measured
@@ -83,27 +82,27 @@ def _counts(report: ScoreReport) -> dict[str, Any]:
     return {"status": status}
 
 
-def count_part(folder: RunFolder, manifest: Manifest, scorer: Any, number: int) -> dict[str, Any]:
-    """Count the words of the captions of one part, for ``idf=True``: those of references, where there are some.
+def survey_part(folder: RunFolder, manifest: Manifest, scorer: Any, number: int) -> dict[str, Any]:
+    """Find what one part adds to the first pass of a scorer, see ``Survey``; with the rows of it that stand for all.
 
     Returns:
         Number of the part, and its rows.
     """
-    key = scorer.reference_key if scorer.reference_key in manifest.given else scorer.candidate_key
-    cells = read_rows(folder, number).get(key, []) if key in manifest.given else []
-    # A caption that cannot be read is told when its row is scored.
-    counts = replace(scorer, on_error="skip").count(value for value in cells if not is_missing(value))
-    path = folder.words_of(number)
+    survey, part = scorer.survey(inputs_of(scorer, manifest)), manifest.parts[number]
+    evenly_spaced = evenly(manifest.num_rows, survey.most_rows).tolist()
+    chosen = [row - part.start for row in evenly_spaced if part.start <= row < part.stop]
+    found = survey.of_part(read_rows(folder, number), manifest.base_dir, chosen)
+    path = folder.survey_of(number)
     path.parent.mkdir(exist_ok=True)
-    content = json.dumps({"num_captions": counts.num_captions, "captions_with": list(counts.frequency.items())})
-    folder.publish(path, lambda temporary: temporary.write_text(content))
-    return {"number": number, "counted": manifest.parts[number].num_rows}
+    content = entry_to_bytes(path.stem, found)
+    folder.publish(path, lambda temporary: temporary.write_bytes(content))
+    return {"number": number, "surveyed": part.num_rows}
 
 
-def read_words(folder: RunFolder, number: int) -> IdfCounts:
-    """Return what ``count_part`` counted."""
-    content = json.loads(folder.words_of(number).read_text())
-    return IdfCounts(dict(content["captions_with"]), content["num_captions"])
+def read_survey(folder: RunFolder, number: int) -> Entry:
+    """Return what ``survey_part`` found."""
+    _, found = entry_from_bytes(folder.survey_of(number).read_bytes())
+    return found
 
 
 def inputs_of(scorer: Any, manifest: Manifest) -> frozenset[str]:

@@ -9,19 +9,18 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from vqe_core.errors import InputError, InputTypeError
-from vqe_core.functional.idf import IdfCounts
 from vqe_core.registry import spec_of
-from vqe_core.run.folder import IDF, Manifest, RunFolder, differences
-from vqe_core.run.parts import keep_rows, read_rows, read_words, store_types
+from vqe_core.run.folder import Manifest, RunFolder, differences
+from vqe_core.run.parts import keep_rows, read_rows, read_survey, store_types
 from vqe_core.run.plan import COSTLIEST, Part, cut, rows_per_part
 from vqe_core.run.sources import RowSource
 from vqe_core.scorers.fingerprint import score_identity
 from vqe_core.scorers.rows import is_missing
+from vqe_core.scorers.survey import Survey
 from vqe_core.tables import Columns
 
 
@@ -83,9 +82,13 @@ def kept_batches(folder: RunFolder, count: int) -> Iterator[Columns]:
 
 
 def _compares_rows(scorer: Any) -> bool:
-    """Tell whether an option compares the rows with each other in a way that no later pass can."""
-    if getattr(scorer, "idf", None) is True:  # it is fitted before the parts are scored
-        scorer = replace(scorer, idf=False)
+    """Tell whether an option compares the rows with each other in a way that neither a first nor a last pass can."""
+    return any(_needs_all_rows(each) for each in getattr(scorer, "scorers", (scorer,)))
+
+
+def _needs_all_rows(scorer: Any) -> bool:
+    if scorer.survey({entry.name for entry in scorer.inputs}) is not None:
+        return False
     try:
         scorer.check_batch()
     except InputError:
@@ -136,28 +139,22 @@ def bytes_of(video: Any, base_dir: str) -> float:
     return float(len(video)) if isinstance(video, bytes) else 0.0
 
 
-def uncounted(scorer: Any, folder: RunFolder, manifest: Manifest) -> list[int]:
-    """Return the parts whose words must be counted before any part is scored, for ``idf=True``."""
-    if getattr(scorer, "idf", None) is not True or (folder.path / IDF).is_file():
+def unsurveyed(survey: Survey, folder: RunFolder, manifest: Manifest) -> list[int]:
+    """Return the parts that the first pass has not looked at yet."""
+    if all(folder.fitted(name).is_file() for name in survey.files):
         return []
-    return [number for number in range(len(manifest.parts)) if not folder.words_of(number).is_file()]
+    return [number for number in range(len(manifest.parts)) if not folder.survey_of(number).is_file()]
 
 
-def fit_counted(scorer: Any, folder: RunFolder, manifest: Manifest) -> Any:
-    """Return the scorer with what ``count_part`` counted in all parts; without weights where no caption counts."""
-    if getattr(scorer, "idf", None) is not True:
-        return scorer
-    path = folder.path / IDF
-    if not path.is_file():
-        counts = IdfCounts({}, 0)
-        for number in range(len(manifest.parts)):
-            counts += read_words(folder, number)
-        if counts.num_captions:
-            folder.publish(path, lambda temporary: scorer.fit(counts, temporary))
-        else:
-            folder.write_text(IDF, "")
-        folder.remove_words()
-    return replace(scorer, idf=str(path) if path.stat().st_size else False)
+def fitted_scorer(survey: Survey, folder: RunFolder, manifest: Manifest) -> Any:
+    """Return the scorer with what the first pass found in all parts."""
+    files = {name: folder.fitted(name) for name in survey.files}
+    if not all(path.is_file() for path in files.values()):
+        found = survey.put_together(read_survey(folder, number) for number in range(len(manifest.parts)))
+        for name, content in found.items():
+            folder.publish(files[name], lambda temporary, content=content: temporary.write_bytes(content))  # type: ignore[misc]
+        folder.remove_surveys()
+    return survey.applied(files)
 
 
 def plain_options(scorer: Any) -> dict[str, Any]:

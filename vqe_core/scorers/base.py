@@ -11,7 +11,7 @@ import itertools
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -44,6 +44,9 @@ from vqe_core.scorers.rows import (
     with_streams,
 )
 from vqe_core.version import __version__
+
+if TYPE_CHECKING:
+    from vqe_core.scorers.survey import Survey
 
 Columns = Mapping[str, "list[Any] | None"]
 
@@ -205,6 +208,14 @@ class Scorer(SharedOptions):
             The numbers of all rows together, and columns that they complete, an entry a row.
         """
         return {}, {}
+
+    def survey(self, given: Collection[str]) -> Survey | None:
+        """Return the first pass over a data set that an option needs before any row is scored. Default: none.
+
+        Args:
+            given: inputs of the metric that hold something in some row.
+        """
+        return None
 
     # What follows is the same for every metric.
 

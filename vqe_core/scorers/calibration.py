@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vqe_core.functional.calibration import Calibration, calibrate, z_score
-from vqe_core.functional.reference_bank import bank_percentile
+from vqe_core.functional.calibration import Calibration, calibrate, place_among
 
 # An N x N matrix of more rows costs more than it tells; beyond this, evenly spaced rows stand for all.
 MOST_ROWS = 1000
@@ -53,9 +52,8 @@ def against_others(matrix_of: MatrixOf, groups: Sequence[Hashable], seed: int = 
     percentile[chosen], z[chosen] = result.percentile, result.z
     for i in sorted(set(range(len(ids))) - set(chosen.tolist())):
         row, others = torch.tensor([i]), chosen[ids[chosen] != ids[i]]
-        own, mismatched = matrix_of(row, row)[0], matrix_of(row, others)[0]
-        percentile[i] = float(bank_percentile(own, mismatched[None]).percentile)
-        z[i] = float(z_score(own[0], mismatched))
+        place = place_among(matrix_of(row, row)[0, 0], matrix_of(row, others)[0], ids[others])
+        percentile[i], z[i] = place
     return AgainstOthers(result, matrix, ids[chosen], percentile.tolist(), z.tolist())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -70,3 +70,15 @@ class FittedFile(Generic[Fitted]):
                 f"{self.option} ({value!r}) must be the path of a {self.made}, or a {self.kind.__name__}; got "
                 f"{type(value).__name__}"
             )
+
+
+def differing(names: Iterable[str], made_by: Mapping[str, Any], signature: Mapping[str, Any]) -> str:
+    """Return in words which fields of a signature differ from what something was fitted with; "" where none does.
+
+    Example:
+        >>> differing(["model", "idf"], {"model": "a", "idf": "none"}, {"model": "b", "idf": "none"})
+        "model 'a' (here 'b')"
+    """
+    common = [name for name in names if name in signature and name in made_by]
+    differ = [name for name in common if made_by[name] != signature[name]]
+    return ", ".join(f"{name} {made_by[name]!r} (here {signature[name]!r})" for name in differ)

@@ -7,17 +7,21 @@ columns ``status``, ``message`` and ``warnings`` say what became of a row as a w
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 from vqe_core import registry
+from vqe_core.cache import Entry
+from vqe_core.cache.entry import packed, unpacked
 from vqe_core.embed import sharing_frames
 from vqe_core.errors import InputError, InputTypeError
 from vqe_core.options import did_you_mean
 from vqe_core.scorers.base import FLAG, SCORE, TEXT, Input, Scorer, scorer_for
 from vqe_core.scorers.fingerprint import merged_environments
 from vqe_core.scorers.report import ResultNames, ScoreReport, counts_as_text, warning_counts
+from vqe_core.scorers.survey import Survey
 from vqe_core.types import RowWarning
 from vqe_core.version import __version__
 
@@ -31,7 +35,7 @@ class SeveralScorers:
 
     Attributes:
         scorers: with the same options where they share some; with other names of scores.
-        on_error, progress, cache_dir, idf: as of a scorer, given on to all that have them; None leaves them.
+        on_error, progress, cache_dir: as of a scorer, given on to all that have them; None leaves them.
 
     Raises:
         InputError: fewer than two metrics, one of them twice, or two with a score of one name.
@@ -48,7 +52,6 @@ class SeveralScorers:
     on_error: Any = None
     progress: Any = None
     cache_dir: Any = None
-    idf: Any = None
 
     headlines: ClassVar[tuple[str, ...]] = ()
     per_sample: ClassVar[bool] = False
@@ -60,7 +63,7 @@ class SeveralScorers:
         names = [scorer.name for scorer in self.scorers]
         if len(set(names)) < max(2, len(names)):
             raise InputError(f"several metrics ({', '.join(names)}) must be two or more, each named once")
-        set_here = ("on_error", "progress", "cache_dir", "idf")
+        set_here = ("on_error", "progress", "cache_dir")
         changes = {name: getattr(self, name) for name in set_here if getattr(self, name) is not None}
         given_on = tuple(replace(scorer, **_known_to(scorer, changes)) for scorer in self.scorers)
         object.__setattr__(self, "scorers", given_on)
@@ -138,16 +141,11 @@ class SeveralScorers:
         for scorer in self.scorers:
             scorer.check_batch()
 
-    def count(self, captions: Any) -> Any:
-        """Count the words of captions, for the metric whose ``idf`` asks for it."""
-        return self._counting().count(captions)
-
-    def fit(self, captions: Any, path: Any = None) -> SeveralScorers:
-        """Return a copy whose ``idf`` weights come from captions."""
-        return replace(self, idf=self._counting().fit(captions, path).idf)
-
-    def _counting(self) -> Any:
-        return next(scorer for scorer in self.scorers if hasattr(scorer, "idf"))
+    def survey(self, given: Collection[str]) -> Survey | None:
+        """Return the first passes that the metrics need, as one; see ``Scorer.survey``."""
+        surveys = {scorer.name: scorer.survey(_own(scorer, given)) for scorer in self.scorers}
+        needed = {name: survey for name, survey in surveys.items() if survey is not None}
+        return SeveralSurveys(self, needed) if needed else None
 
     def score_batch(
         self,
@@ -227,6 +225,55 @@ class SeveralScorers:
                 numbers |= more
                 added |= columns_of
         return numbers, added
+
+
+@dataclass(frozen=True)
+class SeveralSurveys:
+    """The first passes of several metrics over a data set, as one; see ``Survey``.
+
+    Attributes:
+        scorers: all metrics.
+        surveys: of those that need one, by name.
+    """
+
+    scorers: SeveralScorers
+    surveys: Mapping[str, Survey]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files that are made, each behind the name of its metric."""
+        return tuple(f"{name}-{file}" for name, survey in self.surveys.items() for file in survey.files)
+
+    @property
+    def embeds(self) -> bool:
+        """True where rows are decoded and encoded."""
+        return any(survey.embeds for survey in self.surveys.values())
+
+    @property
+    def most_rows(self) -> int:
+        """Rows that stand for all."""
+        return max(survey.most_rows for survey in self.surveys.values())
+
+    def of_part(self, columns: Mapping[str, Sequence[Any]], base_dir: str, chosen: Sequence[int]) -> Entry:
+        """Return what each metric is to know of a part; see ``Survey.of_part``."""
+        return packed({name: survey.of_part(columns, base_dir, chosen) for name, survey in self.surveys.items()})
+
+    def put_together(self, parts: Iterable[Entry]) -> dict[str, bytes]:
+        """Return the files of all metrics; see ``Survey.put_together``."""
+        found = list(map(unpacked, parts))
+        return {
+            f"{name}-{file}": content
+            for name, survey in self.surveys.items()
+            for file, content in survey.put_together(part[name] for part in found).items()
+        }
+
+    def applied(self, files: Mapping[str, Path]) -> SeveralScorers:
+        """Return the metrics, each with its own files."""
+        fitted = {
+            name: survey.applied({file: files[f"{name}-{file}"] for file in survey.files})
+            for name, survey in self.surveys.items()
+        }
+        return replace(self.scorers, scorers=tuple(fitted.get(each.name, each) for each in self.scorers.scorers))
 
 
 def scorers_for(metric: Any, options: Mapping[str, Any]) -> Any:

@@ -90,7 +90,7 @@ def test_with_nothing_to_compare_with_there_is_no_number():
 
 
 def test_a_batch_is_not_the_data_set():
-    with pytest.raises(InputError, match="against_chance would differ from batch to batch"):
+    with pytest.raises(InputError, match="against_chance would differ from batch to batch; fit it on the whole"):
         EMScore(**TOY, against_chance=True).check_batch()
     with pytest.raises(InputError, match="give videos, or leave it out"):
         EMScore(**TOY, against_chance=True).score(predictions=["a"], references=["a"])

@@ -20,10 +20,11 @@ class Engine(Protocol):
             folder: a begun run.
             scorer: whose options the run has.
             numbers: of the parts.
-            task: score the parts, score the failed rows of finished parts again and no others, or count words.
+            task: score the parts, score the failed rows of finished parts again and no others, or look at them for the
+                first pass of the scorer.
 
         Yields:
-            What ``score_part``, ``retry_part`` or ``count_part`` returns.
+            What ``score_part``, ``retry_part`` or ``survey_part`` returns.
 
         Raises:
             VqeError: as ``score_part``, or a worker that ends at the same part again and again.

@@ -21,10 +21,10 @@ from vqe_core import errors
 from vqe_core.encoders.backends.linear import share_choices
 from vqe_core.errors import InputError, VqeError, WorkerEndedError
 from vqe_core.run.folder import Manifest, RunFolder
-from vqe_core.run.parts import count_part, retry_part, score_part
+from vqe_core.run.parts import retry_part, score_part, survey_part
 
-Task = Literal["score", "retry", "count"]
-_TASKS = {"score": score_part, "retry": retry_part, "count": count_part}
+Task = Literal["score", "retry", "survey"]
+_TASKS = {"score": score_part, "retry": retry_part, "survey": survey_part}
 TRIES = 3  # of a part whose worker ends: another file or the system may have been the cause
 
 

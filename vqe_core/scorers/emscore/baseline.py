@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vqe_core.errors import InputError
-from vqe_core.scorers.fitted_file import FittedFile
+from vqe_core.scorers.fitted_file import FittedFile, differing
 
 # What moves the score of an unrelated caption by more than rounding.
 MADE_BY = (
@@ -42,11 +42,8 @@ class Baseline:
 
     def check(self, signature: Mapping[str, Any], names: Iterable[str]) -> None:
         """Raise InputError unless the baseline is of these options and has a value for each score."""
-        common = [name for name in MADE_BY if name in signature and name in self.made_by]
-        differ = [name for name in common if self.made_by[name] != signature[name]]
-        if differ:
-            told = ", ".join(f"{name} {self.made_by[name]!r} (here {signature[name]!r})" for name in differ)
-            fit = "; fit idf to a file for both" if differ == ["idf"] else ""
+        if told := differing(MADE_BY, self.made_by, signature):
+            fit = "; fit idf to a file for both" if told.startswith("idf ") else ""
             raise InputError(f"baseline was measured with {told}; measure one with the options in use{fit}")
         absent = [name for name in names if name not in self.values]
         if absent:

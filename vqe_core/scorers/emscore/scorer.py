@@ -35,6 +35,7 @@ from vqe_core.scorers.rows import CaptionRow
 
 if TYPE_CHECKING:
     from vqe_core.functional.idf import IdfCounts
+    from vqe_core.scorers.survey import Survey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +110,7 @@ class EMScore(CaptionScorer):
         bare="true",
         metavar="METRIC",
         choices=METRICS,
+        names="file",
     )
     baseline: Any = option(
         None,
@@ -132,7 +134,9 @@ class EMScore(CaptionScorer):
         elif self.against_chance is False:
             object.__setattr__(self, "against_chance", None)
         if self.against_chance not in (None, *METRICS):
-            raise InputError(f"against_chance ({self.against_chance!r}) must be among {', '.join(METRICS)}, or None")
+            from vqe_core.scorers.emscore.chance_file import check_chance
+
+            check_chance(self.against_chance)
         if self.baseline is not None:
             from vqe_core.scorers.emscore.baseline import check_baseline
 
@@ -168,11 +172,19 @@ class EMScore(CaptionScorer):
                 "idf=True would differ from batch to batch; fit it on the whole column first: "
                 "scorer = scorer.fit(ds['reference'])"
             )
-        if self.against_chance is not None:
+        if self.against_chance in METRICS:
             raise InputError(
-                "against_chance would differ from batch to batch; score all rows in one call (score, compute, or vqe "
-                "score), or measure unrelated captions once: scorer.fit_baseline(...)"
+                "against_chance would differ from batch to batch; fit it on the whole data set first: "
+                "scorer = scorer.fit_chance(predictions=..., videos=...)"
             )
+
+    def survey(self, given: Collection[str]) -> Survey | None:
+        """Return the first pass over a data set, for ``idf=True`` and ``against_chance``; see ``Scorer.survey``."""
+        if self.idf is not True and self.against_chance not in METRICS:
+            return None
+        from vqe_core.scorers.emscore.survey import EMScoreSurvey
+
+        return EMScoreSurvey(self, frozenset(given))
 
     def fit(self, captions: Iterable[Any] | IdfCounts, path: str | os.PathLike[str] | None = None) -> EMScore:
         """Return a copy whose idf weights come from ``captions``. Loads no weights of the model.
@@ -249,6 +261,42 @@ class EMScore(CaptionScorer):
         call = plain.call(whole=True, predictions=predictions, videos=videos, references=references)
         return replace(self, baseline=measure_baseline(plain, call, path))
 
+    @own_precision()
+    def fit_chance(
+        self,
+        *,
+        predictions: Any,
+        videos: Any,
+        references: Any = None,
+        path: str | os.PathLike[str] | None = None,
+    ) -> EMScore:
+        """Return a copy that sets every caption against the videos of these rows, also in batches of a data set.
+
+        Of more than 1,000 rows, evenly spaced ones stand for all. A row is never set against itself, nor against rows
+        of the same file or of the same references.
+
+        Args:
+            predictions, videos, references: captions and videos, as for ``compute``; usually the whole data set.
+            path: also save them there, embedded, for ``against_chance=path``; it must end in ``.safetensors``.
+
+        Raises:
+            VqeError: as ``compute``.
+
+        Example:
+            >>> from vqe_core.toy.clips import make_clip
+            >>> clips = [make_clip(seed) for seed in range(3)]
+            >>> rows = {"predictions": [c.captions(1)[0] for c in clips], "videos": [c.frames for c in clips]}
+            >>> scorer = EMScore(clip_model_path="toy", metrics="cogr").fit_chance(**rows)
+            >>> one = scorer.compute(predictions=rows["predictions"][:1], videos=rows["videos"][:1])
+            >>> one["EMScore(X,V)_percentile"], one["EMScore(X,V)_rank"]
+            (1.0, 1.0)
+        """
+        from vqe_core.scorers.emscore.survey import fitted_chance
+
+        plain = self if self.against_chance in METRICS else replace(self, against_chance=True)
+        call = plain.call(whole=True, predictions=predictions, videos=videos, references=references)
+        return replace(self, against_chance=fitted_chance(plain, call, path))
+
     def read_row(self, cells: Mapping[str, Any], given: Collection[str]) -> CaptionRow:
         """Check one row; what no score type needs is not looked at, so that no video is opened in vain."""
         score_types = available_score_types(self.score_types, frozenset(given))
@@ -272,7 +320,8 @@ class EMScore(CaptionScorer):
         return encoder
 
     def _check_fine(self, has_token_embeddings: bool, *, clips: bool = False) -> None:
-        fine = [metric for metric in (*self.metrics, self.against_chance) if metric in FINE_GRAINED_METRICS]
+        asked = (*self.metrics, *([self.against_chance] if self.against_chance in METRICS else []))
+        fine = [metric for metric in asked if metric in FINE_GRAINED_METRICS]
         if fine and not has_token_embeddings:
             lacks = "embeds whole clips and whole captions" if clips else "has no token-level text embeddings"
             raise ModelError(

@@ -18,7 +18,8 @@ from vqe_core.scorers.calibration import MOST_ROWS, evenly
 from vqe_core.scorers.caption_scorer import CaptionScoring
 from vqe_core.scorers.embedded_rows import CHUNK_ROWS, EmbeddedRow
 from vqe_core.scorers.emscore.baseline import MADE_BY, Baseline, load_baseline, save_baseline
-from vqe_core.scorers.emscore.chance import against_chance, groups_of
+from vqe_core.scorers.emscore.chance import ChanceBank, groups_of, keys_of
+from vqe_core.scorers.emscore.chance_file import chance_metric, load_chance
 from vqe_core.scorers.emscore.idf import resolve_idf
 from vqe_core.scorers.emscore.row_scorer import RowScorer
 from vqe_core.scorers.emscore.score_types import VIDEO, available_score_types
@@ -42,10 +43,10 @@ class EMScoring(CaptionScoring):
 
     def __init__(self, scorer: EMScore, call: Call, encoder: ImageTextEncoder, *, hold: bool = False) -> None:
         super().__init__(scorer, call, encoder)
-        self.chance_by = scorer.against_chance
+        self.chance_by = chance_metric(scorer.against_chance)
         self.held: dict[int, EmbeddedRow] = {}
         self.holds = hold or self.chance_by is not None
-        self.num_videos = 0
+        self._places: dict[int, dict[str, float]] = {}
         score_types = available_score_types(scorer.score_types, call.given)
         idf = resolve_idf(
             scorer.idf, encoder, call.rows, scorer.long_text, scorer.on_error, scorer.idf_eos, scorer.prompt
@@ -61,10 +62,14 @@ class EMScoring(CaptionScoring):
             scorer.reference_weight,
         )
 
+        self.chance: ChanceBank | None = None
         self.baseline = load_baseline(scorer.baseline)
         if self.baseline is not None:
             self.baseline.check(self.signature(), self.row_scorer.keys)
             self.row_scorer = replace(self.row_scorer, baseline=self.baseline.values)
+        self.chance = load_chance(scorer.against_chance)
+        if self.chance is not None:
+            self.chance.check(self.signature())
 
     @one_thread()
     def score_rows(self, rows: Sequence[EmbeddedRow]) -> list[RowOutcome | VqeError]:
@@ -76,23 +81,44 @@ class EMScoring(CaptionScoring):
         """Return the score that a bank ranks of each row's caption with its video; see ``CaptionScoring``."""
         return self.row_scorer.video_scores(rows, self.scorer.bank_names[0].removeprefix(f"{VIDEO}_"))
 
+    @one_thread()
     def hold_on(self, number: int, row: EmbeddedRow) -> None:
-        """Keep a row that is to be compared with others."""
+        """Keep a row that is to be compared with others, or compare it with those of a bank."""
+        if self.chance is not None and row.video is not None:
+            keys = keys_of(self.call.rows[number], row)
+            self._places[number] = self.chance.place(row, keys, self._plain)
         if self.holds:
             self.held[number] = row
 
+    @property
+    def _plain(self) -> RowScorer:
+        return replace(self.row_scorer, baseline=None)
+
     def report(self, outcomes: Sequence[RowOutcome]) -> ScoreReport:
         """Make the report of the call, with its numbers against chance where they are asked for."""
-        if self.chance_by is None:
+        if self.chance_by is not None:
+            self._compare_held(self.chance_by)
+        if self.chance is None:
             return super().report(outcomes)
-        plain = replace(self.row_scorer, baseline=None)
-        numbers, columns = against_chance(self.held, self.call.rows, plain, self.chance_by)
-        self.num_videos = numbers["num_videos"]
         placed = [
-            replace(o, scores={**o.scores, **{f"{VIDEO}_{name}": value for name, value in columns.get(i, {}).items()}})
+            replace(o, scores={**o.scores, **{f"{VIDEO}_{name}": value for name, value in self._places[i].items()}})
+            if i in self._places
+            else o
             for i, o in enumerate(outcomes)
         ]
-        return replace(super().report(placed), calibration=numbers)
+        return replace(super().report(placed), calibration=dict(self.chance.numbers))
+
+    @one_thread()
+    def _compare_held(self, metric: str) -> None:
+        """Set the rows of the call against those of them that stand for all."""
+        held = {i: (row, keys_of(self.call.rows[i], row)) for i, row in self.held.items() if row.video is not None}
+        chosen = [i for i in evenly(len(self.call.rows), MOST_ROWS).tolist() if i in held]
+        rows, keys = [held[i][0] for i in chosen], [held[i][1] for i in chosen]
+        self.chance, places = ChanceBank.measure(rows, keys, self._plain, metric)
+        self._places = dict(zip(chosen, places, strict=True))
+        for i, (row, own) in held.items():
+            if i not in self._places:
+                self._places[i] = self.chance.place(row, own, self._plain)
 
     def signature(self) -> dict[str, Any]:
         """Return everything that can change a score, the weights of tokens and a baseline by their digests."""
@@ -102,8 +128,8 @@ class EMScoring(CaptionScoring):
         signature["idf"] = "none" if idf is None else idf.digest()
         if self.baseline is not None:
             signature["baseline"] = self.baseline.digest()
-        if self.chance_by is not None:
-            signature["against_chance"] = f"{self.chance_by} among {self.num_videos} videos"
+        if self.chance is not None:
+            signature["against_chance"] = f"{self.chance.metric} among {self.chance.num_videos} videos"
         return signature
 
 
