@@ -129,5 +129,5 @@ if __name__ == "__main__":  # else only the lists are asked for: metrics/assembl
         install_requires=REQUIRED,
         extras_require=EXTRAS,
         cmdclass={"build_py": BuildWithMetrics},
-        entry_points={"console_scripts": ["vqe = vqe_core.cli:main"]},
+        entry_points={"console_scripts": ["vqe = vqe_core.cli:program"]},
     )

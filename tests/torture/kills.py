@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from vqe_core import registry
 from vqe_core.run.folder import RunFolder
@@ -52,12 +52,12 @@ class LoggedScore(EMScore):
         return super().score_batch(batch, *arguments, **options)
 
 
-def drive(arguments: Sequence[str]) -> int:
+def drive(arguments: Sequence[str]) -> NoReturn:
     """Run ``vqe`` with the logged metric; what is killed."""
-    from vqe_core.cli import main
+    from vqe_core.cli import program
 
     registry.register("scorer", LoggedScore.name, "tests.torture.kills:LoggedScore")
-    return main(arguments)
+    program(arguments)
 
 
 @dataclass
@@ -122,7 +122,7 @@ class Round:
         self.log.touch()
         options = ["--clip-model-path", "toy", "--no-cache", "--threads", "1", "--frame-num", "3"]
         command = ["score", "logged", str(rows), "--out", str(out), "--rows-per-part", str(PER_PART), *options, *how]
-        program = f"import sys; from tests.torture.kills import drive; sys.exit(drive({command!r}))"
+        program = f"from tests.torture.kills import drive; drive({command!r})"
         self.command = [sys.executable, "-c", program]
         self.folder = RunFolder(out.with_name(f"{out.name}.run") if out.suffix else out)
         self.ray = "ray" in how

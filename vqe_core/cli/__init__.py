@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
+from typing import NoReturn
 
 from vqe_core.cli import (
     bank,
@@ -93,6 +94,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _silence_output()
         return EXIT_ERROR
     return status
+
+
+def program(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command, and end this process with its exit status."""
+    status = main(arguments)
+    if status == EXIT_INTERRUPTED:  # what waits is told already; libraries with threads take seconds to end, or crash
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def _say_anything() -> None:

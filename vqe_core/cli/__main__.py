@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
+from vqe_core.cli import program
 
-from vqe_core.cli import main
-
-sys.exit(main())
+program()

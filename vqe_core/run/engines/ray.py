@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -73,12 +75,25 @@ def _started(address: str | None) -> Any:
         import ray
     except ImportError as error:
         raise MissingPackageError("engine 'ray' needs Ray: pip install 'vqe-core[ray]'") from error
-    if not ray.is_initialized():
-        os.environ.setdefault(
-            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"
-        )  # an actor without GPUs leaves them as they are
+    if ray.is_initialized():
+        return ray
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # an actor without GPUs leaves them as they are
+    with _own_sigterm():
         ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     return ray
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep the handler of SIGTERM that there is: Ray's own waits up to a minute for a node that serves others."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit as error:  # Ray's handler, while it starts
+        raise KeyboardInterrupt from error
+    finally:
+        with suppress(ValueError, TypeError):  # not the main thread, where Ray sets none; or a handler of C
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _hand_out(ray: Any, actors: Sequence[Any], waiting: list[int], manifest: Manifest) -> Iterator[dict[str, Any]]:
