@@ -51,8 +51,8 @@ def test_where_it_cannot_be_written(rows, tmp_path, capsys):
         assert words in capsys.readouterr().err
 
 
-def test_rows_that_are_set_against_each_other_stay_together(rows, tmp_path):
-    """Whatever the size of parts, and where rows that failed are scored later."""
+def test_a_row_that_is_scored_later_is_set_against_the_videos_of_the_first_pass(rows, tmp_path):
+    """The others are not scored again, so their places stay as they were."""
     from vqe_core.run import score_run
 
     lines = [json.loads(line) for line in rows.read_text().splitlines()]
@@ -64,12 +64,16 @@ def test_rows_that_are_set_against_each_other_stay_together(rows, tmp_path):
     table.write_text("".join(json.dumps(line) + "\n" for line in lines))
     options = {"clip_model_path": "toy", "frame_num": 2, "idf": True, "against_chance": True}
     first = score_run(table, tmp_path / "scores", rows_per_part=2, **options)
-    assert (first.num_failed, first.calibration["num_videos"]) == (1, 3)
+    before = read_table(tmp_path / "scores")["EMScore(X,V)_percentile"]
+    assert (first.num_failed, first.calibration["num_videos"], before[3]) == (1, 3, None)
     write_clip(make_clip(9, size=64), late)
     summary = score_run(table, tmp_path / "scores", rows_per_part=2, retry_failed=True, **options)
     columns = {"predictions": [line["candidate"] for line in lines], "videos": [line["video_path"] for line in lines]}
-    expected = EMScore(**options).score(**columns)
-    assert summary.calibration.pop("chance") == expected.calibration.pop("chance")
-    assert summary.calibration == pytest.approx(expected.calibration)
-    assert summary.signature["against_chance"] == "full_F among 4 videos"
+    known = {name: values[:3] for name, values in columns.items()}
+    fitted = EMScore(**options).fit([line["candidate"] for line in lines]).fit_chance(**known)
+    expected = fitted.score(**columns)
+    after = read_table(tmp_path / "scores")["EMScore(X,V)_percentile"]
+    assert after[:3] == before[:3] and after == pytest.approx(expected.rows["EMScore(X,V)_percentile"])
+    assert summary.calibration == first.calibration == expected.calibration
+    assert summary.signature["against_chance"] == "full_F among 3 videos"
     assert summary.scores == pytest.approx(expected.scores)

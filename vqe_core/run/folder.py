@@ -84,6 +84,11 @@ class RunFolder:
         """Folder of the rows of each part, as they are scored."""
         return self.path / _ROWS
 
+    @property
+    def columns(self) -> Path:
+        """File of the columns of the input, as the output will have them; only where that is parquet."""
+        return self.rows / "columns.parquet"
+
     def rows_of(self, number: int, suffix: str) -> Path:
         """File of the rows of a part."""
         return self.rows / f"{number:05d}{suffix}"

@@ -325,7 +325,9 @@ class _Job:
             next(batches())
             size = sum(path.stat().st_size for path in self.source.files)
         else:
-            size, changes = rehearse_batches(self.out, batches)
+            keep = self.folder.columns if self.out.suffix.lower() == ".parquet" else None
+            self.folder.rows.mkdir(exist_ok=True)
+            size, changes = rehearse_batches(self.out, batches, keep)
         needed = size + self.source.expected_rows * (_PER_CELL * results + _PER_ROW)
         room = shutil.disk_usage(os.path.realpath(self.out.parent)).free
         if room < needed:

@@ -43,10 +43,11 @@ def _written(
     earlier: Sequence[Mapping[str, Any]],
 ) -> Changes:
     environments = {**source.environments(), manifest.metric: summary.environment}
-    if source.is_parquet and out.suffix.lower() == ".parquet":
+    files = source.files if source.is_parquet else (folder.columns,) if folder.columns.is_file() else ()
+    if files and out.suffix.lower() == ".parquet":
         parts = (folder.part(number, len(manifest.parts)) for number in range(len(manifest.parts)))
         metadata = metadata_of(summary.signature, earlier, environments)
-        write_whole(out, lambda temporary: write_beside(temporary, source.files, parts, metadata))
+        write_whole(out, lambda temporary: write_beside(temporary, files, parts, metadata))
         return Changes()
     return write_noted(out, lambda: _merged(folder, manifest, source), summary.signature, earlier, environments)
 

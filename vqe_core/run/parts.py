@@ -20,7 +20,7 @@ from vqe_core.run.rescue import rescued
 from vqe_core.scorers.calibration import evenly
 from vqe_core.scorers.fingerprint import merged_environments
 from vqe_core.scorers.report import ScoreReport, report_to_columns
-from vqe_core.tables import Columns, read_table, write_table
+from vqe_core.tables import Columns, read_written, write_table
 from vqe_core.tables.parquet import column_types, metadata_of, read_arrow, read_schema, write_arrow, write_typed
 from vqe_core.timings import measured
 
@@ -42,7 +42,7 @@ def read_rows(folder: RunFolder, number: int) -> Columns:
     for suffix in (".jsonl", ".parquet"):
         path = folder.rows_of(number, suffix)
         if path.is_file():
-            return read_table(path)
+            return read_written(path)
     raise InputError(f"the rows of part {number} are not in {str(folder.path)!r}; give the input of the run again")
 
 
@@ -52,7 +52,8 @@ def _holds_bytes(columns: Mapping[str, Sequence[Any]]) -> bool:
             return any(map(is_bytes, value.values()))
         return isinstance(value, bytes) or not isinstance(value, str | int | float | list | type(None))
 
-    return any(is_bytes(value) for values in columns.values() for value in values)
+    plain = {str, int, float, type(None)}
+    return any(any(map(is_bytes, values)) for values in columns.values() if not plain.issuperset(map(type, values)))
 
 
 def score_part(folder: RunFolder, manifest: Manifest, scorer: Any, number: int) -> dict[str, Any]:

@@ -47,6 +47,7 @@ class RowSource:
     record: dict[str, Any]
     media: Columns | None = field(default=None, repr=False)
     laid_out: CaptionRows | None = field(default=None, repr=False)
+    _names: dict[Path, list[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def is_parquet(self) -> bool:
@@ -82,7 +83,8 @@ class RowSource:
             return
         names: list[str] | None = None
         for path in self.files:
-            for batch in read_batches(path, size):
+            for batch in read_batches(path, size, self._names.get(path)):
+                self._names[path] = list(batch)
                 names = list(batch) if names is None else names
                 if set(batch) != set(names):
                     raise InputError(

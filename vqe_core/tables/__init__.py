@@ -6,7 +6,7 @@ Task: read what users wrote as they wrote it, and write what a format can hold, 
 from __future__ import annotations
 
 from vqe_core.tables.formats import ENVIRONMENT, FORMATS, READ_FORMATS, SIGNATURE, AnyColumns, Columns
-from vqe_core.tables.reading import read_batches, read_environments, read_signatures, read_table
+from vqe_core.tables.reading import read_batches, read_environments, read_signatures, read_table, read_written
 from vqe_core.tables.values import Changes
 from vqe_core.tables.writing import (
     check_writable,
@@ -32,6 +32,7 @@ __all__ = [
     "read_environments",
     "read_signatures",
     "read_table",
+    "read_written",
     "rehearse",
     "rehearse_batches",
     "warn_of",

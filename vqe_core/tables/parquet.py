@@ -114,9 +114,10 @@ def _type_of(column: Sequence[Any]) -> _Type:
     if is_numbers(column) and len(column):
         return {"f": pa.float64(), "i": pa.int64(), "b": pa.bool_()}[column.dtype.kind]
     values = plain_column(column, "", Changes())
-    if any(isinstance(value, list | dict) and is_deep(value) for value in values):
+    nested = {kind for kind in set(map(type, values)) if issubclass(kind, list | dict)}
+    if nested and any(isinstance(value, list | dict) and is_deep(value) for value in values):
         return None  # Arrow goes down without a limit, and a list within itself ends the process
-    for form in (values, _as_lists(values)) if any(isinstance(value, list) for value in values) else (values,):
+    for form in (values, _as_lists(values)) if any(issubclass(kind, list) for kind in nested) else (values,):
         try:
             kind = _inferred(form)
         except _UNFIT:

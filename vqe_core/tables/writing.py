@@ -123,13 +123,24 @@ def rehearse(path: str | os.PathLike[str], columns: AnyColumns) -> tuple[int, Ch
     return rehearse_batches(path, lambda: [columns])
 
 
-def rehearse_batches(path: str | os.PathLike[str], batches: Callable[[], Iterable[AnyColumns]]) -> tuple[int, Changes]:
-    """Write batches beside ``path`` and remove them again, as ``rehearse`` does with columns."""
+def rehearse_batches(
+    path: str | os.PathLike[str], batches: Callable[[], Iterable[AnyColumns]], keep: Path | None = None
+) -> tuple[int, Changes]:
+    """Write batches beside ``path`` and remove them again, as ``rehearse`` does with columns.
+
+    Args:
+        path: whose ending gives the format.
+        batches: see ``write_batches``.
+        keep: file of the same disk that becomes what was written, in place of removing it.
+    """
     path = _real(Path(path))
     temporary = _beside(path)
     try:
         changes = _write(temporary, batches, None)
-        return temporary.stat().st_size, changes
+        size = temporary.stat().st_size
+        if keep is not None:
+            os.replace(temporary, keep)
+        return size, changes
     except OSError as error:
         raise _cannot_be_written(path, error) from error
     finally:
