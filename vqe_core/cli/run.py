@@ -42,6 +42,8 @@ def _status(options: dict[str, Any]) -> int:
     share = 100 * status["done_rows"] / max(1, status["rows"])
     print(f"{status['metric']}: {status['done_rows']} of {status['rows']} rows ({share:.0f} %), "
           f"{status['done_parts']} of {status['parts']} parts")  # fmt: skip
+    if status["first_pass_parts"]:
+        print(f"first pass: {status['first_pass_parts']} of {status['parts']} parts")
     if status["seconds_left"]:
         print(f"{status['rows_per_second']:.1f} rows/s, about {duration(status['seconds_left'])} left")
     elif status["finished"]:

@@ -101,6 +101,11 @@ class RunFolder:
         """File of what a part adds to the first pass, until that of all parts is put together."""
         return self.path / _SURVEY / f"{number:05d}.safetensors"
 
+    def surveyed(self) -> int:
+        """Return how many parts the first pass looked at; 0 where there is none, or it is over."""
+        folder = self.path / _SURVEY
+        return len(list(folder.glob("[0-9]*"))) if folder.is_dir() else 0
+
     def fitted(self, name: str) -> Path:
         """File of what the first pass over all parts made."""
         return self.path / f"{FITTED}{name}"

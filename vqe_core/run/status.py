@@ -19,7 +19,8 @@ def run_status(path: str | os.PathLike[str]) -> dict[str, Any]:
         path: its folder; ``FILE.run`` where it writes a file.
 
     Returns:
-        ``metric``, ``rows``, ``done_rows``, ``parts``, ``done_parts``, ``finished``; ``rows_per_second`` of the parts
+        ``metric``, ``rows``, ``done_rows``, ``parts``, ``done_parts``, ``finished``; ``first_pass_parts``, how many
+        parts a first pass for idf or against chance has looked at, None where none is under way; ``rows_per_second`` of the parts
         of the last ten minutes with work in them, and ``seconds_left`` by it, None where nothing tells.
 
     Raises:
@@ -38,6 +39,7 @@ def run_status(path: str | os.PathLike[str]) -> dict[str, Any]:
         "done_rows": rows,
         "parts": count,
         "done_parts": len(done),
+        "first_pass_parts": folder.surveyed() or None,
         "finished": read_summary(Path(path)) is not None,
         "rows_per_second": rate,
         "seconds_left": None if not rate else left / rate,

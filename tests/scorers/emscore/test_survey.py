@@ -12,8 +12,9 @@ import pytest
 from tests.required import required_package
 from tests.toy_rows import toy_rows
 from vqe_core import EMScore
+from vqe_core.cli import main
 from vqe_core.errors import InputError, InputTypeError
-from vqe_core.run import finish_run, score_run
+from vqe_core.run import finish_run, run_status, score_run
 from vqe_core.run.folder import RunFolder
 from vqe_core.scorers.emscore import scoring, survey
 from vqe_core.scorers.emscore.chance_file import load_chance
@@ -96,7 +97,7 @@ def test_workers_share_one_first_pass(table, tmp_path, engine):
     assert summary.signature == expected.signature
 
 
-def test_a_run_that_is_killed_goes_on_where_the_first_pass_was(table, tmp_path):
+def test_a_run_that_is_killed_goes_on_where_the_first_pass_was(table, tmp_path, capsys):
     score_run(table, tmp_path / "whole.jsonl", against_chance=True, rows_per_part=3, **TOY)
     out, folder = tmp_path / "s.jsonl", RunFolder(tmp_path / "s.jsonl.run")
     seen: list[dict[str, Any]] = []
@@ -115,10 +116,15 @@ def test_a_run_that_is_killed_goes_on_where_the_first_pass_was(table, tmp_path):
     with pytest.raises(Stop):
         score_run(table, out, against_chance=True, rows_per_part=3, watch=stopping("surveyed", 2), **TOY)
     assert folder.survey_of(1).is_file() and not folder.survey_of(2).exists()
+    status = run_status(folder.path)
+    assert (status["first_pass_parts"], status["done_parts"]) == (2, 0)
+    assert main(["run", "status", str(folder.path)]) == 0
+    assert "first pass: 2 of 6 parts" in capsys.readouterr().out
     seen.clear()
     with pytest.raises(Stop):
         score_run(table, out, against_chance=True, rows_per_part=3, watch=stopping("status", 2), **TOY)
     assert [event["number"] for event in seen if "surveyed" in event] == [2, 3, 4, 5]
+    assert run_status(folder.path)["first_pass_parts"] is None
     assert not folder.survey_of(0).exists() and folder.fitted("chance.safetensors").is_file()
     seen.clear()
     score_run(table, out, against_chance=True, rows_per_part=3, watch=seen.append, **TOY)
