@@ -20,8 +20,8 @@ def run_status(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Returns:
         ``metric``, ``rows``, ``done_rows``, ``parts``, ``done_parts``, ``finished``; ``first_pass_parts``, how many
-        parts a first pass for idf or against chance has looked at, None where none is under way; ``rows_per_second`` of the parts
-        of the last ten minutes with work in them, and ``seconds_left`` by it, None where nothing tells.
+        parts a first pass for idf or against chance has looked at, None where none is under way; ``rows_per_second`` of
+        the parts of the last ten minutes with work in them, and ``seconds_left`` by it, None where nothing tells.
 
     Raises:
         InputError: there is no run.
