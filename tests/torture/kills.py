@@ -176,7 +176,8 @@ class Round:
             if self.chance.random() < 0.9:  # once there is work
                 while process.poll() is None and len(self.begun()) == seen:
                     time.sleep(0.02)
-            until = time.monotonic() + self.chance.uniform(0.0, 1.2)
+            # An actor of Ray loads its model for seconds after its first part is begun, and then decodes.
+            until = time.monotonic() + self.chance.uniform(0.0, 12.0 if self.ray else 1.2)
             while process.poll() is None and time.monotonic() < until:
                 time.sleep(0.01)
             if process.poll() is not None:
