@@ -56,6 +56,26 @@ def test_the_command_prints_hours_or_an_object(table, capsys):
     assert json.loads(capsys.readouterr().out)["rows"] == 40
 
 
+def test_several_metrics_are_planned_as_they_are_scored_in_one_pass(table, capsys):
+    command = [
+        "plan",
+        "emscore,clip_score",
+        str(table),
+        "--clip-model-path",
+        "toy",
+        "--metrics",
+        "cogr",
+        "--sample",
+        "4",
+    ]
+    assert main([*command, "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["rows"], found["sampled"], found["failed"]) == (40, 4, 0)
+    with pytest.raises(SystemExit, match="2"):
+        main(["plan", "emscore,clip_scor", str(table)])
+    assert "METRIC 'clip_scor' is not known; did you mean 'clip_score'?" in capsys.readouterr().err
+
+
 def test_a_sample_that_tells_nothing_is_refused(table):
     with pytest.raises(InputError, match=r"sample \(3\) must be at least 4"):
         estimate_run(table, sample=3, **TOY)

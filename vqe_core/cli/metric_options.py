@@ -4,13 +4,34 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from vqe_core import registry
+from vqe_core.options import did_you_mean
 
+OWN_COLUMNS = ("status_key", "message_key", "warnings_key")  # each of several metrics has its own
 NUMBERS = {"int": int, "int | None": int, "float": float, "float | None": float}
+
+
+def metrics_named(
+    command: str, arguments: Sequence[str], parser: argparse.ArgumentParser
+) -> tuple[str, tuple[str, ...]]:
+    """Return the word that names the metric of a command, "" for none, and its metrics where there are commas in it.
+
+    Args:
+        command: that is among the arguments; the first word behind it is the metric.
+        arguments: of the command line.
+        parser: of the command; it ends the program where one of several metrics is not known.
+    """
+    word = next((word for word in arguments[arguments.index(command) + 1 :] if not word.startswith("-")), "")
+    several = tuple(filter(None, word.split(","))) if "," in word else ()
+    known = registry.names("scorer")
+    for name in several:
+        if name not in known:
+            parser.error(f"METRIC {name!r} is not known{did_you_mean(name, known)}")
+    return word, several
 
 
 def add_options(

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from collections.abc import Sequence
 from typing import Any
 
 from vqe_core import registry
 from vqe_core.cli.logs import quiet_libraries
-from vqe_core.cli.metric_options import add_options
+from vqe_core.cli.metric_options import OWN_COLUMNS, add_options, metrics_named
 
 
 def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """Add the command, with the options of the metric that the arguments name."""
+    """Add the command, with the options of the metric, or of the metrics with commas between, that are named."""
     plan = commands.add_parser("plan", help="estimate what scoring a table will take, from a few of its rows")
     metrics = plan.add_subparsers(title="metrics", required=True, metavar="METRIC")
-    named = [word for word in arguments if word in registry.names("scorer")] if "plan" in arguments else []
-    for name in registry.names("scorer") if "plan" in arguments else ():
+    if "plan" not in arguments:
+        return
+    word, several = metrics_named("plan", arguments, plan)
+    for name in (*registry.names("scorer"), *([word] if several else [])):
         metric = metrics.add_parser(name, parents=[common], help=f"plan a run of {name}")
-        if named[:1] != [name]:
+        if name != word:
             continue
         metric.add_argument("rows", metavar="ROWS", help="as for vqe score, of files that can be read twice")
         metric.add_argument("--sample", type=int, default=48, metavar="N", help="rows to score for it (default: 48)")
@@ -30,7 +33,10 @@ def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[s
             "--gpu-images", type=float, default=20_000, metavar="N", help="images a second of a GPU (default: 20000)"
         )
         metric.add_argument("--format", choices=("text", "json"), default="text", metavar="FORM", help="text or json")
-        add_options(metric, registry.load("scorer", name), without={"cache_dir", "on_error", "progress"})
+        added = {"cache_dir", "on_error", "progress", *(OWN_COLUMNS if several else ())}
+        for scorer in (registry.load("scorer", each) for each in several or (name,)):
+            add_options(metric, scorer, without=added)
+            added |= {field.name for field in dataclasses.fields(scorer)}
         metric.set_defaults(command=_plan, metric=name)
 
 

@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from vqe_core import registry
 from vqe_core.cli.logs import held_log, quiet_libraries, spoken, told_notes
-from vqe_core.cli.metric_options import add_options
+from vqe_core.cli.metric_options import OWN_COLUMNS, add_options, metrics_named
 from vqe_core.cli.printing import as_json, print_rows, print_summary, print_table
 from vqe_core.cli.progress import Progress
 from vqe_core.errors import InputError, InternalError, NothingScoredWarning, VqeError
-from vqe_core.options import did_you_mean
 
 if TYPE_CHECKING:
     from vqe_core.run.summary import RunSummary
@@ -33,7 +32,6 @@ _OF_RUN = {
     *("engine", "workers", "address", "threads", "rows_per_part", "shard", "retry_failed", "restart"),
     *("candidate", "videos_dir", "references"),
 }
-_OWN_COLUMNS = ("status_key", "message_key", "warnings_key")  # each of several metrics has its own
 EXIT_NOTHING_SCORED, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 3, 130
 # Of the run, not of the metric: name, argument of score_run, and what argparse is told.
 _RUN_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -62,11 +60,7 @@ def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[s
     if "score" not in arguments:
         return
     known = registry.names("scorer")
-    word = next((word for word in arguments[arguments.index("score") + 1 :] if not word.startswith("-")), "")
-    several = tuple(filter(None, word.split(","))) if "," in word else ()
-    for name in several:
-        if name not in known:
-            score.error(f"METRIC {name!r} is not known{did_you_mean(name, known)}")
+    word, several = metrics_named("score", arguments, score)
     for name in known:
         if word in known or several:  # another needs no description: only what is asked for is imported
             metrics.add_parser(name) if name != word else _add_metric(metrics, name, (name,), common)
@@ -98,7 +92,7 @@ def _add_metric(metrics: Any, word: str, names: Sequence[str], common: argparse.
             default=argparse.SUPPRESS,
             help="say what the model would be asked for; ask nobody, and write nothing",
         )
-    added = set(_OWN_COLUMNS) if len(scorers) > 1 else set[str]()
+    added = set(OWN_COLUMNS) if len(scorers) > 1 else set[str]()
     for scorer in scorers:
         add_options(metric, scorer, defaults={"on_error": "skip"}, without=added)
         added |= {field.name for field in dataclasses.fields(scorer)}
