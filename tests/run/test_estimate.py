@@ -57,20 +57,10 @@ def test_the_command_prints_hours_or_an_object(table, capsys):
 
 
 def test_several_metrics_are_planned_as_they_are_scored_in_one_pass(table, capsys):
-    command = [
-        "plan",
-        "emscore,clip_score",
-        str(table),
-        "--clip-model-path",
-        "toy",
-        "--metrics",
-        "cogr",
-        "--sample",
-        "4",
-    ]
-    assert main([*command, "--format", "json"]) == 0
+    toy = ["--clip-model-path", "toy", "--metrics", "cogr", "--sample", "4", "--format", "json"]
+    assert main(["plan", "emscore,clip_score", str(table), *toy]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["rows"], found["sampled"], found["failed"]) == (40, 4, 0)
+    assert (found["rows"], found["sampled"]) == (40, 4)
     with pytest.raises(SystemExit, match="2"):
         main(["plan", "emscore,clip_scor", str(table)])
     assert "METRIC 'clip_scor' is not known; did you mean 'clip_score'?" in capsys.readouterr().err
