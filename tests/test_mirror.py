@@ -44,7 +44,6 @@ TESTED_BY = {
     "vqe_core/cli/bank.py": "tests/run/test_bank.py",
     "vqe_core/cli/baseline.py": "tests/run/test_baseline.py",
     "vqe_core/embed/settings.py": "tests/embed/test_videos.py",
-    "vqe_core/embed/texts.py": "tests/encoders/test_dual_encoder.py",
     "vqe_core/encoders/__init__.py": "tests/encoders/test_dual_encoder.py",
     **{f"vqe_core/encoders/{name}.py": "tests/encoders/test_video_encoder.py" for name in CLIP_FAMILIES},
     "vqe_core/encoders/weights.py": "tests/encoders/test_checkpoints.py",

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from vqe_core import errors
+from vqe_core.embed.texts import TextMemory, remembering_texts
 from vqe_core.encoders.backends.linear import share_choices
 from vqe_core.errors import InputError, VqeError, WorkerEndedError
 from vqe_core.run.folder import Manifest, RunFolder
@@ -60,13 +61,17 @@ def do_part(folder: RunFolder, manifest: Manifest, scorer: Any, number: int, tas
 
 
 @contextmanager
-def computing_as(folder: RunFolder, manifest: Manifest) -> Iterator[None]:
-    """Compute as the run began: with as many threads, and with the kernels that its first worker chose."""
+def computing_as(folder: RunFolder, manifest: Manifest, texts: TextMemory | None = None) -> Iterator[None]:
+    """Compute as the run began: with as many threads, and with the kernels that its first worker chose.
+
+    Texts that several parts have in common are embedded once: those of ``texts``, or of this context.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(manifest.threads)
     share_choices(folder.kernels)
     try:
-        yield
+        with remembering_texts(texts or TextMemory()):
+            yield
     finally:
         share_choices(None)
         torch.set_num_threads(before)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from vqe_core.embed.texts import TextMemory
 from vqe_core.errors import MissingPackageError, VqeError, WorkerEndedError
 from vqe_core.run.engines.local import TRIES, Task, computing_as, do_part, rebuilt, told_error
 from vqe_core.run.folder import Manifest, RunFolder
@@ -26,11 +27,12 @@ class PartActor:
     def __init__(self, folder: str, scorer: Any, task: Task) -> None:
         self._folder, self._scorer, self._task = RunFolder(Path(folder)), scorer, task
         self._manifest: Manifest = self._folder.manifest()
+        self._texts = TextMemory()
 
     def do(self, number: int) -> dict[str, Any]:
         """Score one part; an error is returned, as Ray would wrap it in kinds of its own."""
         try:
-            with computing_as(self._folder, self._manifest):
+            with computing_as(self._folder, self._manifest, self._texts):
                 return do_part(self._folder, self._manifest, self._scorer, number, self._task)
         except VqeError as error:
             return {"error": told_error(error)}
