@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import torch
 
@@ -15,8 +17,14 @@ from vqe_core.timings import measured
 TEXTS = ["a red circle", "a blue square moves left", "two dogs", "a very small green star on a grey ground"]
 
 
+@cache
+def toy():
+    """One encoder for all tests: a memory knows it by what object it is."""
+    return load_image_text_encoder("toy")
+
+
 def embedded(texts):
-    encoder = load_image_text_encoder("toy", "cpu", "float32", "torch", "torchvision", None)
+    encoder = toy()
     with measured() as timings:
         found = embed_texts(texts, encoder, EmbedSettings(), long_text="windows")
     return found, timings.sums().get("texts_encoded", 0)
@@ -28,10 +36,8 @@ def test_a_text_that_is_kept_is_embedded_once_and_has_the_bits_that_it_has_alone
         _, first = embedded(TEXTS[:3])
         again, second = embedded(TEXTS)
     assert (first, second) == (3, 1)
-    for text in TEXTS:
-        assert torch.equal(again[text].tokens, alone[text].tokens) and torch.equal(
-            again[text].pooled, alone[text].pooled
-        )
+    for one, other in ((again[text], alone[text]) for text in TEXTS):
+        assert torch.equal(one.tokens, other.tokens) and torch.equal(one.pooled, other.pooled)
     assert embedded(TEXTS)[1] == 4  # nothing is kept outside
 
 
