@@ -158,8 +158,9 @@ def place_among(own: Tensor, others: Tensor, groups: Tensor) -> Place:
         ``Place``; what ``calibrate`` gives a row of its matrix.
 
     Example:
-        >>> place_among(torch.tensor(5.0), torch.tensor([1.0, 1.0, 2.0, 9.0]), torch.tensor([0, 0, 1, 2]))
-        Place(percentile=0.6666666666666667, z=0.2294157338705618)
+        >>> place = place_among(torch.tensor(5.0), torch.tensor([1.0, 1.0, 2.0, 9.0]), torch.tensor([0, 0, 1, 2]))
+        >>> [round(number, 3) for number in place]
+        [0.667, 0.229]
     """
     check_shapes(own=(own, ""), others=(others, "M"), groups=(groups, "M"))
     if not len(others):
