@@ -14,7 +14,8 @@ import pytest
 from tests.disks import small_disk
 from tests.tables import odd
 from vqe_core.cli import main
-from vqe_core.tables import FORMATS, read_table
+from vqe_core.run import score_run
+from vqe_core.tables import FORMATS, read_table, write_table
 
 LIMITS_FILES = pytest.mark.skipif(os.name != "posix", reason="only POSIX bounds the size of a file")
 ROOT = Path(__file__).parents[2]
@@ -182,3 +183,13 @@ def test_nothing_is_promised_where_nothing_could_be_written(rows, tmp_path):
     assert "nor could the scores in any other folder; make room, and score again" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert not (tmp_path / "scores.csv").exists()
+
+
+def test_an_output_that_links_to_another_disk_is_written_there(tmp_path):
+    rows = {"candidate": ["a dog", "a cat"], "reference": ["a dog runs", "a cat sits"]}
+    write_table(tmp_path / "rows.jsonl", rows)
+    with small_disk(tmp_path / "disk", "20m") as disk:
+        (tmp_path / "scores.parquet").symlink_to(disk / "real.parquet")
+        score_run(tmp_path / "rows.jsonl", tmp_path / "scores.parquet", clip_model_path="toy")
+        assert (tmp_path / "scores.parquet").is_symlink()
+        assert read_table(disk / "real.parquet")["candidate"] == rows["candidate"]

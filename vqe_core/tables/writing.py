@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import sys
 import uuid
 import warnings
@@ -131,7 +132,7 @@ def rehearse_batches(
     Args:
         path: whose ending gives the format.
         batches: see ``write_batches``.
-        keep: file of the same disk that becomes what was written, in place of removing it.
+        keep: file that what was written is moved to, in place of removing it.
     """
     path = _real(Path(path))
     temporary = _beside(path)
@@ -139,7 +140,7 @@ def rehearse_batches(
         changes = _write(temporary, batches, None)
         size = temporary.stat().st_size
         if keep is not None:
-            os.replace(temporary, keep)
+            shutil.move(temporary, keep)  # `path` may be a link to another disk
         return size, changes
     except OSError as error:
         raise _cannot_be_written(path, error) from error

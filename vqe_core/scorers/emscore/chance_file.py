@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -66,14 +67,20 @@ def load_chance(value: Any) -> ChanceBank | None:
         return None
     name = os.fspath(value)
     try:
-        form, entry = entry_from_bytes(Path(value).read_bytes())
-        rows, keys = rows_of_entry(Entry(entry.arrays, entry.notes["rows"]))
-        about = {name: entry.notes[name] for name in ("metric", "numbers", "made_by")}
-        bank = ChanceBank(rows=tuple(rows), keys=tuple(keys), **about)
+        found = os.stat(name)
+        return _read(name, found.st_size, found.st_mtime_ns)
     except (OSError, KeyError, TypeError, DamagedEntryError) as error:
         raise InputError(f"against_chance ({name!r}) is no file that fit_chance wrote: {error!r}") from error
+
+
+@lru_cache(maxsize=1)  # some 50 MB, which each part of a run would read again
+def _read(name: str, size: int, changed: int) -> ChanceBank:
+    form, entry = entry_from_bytes(Path(name).read_bytes())
+    rows, keys = rows_of_entry(Entry(entry.arrays, entry.notes["rows"]))
+    about = {name: entry.notes[name] for name in ("metric", "numbers", "made_by")}
+    bank = ChanceBank(rows=tuple(rows), keys=tuple(keys), **about)
     if form != FORM or bank.metric not in METRICS:
-        raise InputError(f"against_chance ({name!r}) is no file that fit_chance wrote: it is {form!r}")
+        raise KeyError(form)
     return bank
 
 
