@@ -16,7 +16,6 @@ JUDGED = "tests/metrics/test_judged.py"
 OPERATORS = "tests/integrations/dataflow/inside_operators.py"
 CLI = "tests/cli/test_cli.py"
 JOB = "tests/run/test_job.py"
-JOB = "tests/run/test_job.py"
 TESTED_BY = {
     "vqe_core/__init__.py": "tests/test_layers.py",
     "vqe_core/version.py": "tests/test_repository.py",

@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from vqe_core.embed.texts import TextMemory
 from vqe_core.errors import MissingPackageError, VqeError, WorkerEndedError
 from vqe_core.run.engines.local import TRIES, Task, computing_as, do_part, rebuilt, told_error
+from vqe_core.run.engines.reaper import Reaper
 from vqe_core.run.folder import Manifest, RunFolder
 
 
@@ -51,38 +52,45 @@ class RayEngine:
         self, folder: RunFolder, scorer: Any, numbers: Sequence[int], task: Task = "score"
     ) -> Iterator[dict[str, Any]]:
         """Score parts; see ``Engine.run``."""
-        ray = _started(self.address)
-        manifest = folder.manifest()
-        gpus = 1 if ray.cluster_resources().get("GPU") and scorer.device in ("auto", "cuda") else 0
-        kind = ray.remote(
-            num_cpus=manifest.threads,
-            num_gpus=gpus,
-            max_restarts=TRIES,
-            runtime_env={"env_vars": {"OMP_NUM_THREADS": str(manifest.threads)}},
-        )(PartActor)
-        actors = [
-            kind.remote(str(folder.path.absolute()), scorer, task) for _ in range(min(self.workers, len(numbers)))
-        ]
-        try:
-            yield from _hand_out(ray, actors, list(numbers)[::-1], manifest)
-        finally:
-            for actor in actors:
-                ray.kill(actor)
-            if self.address is None:
-                ray.shutdown()
+        with _session(self.address) as ray:
+            manifest = folder.manifest()
+            gpus = 1 if ray.cluster_resources().get("GPU") and scorer.device in ("auto", "cuda") else 0
+            kind = ray.remote(
+                num_cpus=manifest.threads,
+                num_gpus=gpus,
+                max_restarts=TRIES,
+                runtime_env={"env_vars": {"OMP_NUM_THREADS": str(manifest.threads)}},
+            )(PartActor)
+            actors = [
+                kind.remote(str(folder.path.absolute()), scorer, task) for _ in range(min(self.workers, len(numbers)))
+            ]
+            try:
+                yield from _hand_out(ray, actors, list(numbers)[::-1], manifest)
+            finally:
+                for actor in actors:
+                    ray.kill(actor)
 
 
-def _started(address: str | None) -> Any:
+@contextmanager
+def _session(address: str | None) -> Iterator[Any]:
+    """Yield Ray, connected; disconnect afterwards, unless it was connected before."""
     try:
         import ray
     except ImportError as error:
         raise MissingPackageError("engine 'ray' needs Ray: pip install 'vqe-core[ray]'") from error
     if ray.is_initialized():
-        return ray
+        yield ray
+        return
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # an actor without GPUs leaves them as they are
-    with _own_sigterm():
-        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    return ray
+    reaper = Reaper() if address is None else None
+    try:
+        with _own_sigterm(), reaper.marking() if reaper else nullcontext():
+            ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        yield ray
+    finally:
+        ray.shutdown()
+        if reaper:
+            reaper.dismiss()
 
 
 @contextmanager
