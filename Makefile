@@ -35,7 +35,7 @@ test: lint types
 	$(BIN)/python -m pytest -q --numprocesses=2 --dist=worksteal
 
 test-slow: $(VENV)/.installed-slow
-	$(BIN)/python -m pytest -q -m slow --numprocesses=2 --dist=worksteal tests
+	$(BIN)/python -m pytest -q -rs -m slow --numprocesses=2 --dist=worksteal tests
 
 # Mutants of the files of tests/media/corpus, read as `vqe score` reads rows.
 torture: $(VENV)/.installed-dev

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+# Before torch is imported: test processes side by side, and what they start, share the cores. Threads of all of them
+# that wait for each other took a quarter of the time of all tests.
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    share = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, share)))
+
 import torch
 
 # Before the hub client is imported: no test of this process may reach a hub.
@@ -19,6 +27,20 @@ from benchmarks.clips import usual_scheduling
 from tests.tiny import tiny_clip, wide_clip
 
 logging.disable_progress_bar()
+
+
+UNTIL = "VQE_TESTS_UNTIL"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put benchmarks last: of what there may be no time for they are missed least."""
+    items.sort(key=lambda item: "test_benchmarks" in item.nodeid)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Begin no test after the time that ``VQE_TESTS_UNTIL`` names, in seconds of the clock of the system."""
+    if time.time() > float(os.environ.get(UNTIL, "inf")):
+        pytest.skip(f"not begun: the time for tests is up ({UNTIL})")
 
 
 @pytest.fixture(scope="session")

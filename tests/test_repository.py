@@ -147,11 +147,11 @@ def test_the_hooks_before_a_commit_agree_with_setup_and_the_tests():
 
 def test_every_requirement_says_how_old_it_may_be():
     extras = runpy.run_path(str(ROOT / "setup.py"))["EXTRAS"]
-    script = str(ROOT / ".ci" / "oldest_constraints.py")
+    script = str(ROOT / ".ci" / "requirements.py")
     shipped = [
         name for name in extras if name not in ("test", "dev", "docs", "bench", "serving")
     ]  # tools of this repository
-    ran = subprocess.run([sys.executable, script, *shipped], capture_output=True, text=True)
+    ran = subprocess.run([sys.executable, script, "--oldest", *shipped], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     pins = ran.stdout.split()
     assert len(pins) == len({pin.split("==")[0] for pin in pins}) > 15
@@ -163,3 +163,29 @@ def test_pe_av_asks_for_the_transformers_that_its_extra_brings():
 
     bound = f"transformers>={'.'.join(map(str, OLDEST_TRANSFORMERS))}"
     assert bound in runpy.run_path(str(ROOT / "setup.py"))["EXTRAS"]["pe-av"]
+
+
+def test_what_ci_installs_before_the_package_is_what_the_package_requires():
+    told = runpy.run_path(str(ROOT / "setup.py"))
+    script = str(ROOT / ".ci" / "requirements.py")
+    ran = subprocess.run([sys.executable, script, "llm"], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines() == [*told["REQUIRED"], *told["EXTRAS"]["llm"]]
+
+
+def test_no_test_begins_when_the_time_is_up_and_the_report_says_so():
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-rs",
+        "-p",
+        "no:cacheprovider",
+        str(ROOT / "tests/test_registry.py"),
+    ]
+    for until, word in (("1", "not begun: the time for tests is up"), ("9e12", " passed")):
+        environment = {**os.environ, "VQE_TESTS_UNTIL": until}
+        ran = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
+        assert ran.returncode == 0, ran.stdout
+        assert word in ran.stdout
+        assert ("passed" in ran.stdout) == (until != "1")

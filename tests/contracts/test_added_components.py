@@ -172,6 +172,7 @@ print(json.dumps(own))
 """
 
 
+@pytest.mark.slow
 def test_python_evaluate_and_map_take_objects_and_specs_alike(place):
     said = run(place, "-c", PYTHON)
     assert 0 < json.loads(said.splitlines()[-1])["best_frame"] <= 1

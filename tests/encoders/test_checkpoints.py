@@ -79,6 +79,7 @@ def test_safetensors_come_first_and_nothing_else_is_fetched(tmp_path, clip_folde
     assert torch.equal(fetched.embed_texts(["a cat"])[0].pooled, local.embed_texts(["a cat"])[0].pooled)
 
 
+@pytest.mark.slow
 def test_a_bin_only_repository_loads_without_a_conversion_thread(tmp_path, pickled):
     with serve_hub({"org/old": pickled}) as (endpoint, asked):
         outcome = run(LOAD, "org/old@other", endpoint, tmp_path / "home")

@@ -96,6 +96,7 @@ print(result["signature"]["resize"], result["num_failed"])
 """
 
 
+@pytest.mark.slow
 def test_a_torchvision_that_does_not_load_is_as_good_as_none(tmp_path):
     # What the one on PyPI does beside a CPU-only torch: it is installed, and raises when imported.
     (tmp_path / "torchvision").mkdir()

@@ -218,7 +218,7 @@ def score_elsewhere(metric: Any, name: str, answers: Any) -> None:
         raise
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 @BOTH
 def test_another_process_begins_without_rows_and_leaves_those_of_its_parent_alone(name, tmp_path, method):
     if method not in multiprocessing.get_all_start_methods():
@@ -239,6 +239,7 @@ def test_another_process_begins_without_rows_and_leaves_those_of_its_parent_alon
     assert [path.name for path in tmp_path.rglob("*") if "spill-" in path.name] == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_process_that_ends_as_any_other_harms_no_row(tmp_path):
     """It runs to its end, with all that Python does then, and not only to ``os._exit``."""

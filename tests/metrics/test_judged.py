@@ -287,6 +287,7 @@ def test_answers_are_kept_unless_they_are_not_to_be(tmp_path):
         assert len(chat.requests) == 5
 
 
+@pytest.mark.slow
 def test_a_command_that_is_killed_pays_for_no_answer_twice(tmp_path):
     """Five clips, the fourth request hangs, kill -9: the second run sends two requests."""
     for seed in range(5):

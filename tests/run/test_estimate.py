@@ -40,6 +40,16 @@ def test_rows_of_text_decode_nothing(tmp_path):
     assert (estimate.rows, estimate.sampled, estimate.decode, estimate.media_bytes) == (2, 2, 0, 0)
 
 
+def test_the_interval_is_as_wide_as_rows_differ_and_a_run_without_a_cache_keeps_nothing(tmp_path):
+    texts = ["a" * 10, "a" * 30, "a" * 20, "a" * 20]
+    write_table(tmp_path / "rows.csv", {"candidate": texts, "reference": ["b"] * 4})
+    estimate = estimate_run(tmp_path / "rows.csv", cache=False, **TOY)
+    assert (estimate.sampled, estimate.cache_bytes) == (4, 0)
+    low, high = estimate.interval
+    half = 2 * 8.16496580927726 / 2 / 21  # twice the standard error of the mean over the mean
+    assert low == pytest.approx(estimate.seconds * (1 - half)) and high == pytest.approx(estimate.seconds * (1 + half))
+
+
 def test_cores_share_the_work_and_gpus_take_the_encoding():
     estimate = RunEstimate(3600, 10, 0, 3.0, 3600 * 3.0, 1.0, 2.0, 0.5, 10.0, 0, 0, (0, 0))
     assert estimate.hours(1) == pytest.approx(3.5)
@@ -54,6 +64,9 @@ def test_the_command_prints_hours_or_an_object(table, capsys):
     assert "40 rows; 8 of them scored here" in shown and "64 cores: " in shown
     assert main(["plan", "emscore", str(table), "--clip-model-path", "toy", "--sample", "8", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == 40
+    command = ["plan", "emscore", str(table), "--clip-model-path", "toy", "--sample", "8", "--no-cache"]
+    assert main(command) == 0
+    assert "cache: 0.000 GB" in capsys.readouterr().out
 
 
 def test_several_metrics_are_planned_as_they_are_scored_in_one_pass(table, capsys):

@@ -106,7 +106,8 @@ def test_words_are_counted_in_all_rows_before_the_first_is_scored(texts, tmp_pat
     assert read_table(tmp_path / "s.parquet")["EMScore(X,X*)_full_F"] == expected.rows["EMScore(X,X*)_full_F"]
 
 
-@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["local", "ray"])
 def test_words_that_workers_count_have_the_digest_of_one_pass(texts, tmp_path, monkeypatch, engine):
     if engine == "ray":
         required_package("ray")
@@ -337,7 +338,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_killed_run_loses_no_finished_part_and_leaves_no_process(texts, tmp_path, workers):
     score_run(texts, tmp_path / "whole.jsonl", threads=1, **TOY)
     out = tmp_path / "s.jsonl"
@@ -377,6 +378,7 @@ def workers_of(folder: RunFolder) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced(texts, tmp_path):
     score_run(texts, tmp_path / "whole.jsonl", threads=1, **TOY)
     killed: list[int] = []

@@ -153,7 +153,7 @@ def limited(rows: Path, out: Path, size: int, temporary: Path) -> subprocess.Com
 
 
 @LIMITS_FILES
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", [FORMATS[0], *(pytest.param(each, marks=pytest.mark.slow) for each in FORMATS[1:])])
 def test_scores_survive_a_disk_that_fills_up_meanwhile(rows, tmp_path, suffix):
     out = tmp_path / f"scores{suffix}"
     out.write_text("old")

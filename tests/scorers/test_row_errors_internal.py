@@ -184,6 +184,7 @@ print(result["num_failed"])
 """
 
 
+@pytest.mark.slow
 def test_both_metrics_load_and_score_without_torchvision(clips, tmp_path):
     command = [sys.executable, "-c", WITHOUT_TORCHVISION, str(ROOT), clips[0]]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

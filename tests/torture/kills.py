@@ -70,6 +70,7 @@ class Findings:
     again: int = 0
     gave_up: int = 0
     longest_end: float = 0.0
+    work_seconds: float = 6.0  # of a run of Ray from its first part on, as last seen
     broken: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
@@ -169,6 +170,7 @@ class Round:
     def _kill(self, process: Any, token: str, seen: int, kills: int) -> tuple[int, signal.Signals | None]:
         """Kill something now and then until the driver ends; return how often, and by which signal it ended."""
         done = 0
+        work_began = None
         while process.poll() is None:
             if done >= kills:
                 process.wait()
@@ -176,11 +178,14 @@ class Round:
             if self.chance.random() < 0.9:  # once there is work
                 while process.poll() is None and len(self.begun()) == seen:
                     time.sleep(0.02)
+                work_began = work_began or time.monotonic()
             # An actor of Ray loads its model for seconds after its first part is begun, and then decodes.
-            until = time.monotonic() + self.chance.uniform(0.0, 12.0 if self.ray else 1.2)
+            until = time.monotonic() + self.chance.uniform(0.0, self.found.work_seconds if self.ray else 1.2)
             while process.poll() is None and time.monotonic() < until:
                 time.sleep(0.01)
             if process.poll() is not None:
+                if work_began and not done:
+                    self.found.work_seconds = time.monotonic() - work_began
                 break
             who, pid, how = self._victim(process.pid, processes(token))
             try:

@@ -66,6 +66,7 @@ def test_mutants_as_rows_of_one_call_have_a_status_each(seeds: list[Path], tmp_p
     assert [status == "ok" for status in report.status] == [math.isfinite(score) for score in scores]
 
 
+@pytest.mark.slow
 def test_the_command_reads_in_processes_of_its_own_and_writes_a_report(tmp_path: Path, capfd) -> None:
     assert main(["--mutants", "6", "--jobs", "1", "--seed", "4", "--out", str(tmp_path)])
     assert "deaths 0, hangs 0, internal errors 0" in capfd.readouterr().out

@@ -32,6 +32,7 @@ def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[s
         metric.add_argument(
             "--gpu-images", type=float, default=20_000, metavar="N", help="images a second of a GPU (default: 20000)"
         )
+        metric.add_argument("--no-cache", action="store_true", help="plan a run without a cache")
         metric.add_argument("--format", choices=("text", "json"), default="text", metavar="FORM", help="text or json")
         added = {"cache_dir", "on_error", "progress", *(OWN_COLUMNS if several else ())}
         for scorer in (registry.load("scorer", each) for each in several or (name,)):
@@ -48,7 +49,7 @@ def _plan(options: dict[str, Any]) -> int:
     from vqe_core.run.engines.local import usable_cores
     from vqe_core.run.estimate import estimate_lines, estimate_run
 
-    estimate = estimate_run(rows, metric, **options)
+    estimate = estimate_run(rows, metric, cache=not options.pop("no_cache"), **options)
     cores = cores or usable_cores()
     shapes = {f"{cores} cores{f', {gpus} GPUs' if gpus else ''}": estimate.hours(cores, gpus, images)}
     if form == "json":

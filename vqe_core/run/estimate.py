@@ -1,7 +1,9 @@
 """Estimate of a run from a few of its rows: hours, cores, bytes, and the size of the cache.
 
-The rows are scored once here, without a cache; what they took by stage is carried over to all rows. Decoding is what
-limits most runs, so it is told apart: a GPU takes the encoding away, and none of the decoding.
+The rows are scored once here, in one call that is about as long as a part of a run: each call fills its pipeline and
+empties it, so that calls of 12 rows took a tenth more a row than calls of 48. What they took by stage is carried over
+to all rows. Decoding is what limits most runs, so it is told apart: a GPU takes the encoding away, and none of the
+decoding.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,6 @@ from vqe_core.scorers.several import scorers_for
 from vqe_core.tables import Columns
 from vqe_core.timings import measured
 
-GROUPS = 4  # of the rows that are scored: between them rows are seen to differ
 WARM_UP = 2  # rows that load the models, start the worker processes, and are not counted
 
 
@@ -43,7 +44,7 @@ class RunEstimate:
         images_per_row: that a model sees.
         media_bytes: of all rows, as far as files could be looked at.
         cache_bytes: of the embeddings of all rows.
-        interval: of ``seconds``, 95 %, from how much the sampled rows differ; NaN of fewer than 4 groups.
+        interval: of ``seconds``, 95 %, from how much the sampled rows differ in size: bytes of media, or characters.
     """
 
     rows: int
@@ -84,6 +85,7 @@ def estimate_run(
     *,
     sample: int = 48,
     candidate: str | None = None,
+    cache: bool = True,
     **options: Any,
 ) -> RunEstimate:
     """Score a few rows, evenly spread over the table, and return what all of them will take.
@@ -93,7 +95,8 @@ def estimate_run(
         metric: a registered scorer, or a scorer.
         sample: rows to score, at least 4.
         candidate: caption of all rows, where ``rows`` are media.
-        options: of the metric; the cache is not used.
+        cache: whether the run will fill a cache, as ``vqe score`` does; an empty one of its own is filled here.
+        options: of the metric.
 
     Raises:
         InputError: rows or options that cannot be.
@@ -113,7 +116,7 @@ def estimate_run(
     scorer = replace(scorers_for(metric, options), progress=False, on_error="skip")
     with tempfile.TemporaryDirectory() as folder:
         source = source_for(scorer, rows, Path(folder) / "input", candidate=candidate)
-        return _estimated(source, replace(scorer, cache_dir=str(Path(folder) / "cache")), sample)
+        return _estimated(source, replace(scorer, cache_dir=str(Path(folder) / "cache") if cache else None), sample)
 
 
 def _estimated(source: RowSource, scorer: Any, sample: int) -> RunEstimate:
@@ -126,25 +129,20 @@ def _estimated(source: RowSource, scorer: Any, sample: int) -> RunEstimate:
     warm, counted = order[:WARM_UP] if len(order) > 4 else order[:0], order[WARM_UP:] if len(order) > 4 else order
     if len(warm):
         _score(scorer, source, table, [places[row] for row in warm])
-    before = _folder_bytes(Path(scorer.cache_dir))
-    groups = np.array_split(counted, min(GROUPS, len(counted)))
-    seconds, failed = [], 0
+    before = _folder_bytes(scorer.cache_dir)
+    sampled = len(counted)
+    began = time.perf_counter()
     with measured() as timings:
-        for group in groups:
-            began = time.perf_counter()
-            report = _score(scorer, source, table, [places[row] for row in group])
-            seconds.append((time.perf_counter() - began) / len(group))
-            failed += report.num_failed
-    sums, sampled = timings.sums(), len(counted)
-    per_row = sum(s * len(g) for s, g in zip(seconds, groups, strict=True)) / sampled
-    spread = 2.0 * float(np.std(seconds, ddof=1)) / math.sqrt(len(seconds)) if len(seconds) > 3 else math.nan
+        report = _score(scorer, source, table, [places[row] for row in counted])
+    per_row = (time.perf_counter() - began) / sampled
+    sums = timings.sums()
+    spread = per_row * _relative_spread(_sizes(scorer, source, table, [places[row] for row in counted]))
     decode = sums.get("decode", 0.0) / sampled
     encode = sum(sums.get(stage, 0.0) for stage in ("encode", "texts", "sounds")) / sampled
-    stored = _folder_bytes(Path(scorer.cache_dir)) - before
     return RunEstimate(
         rows=count,
         sampled=sampled,
-        failed=failed,
+        failed=report.num_failed,
         seconds_per_row=per_row,
         seconds=per_row * count,
         decode=decode,
@@ -152,9 +150,27 @@ def _estimated(source: RowSource, scorer: Any, sample: int) -> RunEstimate:
         other=max(0.0, per_row - encode - sums.get("wait", 0.0) / sampled),
         images_per_row=sums.get("images", 0.0) / sampled,
         media_bytes=media,
-        cache_bytes=stored / sampled * count,
+        cache_bytes=(_folder_bytes(scorer.cache_dir) - before) / sampled * count,
         interval=(max(0.0, per_row - spread) * count, (per_row + spread) * count),
     )
+
+
+def _sizes(scorer: Any, source: RowSource, table: Columns, places: Sequence[int]) -> list[float]:
+    """Return what rows cost by, at about: bytes of media; of rows without media, characters."""
+    if scorer.video_key in table:
+        return [bytes_of(table[scorer.video_key][place], source.base_dir) for place in places]
+    return [float(sum(len(str(values[place])) for values in table.values())) for place in places]
+
+
+def _relative_spread(sizes: Sequence[float]) -> float:
+    """Return half of a 95 % interval of a mean over the mean.
+
+    Example:
+        >>> _relative_spread([2.0, 2.0, 2.0]), round(_relative_spread([1.0, 2.0, 3.0, 2.0]), 3)
+        (0.0, 0.408)
+    """
+    mean = float(np.mean(sizes))
+    return 2.0 * float(np.std(sizes, ddof=1)) / math.sqrt(len(sizes)) / mean if mean and len(sizes) > 1 else 0.0
 
 
 def _look_through(source: RowSource, scorer: Any) -> tuple[int, float]:
@@ -174,8 +190,8 @@ def _score(scorer: Any, source: RowSource, table: Columns, places: list[int]) ->
     return scorer.score_batch(rows, source.base_dir, whole=True)
 
 
-def _folder_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
+def _folder_bytes(folder: str | None) -> int:
+    return 0 if folder is None else sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
 
 
 def estimate_lines(estimate: RunEstimate, shapes: Mapping[str, float]) -> list[str]:

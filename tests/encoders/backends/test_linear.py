@@ -139,6 +139,7 @@ print(sum("takes" in str(warning.message) for warning in told))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="instruction sets of x86")
 def test_a_cpu_without_the_instructions_is_told_at_load():
     without = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}

@@ -25,11 +25,8 @@ def compiler():
 
 
 # A tower that is rebuilt, and one that keeps the forward of transformers.
-@pytest.mark.parametrize(
-    "family",
-    [tiny.tiny_clip, pytest.param(tiny.tiny_siglip, marks=pytest.mark.slow)],
-    ids=lambda family: family.__name__,
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("family", [tiny.tiny_clip, tiny.tiny_siglip], ids=lambda family: family.__name__)
 def test_it_is_near_torch_at_any_batch_size(compiler, family, tmp_path):
     own, compiled = check_near_torch(family(tmp_path), "compile")
     assert compiled.signature() == {**own.signature(), "backend": "compile"}

@@ -86,7 +86,8 @@ def test_parts_have_the_places_and_numbers_of_one_call(table, tmp_path, monkeypa
     assert found["status"].count("ok") == 15
 
 
-@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["local", "ray"])
 def test_workers_share_one_first_pass(table, tmp_path, engine):
     if engine == "ray":
         required_package("ray")

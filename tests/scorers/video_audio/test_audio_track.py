@@ -168,6 +168,7 @@ def test_rows_that_fail_hold_no_sound(tmp_path, method, isolate):
     assert report.status == ["silent"] * 6 and held < 3e6  # one of them would be 23 MB
 
 
+@pytest.mark.slow
 def test_many_silent_clips_take_no_more_memory_than_one(tmp_path):
     silent = tmp_path / "silent.flac"
     soundfile.write(silent, np.zeros((300 * 48_000, 1), np.int16), 48_000)
