@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,6 +97,36 @@ def test_numbers_of_all_rows_together_are_those_of_one_call(clips, tmp_path):
     assert table["percentile"] == [None if v != v else v for v in expected["percentile"]]
     assert summary.calibration == expected["calibration"]
     assert summary.scores["percentile"] == pytest.approx(expected["means"]["percentile"])
+
+
+@pytest.mark.parametrize("bounds", [{}, {"min_score": 0.7}, {"max_score": 0.7}], ids=str)
+@pytest.mark.parametrize("metric", ["video_audio_similarity", "video_audio_similarity,emscore"])
+@pytest.mark.parametrize("rows_per_part", [1, 5])
+def test_rows_pass_by_their_percentile_among_all_as_in_one_call(clips, tmp_path, rows_per_part, metric, bounds):
+    options = {"hf_clip": "toy", "method": "tags", "min_percentile": 0.9, **bounds}
+    expected = in_one_call(clips, "video_audio_similarity", **options)
+    assert {True, False} <= set(expected["passed_filter"])
+    out = tmp_path / "run"
+    options |= TOY if "," in metric else {}
+    score_run(clips / "rows.jsonl", out, metric, rows_per_part=rows_per_part, **options)
+    assert len(RunFolder(out).manifest().parts) > 1
+    table = read_table(out)
+    assert table["passed_filter"] == list(expected["passed_filter"])
+    assert table["percentile"] == [None if v != v else v for v in expected["percentile"]]
+
+
+def test_a_row_that_is_scored_again_lets_others_pass(clips, tmp_path):
+    options = {"hf_clip": "toy", "method": "tags", "min_percentile": 0.9, "rows_per_part": 5}
+    moved = shutil.copytree(clips, tmp_path / "clips")
+    out = tmp_path / "run"
+    score_run(moved / "rows.jsonl", out, "video_audio_similarity", **options)
+    before = read_table(out)
+    write_clip(make_clip(7), moved / "none.mp4")
+    score_run(moved / "rows.jsonl", out, "video_audio_similarity", retry_failed=True, **options)
+    after = read_table(out)
+    expected = in_one_call(moved, "video_audio_similarity", hf_clip="toy", method="tags", min_percentile=0.9)
+    assert after["passed_filter"] == [bool(flag) for flag in expected["passed_filter"]]
+    assert after["percentile"] == expected["percentile"] != before["percentile"]
 
 
 def test_words_are_counted_in_all_rows_before_the_first_is_scored(texts, tmp_path):

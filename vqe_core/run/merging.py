@@ -86,7 +86,7 @@ def calibrate_all(folder: RunFolder, manifest: Manifest, scorer: Any) -> dict[st
     Returns:
         The numbers of all rows together; none where the metric has none, or there are too many rows.
     """
-    if manifest.whole or manifest.num_rows > MOST_COMPARED:
+    if manifest.whole or (manifest.num_rows > MOST_COMPARED and not _must_compare(scorer)):
         return {}
     evidence = {number: read_evidence(folder, number) for number in range(len(manifest.parts))}
     if not any(evidence.values()):
@@ -114,14 +114,21 @@ def calibrate_all(folder: RunFolder, manifest: Manifest, scorer: Any) -> dict[st
     return dict(numbers)
 
 
+def _must_compare(scorer: Any) -> bool:
+    """Tell whether an option asks for the comparison, however many rows there are."""
+    return any(each.completed_by_all_rows() for each in getattr(scorer, "scorers", (scorer,)))
+
+
 def _complete(folder: RunFolder, manifest: Manifest, number: int, added: Mapping[str, Sequence[float]]) -> None:
-    """Write numbers of all rows together into a part; it is replaced as a whole, and the same each time."""
+    """Write numbers and flags of all rows together into a part; it is replaced as a whole, and the same each time."""
     path = folder.part(number, len(manifest.parts))
-    table = read_arrow(path)
+    before = table = read_arrow(path)
     for name, values in added.items():
-        cells = [None if math.isnan(value) else value for value in values]
         place = table.schema.get_field_index(name)
+        kind = bool if pa.types.is_boolean(table.schema.field(name).type) else float
+        cells = [None if math.isnan(value) else kind(value) for value in values]
         if table.column(name).to_pylist() == cells:
             continue
         table = table.set_column(place, table.schema.field(name), pa.array(cells, table.schema.field(name).type))
-        folder.publish(path, lambda temporary, table=table: write_arrow(temporary, table))  # type: ignore[misc]
+    if table is not before:
+        folder.publish(path, lambda temporary: write_arrow(temporary, table))

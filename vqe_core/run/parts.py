@@ -114,7 +114,7 @@ def inputs_of(scorer: Any, manifest: Manifest) -> frozenset[str]:
 def score_columns(scorer: Any, manifest: Manifest, columns: Columns, part: Part) -> ScoreReport:
     """Score rows of a run; a column without a value in any row of the run is none."""
     given = inputs_of(scorer, manifest)
-    report: ScoreReport = scorer.score_batch(columns, manifest.base_dir, whole=manifest.whole, given=given)
+    report: ScoreReport = scorer.score_batch(columns, manifest.base_dir, whole=manifest.whole, of_run=True, given=given)
     if report.num_rows != part.num_rows:
         raise InputError(f"rows [{part.start}, {part.stop}) were planned, {report.num_rows} are there; start anew")
     return report

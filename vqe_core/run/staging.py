@@ -87,7 +87,7 @@ def _compares_rows(scorer: Any) -> bool:
 
 
 def _needs_all_rows(scorer: Any) -> bool:
-    if scorer.survey({entry.name for entry in scorer.inputs}) is not None:
+    if scorer.survey({entry.name for entry in scorer.inputs}) is not None or scorer.completed_by_all_rows():
         return False
     try:
         scorer.check_batch()

@@ -79,12 +79,14 @@ class Call:
         given: inputs that hold something; of a batch of a table, those that have a column.
         rows: what ``Scorer.read_row`` made of each, or why it cannot be scored.
         whole: False for a batch of a data set.
+        of_run: whether the batch is a part of a run, whose rows ``Scorer.calibrated`` compares at its end.
     """
 
     columns: Columns
     given: frozenset[str]
     rows: Sequence[Any]
     whole: bool
+    of_run: bool = False
 
 
 class Failing(Protocol):
@@ -209,6 +211,10 @@ class Scorer(SharedOptions):
         """
         return {}, {}
 
+    def completed_by_all_rows(self) -> bool:
+        """Tell whether ``calibrated`` completes what ``check_batch`` refuses. Default: no."""
+        return False
+
     def survey(self, given: Collection[str]) -> Survey | None:
         """Return the first pass over a data set that an option needs before any row is scored. Default: none.
 
@@ -271,6 +277,7 @@ class Scorer(SharedOptions):
         base_dir: str | None = None,
         *,
         whole: bool = False,
+        of_run: bool = False,
         given: Collection[str] | None = None,
     ) -> ScoreReport:
         """Score a batch of rows of a data set, or with ``whole`` all of them.
@@ -279,6 +286,7 @@ class Scorer(SharedOptions):
             batch: lists by column name.
             base_dir: where relative media paths start.
             whole: the batch is all there is.
+            of_run: the batch is a part of a run, at whose end ``calibrated`` completes its rows.
             given: inputs that hold something in some row of the data set, where that is known. Default: all that have
                 a column.
 
@@ -286,22 +294,28 @@ class Scorer(SharedOptions):
             InputError: an option that would differ from batch to batch.
             VqeError: see ``score``.
         """
-        return self._scored(self.call_of_batch(batch, base_dir, whole=whole, given=given))
+        return self._scored(self.call_of_batch(batch, base_dir, whole=whole, of_run=of_run, given=given))
 
     def call_of_batch(
-        self, batch: Mapping[str, Any], base_dir: str | None, *, whole: bool, given: Collection[str] | None
+        self,
+        batch: Mapping[str, Any],
+        base_dir: str | None,
+        *,
+        whole: bool,
+        of_run: bool = False,
+        given: Collection[str] | None,
     ) -> Call:
         """Check a batch and its rows; arguments as ``score_batch``."""
-        if not whole:
+        if not whole and not (of_run and self.completed_by_all_rows()):
             self.check_batch()
         lists = as_columns(**self.inputs_from(batch, base_dir))
         # By the columns there are, not by their values: every batch must give the same columns.
         there = frozenset(name for name, column in lists.items() if column is not None)
-        return self._call(lists, there if given is None else there & set(given), whole=whole)
+        return self._call(lists, there if given is None else there & set(given), whole=whole, of_run=of_run)
 
-    def _call(self, columns: Columns, given: frozenset[str], *, whole: bool) -> Call:
+    def _call(self, columns: Columns, given: frozenset[str], *, whole: bool, of_run: bool = False) -> Call:
         self.result_names(given)  # too little to score anything is told before a row is looked at
-        call = Call(columns, given, self._read_rows(columns, given), whole)
+        call = Call(columns, given, self._read_rows(columns, given), whole, of_run)
         if self.on_error == "raise":
             failures = {i: row for i, row in enumerate(call.rows) if isinstance(row, VqeError)}
             report_failures(failures, len(call.rows), "raise")

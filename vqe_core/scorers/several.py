@@ -153,6 +153,7 @@ class SeveralScorers:
         base_dir: str | None = None,
         *,
         whole: bool = False,
+        of_run: bool = False,
         given: Collection[str] | None = None,
     ) -> ScoreReport:
         """Score a batch of rows by all metrics; see ``Scorer.score_batch``.
@@ -161,7 +162,9 @@ class SeveralScorers:
         same pass.
         """
         calls = [
-            scorer.call_of_batch(batch, base_dir, whole=whole, given=None if given is None else _own(scorer, given))
+            scorer.call_of_batch(
+                batch, base_dir, whole=whole, of_run=of_run, given=None if given is None else _own(scorer, given)
+            )
             for scorer in self.scorers
         ]
         scorings: list[Any] = [scorer.prepared(call) for scorer, call in zip(self.scorers, calls, strict=True)]

@@ -133,6 +133,10 @@ class VideoAudioSimilarity(VideoAudioOptions, Scorer):
                 "scorer = scorer.fit_bank(audios=...)"
             )
 
+    def completed_by_all_rows(self) -> bool:
+        """Tell whether rows pass by their percentile among all rows of a run; see ``Scorer.completed_by_all_rows``."""
+        return self.min_percentile is not None and self.reference_bank is None
+
     def read_row(self, cells: Mapping[str, Any], given: Collection[str]) -> SoundRow:
         """Check one row; see ``Scorer.read_row``."""
         return read_sound_row(cells["videos"], cells["audios"], cells["audio_descriptions"])

@@ -30,7 +30,7 @@ from vqe_core.scorers.video_audio.calibration import (
 from vqe_core.scorers.video_audio.frame_comparison import FrameComparison
 from vqe_core.scorers.video_audio.methods import comparison_for
 from vqe_core.scorers.video_audio.pairs import Comparison, SoundPair
-from vqe_core.scorers.video_audio.report import SoundOutcome, gather_rows, reducible, result_names, row_outcome
+from vqe_core.scorers.video_audio.report import SoundOutcome, gather_rows, passes, reducible, result_names, row_outcome
 from vqe_core.scorers.video_audio.rows import SoundRow
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class VideoAudioScoring:
             outcomes, call.columns, comparison, bank=bank, of_call=call.whole, seed=scorer.seed
         )
         unknown = any(o.error is None and math.isnan(p) for o, p in zip(outcomes, percentiles, strict=True))
-        if scorer.min_percentile is not None and unknown and scorer.on_error == "raise":
+        if scorer.min_percentile is not None and unknown and scorer.on_error == "raise" and not call.of_run:
             raise InputError(
                 f"min_percentile ({scorer.min_percentile}) needs other sounds to compare with, and there are none in "
                 "this call; give more rows, or a reference_bank from fit_bank"
@@ -98,7 +98,7 @@ class VideoAudioScoring:
         surroundings = environment(comparison.signature(), readers)
         report = assemble_report(rows, names, signature, numbers, surroundings)
         of_a_part = not call.whole and bank is None and comparison.space is not None
-        return replace(report, evidence=evidence_of(outcomes)) if of_a_part else report
+        return replace(report, evidence=evidence_of(outcomes, scorer)) if of_a_part else report
 
     def signature(self, bank: ReferenceBank | None) -> dict[str, Any]:
         """Return everything that can change a similarity or a percentile."""
@@ -118,17 +118,26 @@ class VideoAudioScoring:
         )
 
 
-def evidence_of(outcomes: Sequence[SoundOutcome]) -> dict[str, Tensor]:
-    """Return the embeddings of images and sound of each row, NaN where it failed; nothing where all failed."""
+def evidence_of(outcomes: Sequence[SoundOutcome], scorer: VideoAudioSimilarity) -> dict[str, Tensor]:
+    """Return what percentiles among all rows, and the filter by them, will need; NaN where a row failed.
+
+    Returns:
+        ``visual`` and ``sound``, embeddings; with ``min_percentile`` also ``within``, 1 for rows that pass whatever
+        their percentile. Nothing where all failed.
+    """
     good = next((outcome for outcome in outcomes if outcome.error is None), None)
     if good is None:
         return {}
     names = ("visual", "sound")
     unknown = {name: torch.full_like(getattr(good, name), torch.nan) for name in names}
-    return {
+    evidence = {
         name: torch.stack([unknown[name] if o.error is not None else getattr(o, name) for o in outcomes])
         for name in names
     }
+    if scorer.min_percentile is not None:
+        within = [math.nan if o.error is not None else float(passes(o, scorer, math.inf)) for o in outcomes]
+        evidence["within"] = torch.tensor(within)
+    return evidence
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +160,11 @@ def calibrate_rows(
     comparison = comparison_for(scorer, scorer.method_for(given), scorer.is_described(given))
     outcomes: Any = [KeptOutcome(*row) for row in zip(evidence["visual"], evidence["sound"], strict=True)]
     numbers, percentiles = measure(outcomes, {"groups": groups}, comparison, bank=None, of_call=True, seed=scorer.seed)
-    return numbers, {"percentile": percentiles}
+    added = {"percentile": percentiles}
+    if scorer.min_percentile is not None and "within" in evidence:
+        pairs = zip(evidence["within"].tolist(), percentiles, strict=True)  # of a row that failed both are NaN
+        added["passed_filter"] = [float(within == 1 and place >= scorer.min_percentile) for within, place in pairs]
+    return numbers, added
 
 
 def fit_bank(scorer: VideoAudioSimilarity, call: Call, path: str | os.PathLike[str] | None) -> ReferenceBank:
