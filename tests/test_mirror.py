@@ -27,7 +27,7 @@ TESTED_BY = {
     "vqe_core/cli/filter.py": "tests/run/test_filtering.py",
     "vqe_core/cli/plan.py": "tests/run/test_estimate.py",
     **{f"vqe_core/run/{name}.py": JOB for name in ("folder", "parts", "staging", "merging", "summary", "status")},
-    **{f"vqe_core/run/{name}.py": JOB for name in ("worker", "engines/__init__", "engines/local", "engines/ray")},
+    **{f"vqe_core/run/{name}.py": JOB for name in ("worker", "engines/__init__", "engines/local")},
     "vqe_core/cli/cache.py": "tests/cache/test_eviction.py",
     "vqe_core/cli/compare.py": "tests/report/test_compare.py",
     "vqe_core/cli/score.py": CLI,
