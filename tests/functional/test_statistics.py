@@ -19,6 +19,7 @@ from vqe_core.functional.statistics import (
     cohens_d,
     holm,
     jackknife_means,
+    margin_of_error,
     percentile_interval,
     probability_of_superiority,
     randomisation_p_values,
@@ -130,6 +131,48 @@ def test_an_interval_of_a_mean_that_never_varies_is_that_mean():
     drawn = bootstrap_means(constant, num_resamples=99)
     for interval in (percentile_interval(drawn), bca_interval(drawn, constant.means, jackknife_means(constant))):
         assert interval.tolist() == [[1.0, 1.0]]
+
+
+@pytest.mark.parametrize(("num_videos", "rows"), [(5, 1), (40, 1), (7, 4), (60, 9)])
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_a_margin_is_that_of_a_ratio_of_sums_over_videos(num_videos, rows, confidence):
+    scores, videos = made(num_videos, rows)
+    found = margin_of_error(summed(scores, videos), confidence)
+    for row, margin in zip(scores, found, strict=True):
+        mean = row.mean()
+        squares = sum(sum(row[i] - mean for i in np.flatnonzero(videos == v)) ** 2 for v in range(num_videos))
+        error = math.sqrt(num_videos / (num_videos - 1) * squares) / len(row)
+        quantile = scipy.stats.t.ppf((1 + confidence) / 2, num_videos - 1)
+        assert float(margin) == pytest.approx(quantile * error, rel=2e-3)
+        if rows == 1:
+            low, high = scipy.stats.t.interval(confidence, num_videos - 1, mean, scipy.stats.sem(row))
+            assert float(margin) == pytest.approx((high - low) / 2, rel=2e-3)
+
+
+def test_a_margin_is_near_that_of_resampled_videos_and_of_a_part_of_them():
+    scores, videos = made(4000, 6)
+    sums = summed(scores, videos)
+    resampled = percentile_interval(bootstrap_means(sums, num_resamples=2000))
+    torch.testing.assert_close(margin_of_error(sums), (resampled[:, 1] - resampled[:, 0]) / 2, rtol=0.06, atol=0)
+    chosen = videos % 4 == 0
+    part = margin_of_error(summed(scores[:, chosen], videos[chosen]), share=0.25)
+    torch.testing.assert_close(part, margin_of_error(sums), rtol=0.1, atol=0)
+
+
+def test_margins_hold_the_mean_as_often_as_they_say():
+    held = 0
+    for seed in range(600):
+        scores, videos = made(30, 5, sets=1, seed=seed)
+        sums = summed(scores, videos)
+        held += abs(float(sums.means[0])) <= float(margin_of_error(sums)[0])  # the true mean is 0
+    assert 0.9 <= held / 600 <= 0.975  # videos of one to five rows: a little short, as resampling is (docs/compare.md)
+
+
+def test_one_video_has_no_margin_and_a_share_is_a_share():
+    one = VideoSums(torch.ones(2, 1).double(), torch.ones(1).double())
+    assert margin_of_error(one).isnan().tolist() == [True, True]
+    with pytest.raises(InputError, match=re.escape("share (0) must be above 0 and at most 1")):
+        margin_of_error(one, share=0)
 
 
 def test_with_few_videos_every_exchange_is_tried():

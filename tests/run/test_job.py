@@ -13,14 +13,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from tests.required import required_package
 from vqe_core import registry
 from vqe_core.errors import InputError, RowsFailedError
+from vqe_core.functional.statistics import margin_of_error, sums_by_video
 from vqe_core.run import finish_run, run_status, score_run
+from vqe_core.run import summary as run_summary
 from vqe_core.run.engines.local import _TASKS
 from vqe_core.run.folder import RunFolder
+from vqe_core.run.summary import read_summary
 from vqe_core.tables import read_environments, read_signatures, read_table, write_table
 from vqe_core.toy.clips import make_clip, write_clip
 
@@ -70,6 +75,34 @@ def test_parts_of_any_size_give_the_scores_of_one_call(clips, tmp_path, rows_per
     assert (summary.num_rows, summary.num_failed, summary.status) == (12, 2, {"ok": 10, "not_found": 2})
     assert summary.examples["not_found"][0] == 5
     assert not (tmp_path / f"s{suffix}.run").exists()
+
+
+def test_a_summary_has_the_interval_of_its_headline_by_video(clips, tmp_path):
+    expected = in_one_call(clips, "emscore", **TOY)["EMScore(X,V)_full_F"]
+    known = [i for i, value in enumerate(expected) if value == value]
+    sums = sums_by_video(torch.tensor([[expected[i] for i in known]]), torch.tensor([i % 6 for i in known]))
+    mean, margin = float(sums.means[0]), float(margin_of_error(sums)[0])
+    for rows_per_part in (1, 5, 12):
+        out = tmp_path / str(rows_per_part)
+        summary = score_run(clips / "rows.jsonl", out, rows_per_part=rows_per_part, **TOY)
+        assert list(summary.intervals) == ["EMScore(X,V)_full_F"]
+        assert summary.intervals["EMScore(X,V)_full_F"] == pytest.approx((mean - margin, mean + margin), abs=1e-12)
+        low, high = read_summary(out)["intervals"]["EMScore(X,V)_full_F"]
+        assert low < mean < high
+
+
+def test_rows_without_a_video_count_one_by_one_and_of_few_there_is_no_interval(texts, tmp_path, monkeypatch):
+    summary = score_run(texts, tmp_path / "s.parquet", rows_per_part=7, **TOY)
+    (name,) = summary.intervals
+    scores = read_table(tmp_path / "s.parquet")[name]
+    margin = 1.984217 * np.std(scores, ddof=1) / 10  # Student's t, 99 degrees of freedom
+    assert summary.intervals[name] == pytest.approx((np.mean(scores) - margin, np.mean(scores) + margin), rel=1e-5)
+    monkeypatch.setattr(run_summary, "MOST_ROWS", 50)  # of more, every second row
+    again = score_run(texts, tmp_path / "again.parquet", rows_per_part=7, **TOY)
+    low, high = again.intervals[name]
+    assert (high + low) / 2 == pytest.approx(np.mean(scores)) and (high - low) / 2 == pytest.approx(margin, rel=0.4)
+    write_table(tmp_path / "four.jsonl", {"candidate": ["a", "b", "c", "d"], "reference": ["a"] * 4})
+    assert score_run(tmp_path / "four.jsonl", tmp_path / "four.csv", **TOY).intervals == {}
 
 
 def test_a_table_carries_the_signature_of_one_call_and_what_computed_it(clips, tmp_path):

@@ -21,15 +21,6 @@ _COUNTED = {
 }
 
 
-def headlines(scorer: Any, names: Sequence[str]) -> list[str]:
-    """Return the score that stands for a metric, of several metrics one each, among the scores that there are."""
-    found = []
-    for each in getattr(scorer, "scorers", (scorer,)):
-        own = [name for name in names if each.writes_score(name)]
-        found += [next((name for name in each.headlines if name in own), own[0])] if own else []
-    return found
-
-
 def print_summary(summary: Any, scorer: Any, *, everything: bool = False, to: TextIO | None = None) -> None:
     """Print what came of a run.
 
@@ -45,6 +36,8 @@ def print_summary(summary: Any, scorer: Any, *, everything: bool = False, to: Te
 
 def summary_lines(summary: Any, scorer: Any, *, everything: bool) -> Iterator[str]:
     """Return the lines that ``print_summary`` prints."""
+    from vqe_core.scorers.several import headlines
+
     numbers = {name: value for name, value in summary.calibration.items() if isinstance(value, float | int)}
     first = headlines(scorer, list(summary.scores))
     shown = {name: summary.scores[name] for name in first}
@@ -53,6 +46,8 @@ def summary_lines(summary: Any, scorer: Any, *, everything: bool) -> Iterator[st
     others = {name: value for name, value in {**summary.scores, **numbers}.items() if name not in shown}
     for name, value in {**shown, **(others if everything else {})}.items():
         of = f"  mean of {summary.num_rows - summary.num_failed} rows" if name in first else ""
+        if name in summary.intervals:
+            of += " (95 % interval by video: {:.4f} to {:.4f})".format(*summary.intervals[name])
         unit = unit_of(name, summary.signature)
         yield f"{name:28s} {value:8d}" if isinstance(value, int) else f"{name:28s} {value:8.4f}{unit}{of}"
     yield f"signature: {json.dumps(summary.signature)}"
@@ -115,6 +110,8 @@ def row_lines(columns: Mapping[str, Sequence[Any]], scorer: Any, *, everything: 
         >>> list(row_lines(rows, CLIPScore()))
         ['video_path  candidate  clip_score', 'a.mp4       a dog          0.2500']
     """
+    from vqe_core.scorers.several import headlines
+
     of_row = ("video_key", "audio_key", "candidate_key", "description_key")
     keys = [str(getattr(scorer, key)) for key in of_row if hasattr(scorer, key)]
     scores = [name for name in columns if scorer.writes_score(name)]

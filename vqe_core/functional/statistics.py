@@ -5,6 +5,7 @@ Conventions: several rows may show one video (a table of captions), and are not 
 each with all its rows. The mean is that over rows, as in every report: ``sums / counts`` of the videos together. B sets
 of scores (systems, or metrics of systems), N rows, V videos, R resamples.
 Metrics: interval of a mean or of a difference (``bootstrap_means`` with ``percentile_interval`` or ``bca_interval``),
+that of a mean without resampling (``margin_of_error``),
 ``randomisation_p_values``, ``holm``, ``cohens_d``, ``probability_of_superiority``, ``videos_needed``; interval of a
 share (``wilson_interval``).
 Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993; Noreen, "Computer-Intensive Methods for Testing
@@ -129,6 +130,41 @@ def jackknife_means(scores: VideoSums) -> Tensor:
     """
     rest = scores.sums.sum(dim=1, keepdim=True) - scores.sums
     return (rest / (scores.counts.sum() - scores.counts)).T
+
+
+def margin_of_error(scores: VideoSums, confidence: float = 0.95, *, share: float = 1.0) -> Tensor:
+    """Return half the width of the interval of a mean, without resampling: one pass over any number of videos.
+
+    Args:
+        scores: by video.
+        confidence: in (0, 1). Default 0.95.
+        share: what part of all videos these are, chosen at random, in (0, 1]. Default: all. The margin is that of all.
+
+    Returns:
+        float64 (B,), at least 0; NaN of fewer than two videos.
+
+    Raises:
+        InputError: confidence or share out of range.
+
+    Invariant: videos of one row each have the margin of Student's t interval.
+
+    Source:
+        Cochran, "Sampling Techniques", 1977, section 6.4: the mean over rows is a ratio of two sums over videos.
+
+    Example:
+        >>> scores = VideoSums(torch.tensor([[1.0, 2.0, 3.0, 4.0, 5.0]]).double(), torch.ones(5).double())
+        >>> margin_of_error(scores).round(decimals=2).tolist()
+        [1.96]
+    """
+    if not 0 < share <= 1:
+        raise InputError(f"share ({share!r}) must be above 0 and at most 1")
+    normal, num_videos = _edges(confidence)[1], scores.sums.shape[1]
+    if num_videos < 2:
+        return torch.full((len(scores.sums),), torch.nan, dtype=torch.float64)
+    off = scores.sums.double() - scores.means[:, None] * scores.counts
+    error = (num_videos / (num_videos - 1) * (off**2).sum(dim=1)).sqrt() / scores.counts.sum()
+    margin: Tensor = student_quantile(normal, max(1, round(num_videos / share) - 1)) * error * share**0.5
+    return margin
 
 
 def percentile_interval(drawn: Tensor, confidence: float = 0.95, num_videos: int | None = None) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,6 +22,7 @@ from vqe_core.run.rescue import rescued
 from vqe_core.scorers.calibration import evenly
 from vqe_core.scorers.fingerprint import merged_environments
 from vqe_core.scorers.report import ScoreReport, report_to_columns
+from vqe_core.scorers.rows import is_missing
 from vqe_core.tables import Columns, read_written, write_table
 from vqe_core.tables.parquet import column_types, metadata_of, read_arrow, read_schema, write_arrow, write_typed
 from vqe_core.timings import measured
@@ -133,6 +136,7 @@ def write_part(
         "environment": report.environment,
         "calibration": report.calibration,
         "warnings": warning_examples(report),
+        "videos": video_keys(columns.get(getattr(scorer, "video_key", ""))),
         "written": time.time(),
     }
     metadata = {
@@ -147,6 +151,24 @@ def write_part(
         part = manifest.parts[number]
         beside = folder.path.absolute().parent / path.name
         raise rescued(beside, {"row": range(part.start, part.stop)}, results, error) from error
+
+
+def video_keys(videos: Sequence[Any] | None) -> str:
+    """Return a number for each row's video, equal where the cells are, for intervals by video; "" without videos.
+
+    Returns:
+        Base64 of 8 bytes a row; 0 for a row without a video.
+    """
+    if videos is None or all(map(is_missing, videos)):
+        return ""
+    return base64.b64encode(b"".join(bytes(8) if is_missing(v) else _digest(v) for v in videos)).decode()
+
+
+def _digest(video: Any) -> bytes:
+    if isinstance(video, Mapping):  # as datasets writes a file: its bytes, its path, or both
+        video = video.get("path") or video.get("bytes")
+    content = video if isinstance(video, bytes) else str(video).encode(errors="surrogatepass")
+    return hashlib.blake2b(content, digest_size=8).digest()
 
 
 def warning_examples(report: ScoreReport, places: Sequence[int] | None = None) -> dict[str, tuple[int, str]]:

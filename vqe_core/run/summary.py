@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -9,11 +10,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vqe_core.errors import InputError
+from vqe_core.functional.statistics import margin_of_error, sums_by_video
 from vqe_core.run.folder import SUMMARY, Manifest, RunFolder
 from vqe_core.run.parts import inputs_of, part_notes
 from vqe_core.scorers.fingerprint import merged_environments
 from vqe_core.scorers.report import counts_from_text
+from vqe_core.scorers.several import headlines
 from vqe_core.tables.parquet import read_arrow
 
 
@@ -23,6 +28,8 @@ class RunSummary:
 
     Attributes:
         scores: column means over the rows that have the score; NaN where none has.
+        intervals: 95 %, of the means of the metric's headline scores, by video: what other videos of the kind would
+            give. Of fewer than five videos there is none.
         num_rows, num_failed: rows, and those without a score.
         status: rows by status word, the most frequent first.
         examples: by status word, row and message of the first such row.
@@ -40,6 +47,7 @@ class RunSummary:
     """
 
     scores: dict[str, float] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     num_rows: int = 0
     num_failed: int = 0
     status: dict[str, int] = field(default_factory=dict)
@@ -66,6 +74,7 @@ class RunSummary:
         """Return it as plain values; a mean of nothing is None."""
         content = asdict(self)
         content["scores"] = {name: None if math.isnan(mean) else mean for name, mean in self.scores.items()}
+        content["intervals"] = {name: list(ends) for name, ends in self.intervals.items()}
         content["examples"] = {word: list(example) for word, example in self.examples.items()}
         content["warning_examples"] = {code: list(example) for code, example in self.warning_examples.items()}
         return content
@@ -93,6 +102,7 @@ def summarise_run(
     names = scorer.result_names(inputs_of(scorer, manifest))
     sums = {name: _Mean() for name in names.scores}
     flags = {name: _Mean() for name in names.flags}
+    by_video = {name: _ByVideo(summary.num_rows) for name in headlines(scorer, names.scores)}
     environments = []
     for number in numbers:
         path = folder.part(number, len(manifest.parts))
@@ -104,10 +114,17 @@ def summarise_run(
         for name, mean in {**sums, **flags}.items():
             mean.add(table.column(name).to_pylist())
         first = manifest.parts[number].start
+        videos = _videos_of(notes.get("videos"), manifest.parts[number].num_rows, first)
+        for name, spread in by_video.items():
+            spread.add(table.column(name).to_numpy(), videos)
         for code, (place, text) in notes["warnings"].items():
             summary.warning_examples.setdefault(code, (first + place, text))
         _count(summary, [table.column(name).to_pylist() for name in _texts_of(scorer)], first)
     summary.scores = {name: mean.value for name, mean in {**sums, **flags}.items()}
+    margins = {name: spread.margin() for name, spread in by_video.items()}
+    for name, margin in margins.items():
+        if not math.isnan(margin):
+            summary.intervals[name] = summary.scores[name] - margin, summary.scores[name] + margin
     summary.num_failed = summary.num_rows - summary.status.get("ok", 0)
     for name in ("status", "warnings"):
         setattr(summary, name, dict(sorted(getattr(summary, name).items(), key=lambda item: -item[1])))
@@ -135,6 +152,45 @@ class _Mean:
     @property
     def value(self) -> float:
         return math.fsum(self._sum) / self._count if self._count else math.nan
+
+
+FEWEST_VIDEOS = 5  # of fewer an interval is wider than it is of use
+MOST_ROWS = 1_000_000  # of which the interval of a mean is taken; of more, those of some videos
+
+
+class _ByVideo:
+    """The spread of a score from video to video, 16 bytes a row."""
+
+    def __init__(self, num_rows: int) -> None:
+        self._every = -(-num_rows // MOST_ROWS)
+        self._scores: list[np.ndarray] = []
+        self._videos: list[np.ndarray] = []
+
+    def add(self, scores: np.ndarray, videos: np.ndarray) -> None:
+        """Take the scores of a part, float (N,) with NaN where there is none, and the numbers of its videos."""
+        chosen = (videos % self._every == 0) & ~np.isnan(scores)
+        self._scores.append(scores[chosen])
+        self._videos.append(videos[chosen])
+
+    def margin(self) -> float:
+        """Half the width of the 95 % interval of the mean; NaN where there is too little."""
+        import torch
+
+        scores, videos = np.concatenate(self._scores), np.concatenate(self._videos)
+        distinct, place = np.unique(videos, return_inverse=True)
+        if len(distinct) < FEWEST_VIDEOS:
+            return math.nan
+        sums = sums_by_video(torch.from_numpy(scores)[None], torch.from_numpy(place))
+        return float(margin_of_error(sums, share=1 / self._every)[0])
+
+
+def _videos_of(told: str | None, num_rows: int, first: int) -> np.ndarray:
+    """Return a number of the video of each row of a part; a row without a video is one of its own."""
+    own = np.arange(first, first + num_rows, dtype=np.uint64)
+    if not told:
+        return own
+    digests = np.frombuffer(base64.b64decode(told), dtype="<u8")
+    return np.where(digests == 0, own, digests)
 
 
 def _count(summary: RunSummary, texts: list[list[str]], first: int) -> None:

@@ -313,6 +313,15 @@ def scorers_for(metric: Any, options: Mapping[str, Any]) -> Any:
     return SeveralScorers(scorers=tuple(scorers))
 
 
+def headlines(scorer: Any, names: Sequence[str]) -> list[str]:
+    """Return the score that stands for a metric, of several metrics one each, among the scores that there are."""
+    found = []
+    for each in getattr(scorer, "scorers", (scorer,)):
+        own = [name for name in names if each.writes_score(name)]
+        found += [next((name for name in each.headlines if name in own), own[0])] if own else []
+    return found
+
+
 def _own_texts(scorer: Any) -> tuple[str, str, str]:
     return scorer.warnings_column, scorer.status_key, scorer.message_key
 
