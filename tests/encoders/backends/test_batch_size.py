@@ -127,7 +127,7 @@ import torch
 from vqe_core.encoders.backends.batch_size import BackOff
 torch.set_num_threads(1)
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + 2**29, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_AS, (used + 3 * 2**27, resource.RLIM_INFINITY))
 def encode(batch):  # 64 MiB a row
     return torch.ones(len(batch), 2**24).sum(dim=1)
 with warnings.catch_warnings(record=True) as told:
