@@ -39,23 +39,7 @@ def plan(
     Raises:
         InputError: a table that cannot be read, or lacks a column that the options name.
     """
-    folder.rows.mkdir(parents=True, exist_ok=True)
-    for left in folder.rows.glob("[0-9]*"):  # of a planning that was killed, perhaps of another input
-        left.unlink()
-    whole = _compares_rows(scorer)
-    size = most_rows or rows_per_part(source.expected_rows)
-    columns: list[str] = []
-    given: set[str] = set()
-    parts = []
-    for number, (part, rows) in enumerate(_cut_rows(source, scorer, None if whole else size)):
-        if not columns:
-            columns = list(rows)
-            scorer.check_free(rows, where=repr(source.name))
-        given |= {name for name, values in rows.items() if name not in given and not all(map(is_missing, values))}
-        keep_rows(folder, number, rows if keeps_columns else _needed(rows, scorer))
-        parts.append(part)
-    if not parts:
-        raise InputError(f"{source.name!r} has no rows")
+    parts, columns, given = _keep_parts(source, scorer, folder, keeps_columns, most_rows)
     manifest = Manifest(
         metric=scorer.name,
         options=plain_options(scorer),
@@ -64,7 +48,7 @@ def plan(
         given=sorted(given),
         parts=parts,
         keeps_columns=keeps_columns,
-        whole=whole,
+        whole=_compares_rows(scorer),
         threads=threads,
         base_dir=source.base_dir,
         call=call,
@@ -74,6 +58,29 @@ def plan(
         store_types(folder, partial(kept_batches, folder, len(parts)))
     folder.begin(manifest)
     return manifest
+
+
+def _keep_parts(
+    source: RowSource, scorer: Any, folder: RunFolder, keeps_columns: bool, most_rows: int | None
+) -> tuple[list[Part], list[str], set[str]]:
+    """Write the rows of each part; return the parts, the columns, and those that hold something."""
+    folder.rows.mkdir(parents=True, exist_ok=True)
+    for left in folder.rows.glob("[0-9]*"):  # of a planning that was killed, perhaps of another input
+        left.unlink()
+    size = None if _compares_rows(scorer) else most_rows or rows_per_part(source.expected_rows)
+    columns: list[str] = []
+    given: set[str] = set()
+    parts = []
+    for number, (part, rows) in enumerate(_cut_rows(source, scorer, size)):
+        if not columns:
+            columns = list(rows)
+            scorer.check_free(rows, where=repr(source.name))
+        given |= {name for name, values in rows.items() if name not in given and not all(map(is_missing, values))}
+        keep_rows(folder, number, rows if keeps_columns else _needed(rows, scorer))
+        parts.append(part)
+    if not parts:
+        raise InputError(f"{source.name!r} has no rows")
+    return parts, columns, given
 
 
 def kept_batches(folder: RunFolder, count: int) -> Iterator[Columns]:

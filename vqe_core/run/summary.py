@@ -121,10 +121,7 @@ def summarise_run(
             summary.warning_examples.setdefault(code, (first + place, text))
         _count(summary, [table.column(name).to_pylist() for name in _texts_of(scorer)], first)
     summary.scores = {name: mean.value for name, mean in {**sums, **flags}.items()}
-    margins = {name: spread.margin() for name, spread in by_video.items()}
-    for name, margin in margins.items():
-        if not math.isnan(margin):
-            summary.intervals[name] = summary.scores[name] - margin, summary.scores[name] + margin
+    summary.intervals = _intervals(summary.scores, by_video)
     summary.num_failed = summary.num_rows - summary.status.get("ok", 0)
     for name in ("status", "warnings"):
         setattr(summary, name, dict(sorted(getattr(summary, name).items(), key=lambda item: -item[1])))
@@ -182,6 +179,11 @@ class _ByVideo:
             return math.nan
         sums = sums_by_video(torch.from_numpy(scores)[None], torch.from_numpy(place))
         return float(margin_of_error(sums, share=1 / self._every)[0])
+
+
+def _intervals(means: Mapping[str, float], by_video: Mapping[str, _ByVideo]) -> dict[str, tuple[float, float]]:
+    margins = {name: spread.margin() for name, spread in by_video.items()}
+    return {n: (means[n] - margin, means[n] + margin) for n, margin in margins.items() if not math.isnan(margin)}
 
 
 def _videos_of(told: str | None, num_rows: int, first: int) -> np.ndarray:
