@@ -272,9 +272,7 @@ RANK = """
             return super().score(**columns)
 
     folder, rank = Path(sys.argv[1]), os.environ.get("RANK", "0")
-    mine = folder / f"clips_{rank}"
-    mine.mkdir()
-    rows, tokenizer = toy_rows(mine, 7)
+    rows, tokenizer = toy_rows(folder.parent / "clips", 7)
     compute_metrics = make_compute_metrics(rows, tokenizer, scorer=Counting(clip_model_path="toy"))
     trainer = toy_trainer(
         rows, tokenizer, compute_metrics, folder / "out", max_steps=2, per_device_train_batch_size=2,
@@ -301,6 +299,8 @@ RANK = """
 @pytest.mark.slow
 def test_several_processes_score_once_and_all_know_the_result(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    (tmp_path / "clips").mkdir()
+    toy_rows(tmp_path / "clips", 7)
     answers = {}
     for processes in (1, 2):
         folder = tmp_path / str(processes)
