@@ -45,7 +45,23 @@ def hit(worker, number):
     return caught.value
 
 
-@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL, signal.SIGBUS])
+@pytest.mark.parametrize("frames_before", [0, 1, 7])
+def test_what_was_killed_from_outside_is_decoded_by_another_process(worker, frames_before):
+    source = as_media_source(moving_clip("open.ts"))
+    whole = list(open_video_in(worker, source).frames(np.arange(40)))
+    frames = open_video_in(worker, source).frames(np.arange(40))
+    found = [next(frames) for _ in range(frames_before)]
+    starts = worker.starts
+    os.kill(worker.pid, signal.SIGKILL)
+    found += list(frames)
+    assert worker.starts == starts + 1
+    assert len(found) == len(whole)
+    for (place, image), (its_place, its_image) in zip(found, whole, strict=True):
+        assert place == its_place
+        np.testing.assert_array_equal(image, its_image)
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS])
 def test_a_crash_costs_one_row(worker, source, number):
     error = hit(worker, number)
     assert error.code == "worker_crash"

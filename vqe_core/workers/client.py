@@ -51,12 +51,19 @@ class TakenOverError(Exception):
     """The worker has been given another job, or is another process since; the rest of this job is to be asked anew."""
 
 
+class _KilledError(MediaError):
+    """The process was ended from outside."""
+
+
 class DecodeWorker:
     """A process that decodes, so that a file that crashes, hangs or hogs FFmpeg costs one row and not the run.
 
-    It is started when first needed, again after it died, and anew in a forked process. Pickled, it is its limits.
-    One thread at a time may use it; several workers may be used from several threads. It isolates faults and is no
-    sandbox: the process has all rights and the environment of this one.
+    A job whose process is killed from outside is begun once more in a new one: a person, a scheduler or the kernel of a
+    machine without memory ended it, and not the file.
+
+    The process is started when first needed, again after it died, and anew in a forked process. Pickled, it is its
+    limits. One thread at a time may use it; several workers may be used from several threads. It isolates faults and is
+    no sandbox: the process has all rights and the environment of this one.
 
     Attributes:
         limits: what a row may cost.
@@ -163,9 +170,11 @@ class DecodeWorker:
             MediaError: code ``timeout``, ``worker_crash`` or ``out_of_memory``, or what the job raised.
             WorkerStartError: there is no process to do it.
         """
-        with self._faults(source):
-            number = self._begin(kind, source, arguments)
-            return self._next(number)[1]
+        for tries in range(2):
+            with self._again_if_killed(last=tries == 1), self._faults(source):
+                number = self._begin(kind, source, arguments)
+                return self._next(number)[1]
+        raise AssertionError("the second time the error leaves")
 
     def pieces(self, kind: str, source: MediaSource, *arguments: Any) -> Generator[tuple[Any, Any], None, None]:
         """Have a job done that answers with arrays, a few of which are made ahead.
@@ -178,6 +187,30 @@ class DecodeWorker:
             TakenOverError: another job was begun since the last array.
             MediaError, WorkerStartError: see `value`.
         """
+        given = 0
+        for tries in range(2):
+            with (
+                self._again_if_killed(last=tries == 1),
+                contextlib.closing(self._pieces(kind, source, arguments)) as pieces,
+            ):
+                for count, piece in enumerate(pieces):
+                    if count == given:  # those before came from the process that was killed
+                        given += 1
+                        yield piece
+                return
+
+    @contextlib.contextmanager
+    def _again_if_killed(self, *, last: bool) -> Iterator[None]:
+        """Pass over the end of a process that was killed; ``last``: raise it as an error of the row."""
+        row, clock = self._row, self._clock
+        try:
+            yield
+        except _KilledError as error:
+            if last:
+                raise MediaError(str(error), code=error.code) from error
+            self._row, self._clock = row or self._row, clock
+
+    def _pieces(self, kind: str, source: MediaSource, arguments: tuple[Any, ...]) -> Generator[Any, None, None]:
         with self._faults(source):
             number = self._begin(kind, source, arguments)
         try:
@@ -209,7 +242,8 @@ class DecodeWorker:
             self.close()
             if error.code == InternalError.code:
                 raise InternalError.told(str(error), error.trace) from error
-            raise MediaError(f"{source.name!r} cannot be decoded: {error}", code=error.code) from error
+            kind = _KilledError if error.from_outside else MediaError
+            raise kind(f"{source.name!r} cannot be decoded: {error}", code=error.code) from error
         except BaseException:
             self.close()
             raise

@@ -91,11 +91,14 @@ class ChildDiedError(Exception):
     Attributes:
         code: status of the row that it leaves.
         trace: traceback of the exception that ended it, where that was a fault of its program; else "".
+        from_outside: whether somebody else ended it, by SIGKILL, which no file does by itself.
     """
 
-    def __init__(self, message: str, code: str = "worker_crash", trace: str = "") -> None:
+    def __init__(
+        self, message: str, code: str = "worker_crash", trace: str = "", *, from_outside: bool = False
+    ) -> None:
         super().__init__(message)
-        self.code, self.trace = code, trace
+        self.code, self.trace, self.from_outside = code, trace, from_outside
 
 
 class ChildProcess:
@@ -253,7 +256,8 @@ class ChildProcess:
             trace = self._printed().strip()
             last = trace.rpartition("\n")[2]
             return ChildDiedError(f"the decode worker failed: {last}", "internal_error", trace)
-        return ChildDiedError(f"the decode worker {_manner(status)}{self._last_words()}")
+        killed = status == -signal.SIGKILL
+        return ChildDiedError(f"the decode worker {_manner(status)}{self._last_words()}", from_outside=killed)
 
     def _printed(self) -> str:
         """Return the end of what the worker has printed for this job."""

@@ -78,16 +78,19 @@ def test_what_was_started_inside_ends_with_the_process_and_the_rest_lives(how):
                 os.kill(pid, signal.SIGKILL)
 
 
-def test_a_dismissed_reaper_leaves_everything_and_ends():
-    process, agent, other = started("reaper.dismiss(); input()")
+def test_what_is_left_at_the_end_is_ended_while_the_process_goes_on():
+    process, agent, other = started("reaper.end(); input()")
     try:
-        process.communicate("\n")
-        time.sleep(0.5)
-        assert lives(agent)
+        assert ended_within(agent, 5)
+        assert lives(process.pid)
         assert lives(other)
+        process.communicate("\n")
+        assert process.returncode == 0
     finally:
+        process.kill()
         for pid in (agent, other):
-            os.kill(pid, signal.SIGKILL)
+            if lives(pid):
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_the_mark_is_on_nothing_that_starts_later_and_no_reaper_is_left():
@@ -100,10 +103,12 @@ def test_the_mark_is_on_nothing_that_starts_later_and_no_reaper_is_left():
         assert MARK not in os.environ
         assert marked(token) == [inside.pid]
         own = watching._process
-        watching.dismiss()
+        watching.end()
         assert own is not None
-        assert own.returncode is not None
-        watching.dismiss()
+        assert own.returncode == 0
+        assert inside.wait() == -signal.SIGKILL
+        assert outside.poll() is None
+        watching.end()
     finally:
         inside.kill()
         outside.kill()
@@ -117,4 +122,4 @@ def test_where_there_is_no_proc_nothing_is_started(monkeypatch, tmp_path):
     assert watching._process is None
     with watching.marking():
         pass
-    watching.dismiss()
+    watching.end()

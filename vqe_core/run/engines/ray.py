@@ -90,7 +90,7 @@ def _session(address: str | None) -> Iterator[Any]:
     finally:
         ray.shutdown()
         if reaper:
-            reaper.dismiss()
+            reaper.end()  # an agent may live on for seconds after all else has ended
 
 
 @contextmanager

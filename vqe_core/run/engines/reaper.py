@@ -26,15 +26,16 @@ _GIVE_UP_SECONDS = 30.0
 
 
 class Reaper:
-    """Ends the processes that were started in ``marking``, and theirs, when this process is killed.
+    """Ends the processes that were started in ``marking``, and theirs, at ``end`` or when this process is killed.
 
     Example:
         >>> import subprocess
         >>> reaper = Reaper()
         >>> with reaper.marking():
         ...     process = subprocess.Popen(["sleep", "60"])
-        >>> reaper.dismiss()  # all went well: whoever started processes ends them
-        >>> process.kill()
+        >>> reaper.end()  # what is left of them
+        >>> process.wait()
+        -9
     """
 
     def __init__(self) -> None:
@@ -59,11 +60,11 @@ class Reaper:
         finally:
             del os.environ[MARK]
 
-    def dismiss(self) -> None:
-        """End the reaper; the marked processes are left to whoever started them."""
+    def end(self) -> None:
+        """End what is left of the marked processes, and the reaper."""
         if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.communicate(timeout=_GIVE_UP_SECONDS)
             self._process = None
 
 
@@ -80,7 +81,7 @@ def marked(token: str) -> list[int]:
 
 def main(token: str) -> None:
     """Wait until the parent has ended, then kill the marked processes, and those they start meanwhile."""
-    sys.stdin.buffer.read()
+    sys.stdin.buffer.read()  # until it is closed, by the parent or by its end
     until = time.monotonic() + _GIVE_UP_SECONDS
     looks_without = 0
     while looks_without < 2 and time.monotonic() < until:
