@@ -70,7 +70,7 @@ class Findings:
     again: int = 0
     gave_up: int = 0
     longest_end: float = 0.0
-    work_seconds: float = 6.0  # of a run of Ray from its first part on, as last seen
+    work_seconds: float = 6.0  # of a run from its first part on, as last seen
     broken: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
@@ -196,8 +196,8 @@ class Round:
                 while process.poll() is None and len(self.begun()) == seen:
                     time.sleep(0.02)
                 work_began = work_began or time.monotonic()
-            # An actor of Ray loads its model for seconds after its first part is begun, and then decodes.
-            until = time.monotonic() + self.chance.uniform(0.0, self.found.work_seconds if self.ray else 1.2)
+            # A worker loads its model for seconds after its first part is begun, and only then decodes.
+            until = time.monotonic() + self.chance.uniform(0.0, self.found.work_seconds)
             while process.poll() is None and time.monotonic() < until:
                 time.sleep(0.01)
             if process.poll() is not None:
@@ -306,7 +306,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--engine", choices=("local", "ray"), default="local")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rows", type=int, default=96)
+    parser.add_argument("--rows", type=int, default=400)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         found = torture(options.kills, Path(name), engine=options.engine, seed=options.seed, rows=options.rows)

@@ -61,6 +61,17 @@ def test_what_was_killed_from_outside_is_decoded_by_another_process(worker, fram
         np.testing.assert_array_equal(image, its_image)
 
 
+def test_what_was_killed_while_it_started_is_started_again(worker, source):
+    worker.start()
+    os.kill(worker.pid, signal.SIGKILL)
+    child = worker._child
+    with pytest.MonkeyPatch.context() as patch:  # that it has ended is noticed late
+        patch.setattr(type(worker), "pid", property(lambda self: self._child and self._child.pid))
+        assert worker._usable_child() is not child
+    assert worker.starts == 2
+    np.testing.assert_array_equal(decoded(source, worker), decoded(source))
+
+
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS])
 def test_a_crash_costs_one_row(worker, source, number):
     error = hit(worker, number)

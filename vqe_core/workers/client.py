@@ -284,19 +284,27 @@ class DecodeWorker:
         self._cancel()
         if self._leftover is not None:
             self._await_end(self._leftover)
-        self.start()
-        child = self._child
-        if child is None:
-            raise cannot_start("it was closed meanwhile")
-        if not self._ready:
-            try:
-                child.receive(time.monotonic() + _START_SECONDS)
-            except (ChildDiedError, TimeoutError) as error:
-                self.close()
-                raise cannot_start(str(error) or f"it is not ready after {_START_SECONDS:g} s") from error
-            self._ready = True
-            _CAN_START[os.getpid(), sys.executable] = True
-        return child
+        for tries in range(2):
+            self.start()
+            child = self._child
+            if child is None:
+                raise cannot_start("it was closed meanwhile")
+            if self._ready or self._becomes_ready(child, last=tries == 1):
+                return child
+        raise AssertionError("the second time the error leaves")
+
+    def _becomes_ready(self, child: ChildProcess, *, last: bool) -> bool:
+        """Wait until the process is; False where it was killed from outside, and another may try."""
+        try:
+            child.receive(time.monotonic() + _START_SECONDS)
+        except (ChildDiedError, TimeoutError) as error:
+            self.close()
+            if not last and isinstance(error, ChildDiedError) and error.from_outside:
+                return False
+            raise cannot_start(str(error) or f"it is not ready after {_START_SECONDS:g} s") from error
+        self._ready = True
+        _CAN_START[os.getpid(), sys.executable] = True
+        return True
 
     def _cancel(self) -> None:
         """Tell the process that the job under way is not wanted."""
