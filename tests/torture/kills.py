@@ -169,7 +169,8 @@ class Round:
             left -= killed
             said = process.stderr.read() if process.stderr else ""
             self._check_end(token, before, done, self.begun()[seen:])
-            if process.returncode == 0:
+            # Killed when all was written, the command has nothing to go on with: given again, it would begin anew.
+            if process.returncode == 0 or (self.out.is_file() and not self.folder.path.exists()):
                 break
             if ended_by is None:
                 if "ended 3 times" in said:
