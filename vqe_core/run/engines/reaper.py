@@ -22,6 +22,7 @@ from pathlib import Path
 MARK = "VQE_REAPER"
 _PROC = Path("/proc")
 _LOOK_SECONDS = 0.1
+_LOOKS_WITHOUT = 30  # that end it: what is being started has no environment for a moment
 _GIVE_UP_SECONDS = 30.0
 
 
@@ -61,10 +62,10 @@ class Reaper:
             del os.environ[MARK]
 
     def end(self) -> None:
-        """End what is left of the marked processes, and the reaper."""
+        """Have what is left of the marked processes ended, and then the reaper."""
         if self._process is not None:
-            with suppress(subprocess.TimeoutExpired):
-                self._process.communicate(timeout=_GIVE_UP_SECONDS)
+            if self._process.stdin:
+                self._process.stdin.close()  # it looks for some seconds, and nobody waits for it
             self._process = None
 
 
@@ -84,7 +85,7 @@ def main(token: str) -> None:
     sys.stdin.buffer.read()  # until it is closed, by the parent or by its end
     until = time.monotonic() + _GIVE_UP_SECONDS
     looks_without = 0
-    while looks_without < 2 and time.monotonic() < until:
+    while looks_without < _LOOKS_WITHOUT and time.monotonic() < until:
         living = marked(token)
         looks_without = 0 if living else looks_without + 1
         for pid in living:
