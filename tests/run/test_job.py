@@ -25,6 +25,7 @@ from vqe_core.run import finish_run, run_status, score_run
 from vqe_core.run import summary as run_summary
 from vqe_core.run.engines.local import _TASKS
 from vqe_core.run.folder import RunFolder
+from vqe_core.run.parts import part_notes
 from vqe_core.run.summary import read_summary
 from vqe_core.tables import read_environments, read_signatures, read_table, write_table
 from vqe_core.toy.clips import make_clip, write_clip
@@ -89,6 +90,19 @@ def test_a_summary_has_the_interval_of_its_headline_by_video(clips, tmp_path):
         assert summary.intervals["EMScore(X,V)_full_F"] == pytest.approx((mean - margin, mean + margin), abs=1e-12)
         low, high = read_summary(out)["intervals"]["EMScore(X,V)_full_F"]
         assert low < mean < high
+
+
+def test_a_shard_without_parts_and_parts_of_an_older_version_have_no_interval(clips, tmp_path, monkeypatch):
+    out = tmp_path / "shards"
+    nothing = score_run(clips / "rows.jsonl", out, rows_per_part=12, shard="1/2", **TOY)
+    assert (nothing.num_rows, nothing.intervals) == (0, {})
+    assert score_run(clips / "rows.jsonl", out, rows_per_part=12, shard="0/2", **TOY).intervals
+
+    def older(path):
+        return {name: note for name, note in part_notes(path).items() if name != "videos"}
+
+    monkeypatch.setattr(run_summary, "part_notes", older)
+    assert score_run(clips / "rows.jsonl", tmp_path / "old", **TOY).intervals == {}
 
 
 def test_rows_without_a_video_count_one_by_one_and_of_few_there_is_no_interval(texts, tmp_path, monkeypatch):

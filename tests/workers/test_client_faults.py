@@ -52,13 +52,32 @@ def test_what_was_killed_from_outside_is_decoded_by_another_process(worker, fram
     frames = open_video_in(worker, source).frames(np.arange(40))
     found = [next(frames) for _ in range(frames_before)]
     starts = worker.starts
+    clock = worker._clock
     os.kill(worker.pid, signal.SIGKILL)
     found += list(frames)
     assert worker.starts == starts + 1
+    assert worker._clock is clock  # a row has no more time for it
     assert len(found) == len(whole)
     for (place, image), (its_place, its_image) in zip(found, whole, strict=True):
         assert place == its_place
         np.testing.assert_array_equal(image, its_image)
+
+
+def test_what_is_killed_twice_costs_its_row(worker, source, monkeypatch):
+    begin = DecodeWorker._begin
+
+    def killed_at_work(self, *job):
+        number = begin(self, *job)
+        os.kill(self.pid, signal.SIGKILL)
+        return number
+
+    monkeypatch.setattr(DecodeWorker, "_begin", killed_at_work)
+    with pytest.raises(MediaError, match="was ended by SIGKILL") as caught:
+        decoded(source, worker)
+    assert (type(caught.value), caught.value.code) == (MediaError, "worker_crash")
+    assert worker.starts == 2
+    monkeypatch.undo()
+    np.testing.assert_array_equal(decoded(source, worker), decoded(source))
 
 
 def test_what_was_killed_while_it_started_is_started_again(worker, source):

@@ -114,7 +114,9 @@ def summarise_run(
         for name, mean in {**sums, **flags}.items():
             mean.add(table.column(name).to_pylist())
         first = manifest.parts[number].start
-        videos = _videos_of(notes.get("videos"), manifest.parts[number].num_rows, first)
+        if "videos" not in notes:  # a part of an older version: which rows show one video is not known
+            by_video = {}
+        videos = _videos_of(notes.get("videos", ""), manifest.parts[number].num_rows, first)
         for name, spread in by_video.items():
             spread.add(table.column(name).to_numpy(), videos)
         for code, (place, text) in notes["warnings"].items():
@@ -159,7 +161,7 @@ class _ByVideo:
     """The spread of a score from video to video, 16 bytes a row."""
 
     def __init__(self, num_rows: int) -> None:
-        self._every = -(-num_rows // MOST_ROWS)
+        self._every = max(1, -(-num_rows // MOST_ROWS))
         self._scores: list[np.ndarray] = []
         self._videos: list[np.ndarray] = []
 
@@ -173,6 +175,8 @@ class _ByVideo:
         """Half the width of the 95 % interval of the mean; NaN where there is too little."""
         import torch
 
+        if not self._scores:  # a shard without a part
+            return math.nan
         scores, videos = np.concatenate(self._scores), np.concatenate(self._videos)
         distinct, place = np.unique(videos, return_inverse=True)
         if len(distinct) < FEWEST_VIDEOS:
@@ -186,7 +190,7 @@ def _intervals(means: Mapping[str, float], by_video: Mapping[str, _ByVideo]) -> 
     return {n: (means[n] - margin, means[n] + margin) for n, margin in margins.items() if not math.isnan(margin)}
 
 
-def _videos_of(told: str | None, num_rows: int, first: int) -> np.ndarray:
+def _videos_of(told: str, num_rows: int, first: int) -> np.ndarray:
     """Return a number of the video of each row of a part; a row without a video is one of its own."""
     own = np.arange(first, first + num_rows, dtype=np.uint64)
     if not told:

@@ -171,7 +171,7 @@ class DecodeWorker:
             WorkerStartError: there is no process to do it.
         """
         for tries in range(2):
-            with self._again_if_killed(last=tries == 1), self._faults(source):
+            with self._again_if_killed(source, last=tries == 1), self._faults(source):
                 number = self._begin(kind, source, arguments)
                 return self._next(number)[1]
         raise AssertionError("the second time the error leaves")
@@ -190,7 +190,7 @@ class DecodeWorker:
         given = 0
         for tries in range(2):
             with (
-                self._again_if_killed(last=tries == 1),
+                self._again_if_killed(source, last=tries == 1),
                 contextlib.closing(self._pieces(kind, source, arguments)) as pieces,
             ):
                 for count, piece in enumerate(pieces):
@@ -200,15 +200,14 @@ class DecodeWorker:
                 return
 
     @contextlib.contextmanager
-    def _again_if_killed(self, *, last: bool) -> Iterator[None]:
+    def _again_if_killed(self, source: MediaSource, *, last: bool) -> Iterator[None]:
         """Pass over the end of a process that was killed; ``last``: raise it as an error of the row."""
-        row, clock = self._row, self._clock
         try:
             yield
         except _KilledError as error:
             if last:
                 raise MediaError(str(error), code=error.code) from error
-            self._row, self._clock = row or self._row, clock
+            self._row = weakref.ref(source)  # the second time is on the clock of the first
 
     def _pieces(self, kind: str, source: MediaSource, arguments: tuple[Any, ...]) -> Generator[Any, None, None]:
         with self._faults(source):
