@@ -99,12 +99,16 @@ def rows_of(folder: Path, count: int) -> Path:
 
 
 def processes(token: str) -> dict[int, bytes]:
-    """Return the command lines of the processes that were started for a round, by id."""
+    """Return the command lines of the processes that were started for a round, by id.
+
+    By their environment, or by their working directory: where Ray sets a title, it may write over the environment.
+    """
     found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
-                if f"{TOKEN}={token}".encode() in (entry / "environ").read_bytes():
+                in_environment = f"{TOKEN}={token}".encode() in (entry / "environ").read_bytes()
+                if in_environment or token in os.readlink(entry / "cwd"):
                     line = (entry / "cmdline").read_bytes()
                     if line:  # a zombie has none
                         found[int(entry.name)] = line
@@ -161,14 +165,17 @@ class Round:
             seen = len(self.begun())
             token = uuid.uuid4().hex
             environment = {**os.environ, TOKEN: token, LOG: str(self.log), "PYTHONPATH": str(ROOT)}
+            place = self.out.parent / f"at-{token}"
+            place.mkdir()
             process = subprocess.Popen(
-                self.command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+                self.command, cwd=place, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
             )
             self.found.starts += 1
             killed, ended_by = self._kill(process, token, seen, left)
             left -= killed
             said = process.stderr.read() if process.stderr else ""
             self._check_end(token, before, done, self.begun()[seen:])
+            place.rmdir()
             # Killed when all was written, the command has nothing to go on with: given again, it would begin anew.
             if process.returncode == 0 or (self.out.is_file() and not self.folder.path.exists()):
                 break

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from vqe_core.run.engines import reaper
-from vqe_core.run.engines.reaper import MARK, Reaper, marked
+from vqe_core.run.engines.reaper import MARK, Family, Reaper
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="the kernel tells nothing of processes in /proc")
 
@@ -101,7 +101,7 @@ def test_the_mark_is_on_nothing_that_starts_later_and_no_reaper_is_left():
     outside = subprocess.Popen(["sleep", "100"])
     try:
         assert MARK not in os.environ
-        assert marked(token) == [inside.pid]
+        assert Family(token).living() == [inside.pid]
         own = watching._process
         watching.end()
         assert own is not None
@@ -114,6 +114,35 @@ def test_the_mark_is_on_nothing_that_starts_later_and_no_reaper_is_left():
         outside.kill()
         inside.wait()
         outside.wait()
+
+
+def test_what_has_lost_its_mark_and_its_parent_is_known_by_what_was_seen():
+    family = Family("a token")
+    sleeper = [sys.executable, "-c", "import time; time.sleep(100)"]
+    starter = (
+        f"import subprocess; print(subprocess.Popen({sleeper}, env={{}}, stdout=subprocess.DEVNULL).pid, flush=True); "
+        "input()"
+    )
+    root = subprocess.Popen(
+        [sys.executable, "-c", starter],
+        env={**os.environ, MARK: "a token"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert root.stdout
+    agent = int(root.stdout.readline())  # without the mark, as after its title was written over it
+    try:
+        assert sorted(family.living()) == sorted([root.pid, agent])
+        root.kill()
+        root.wait()
+        assert family.living() == [agent]
+        assert Family("a token").living() == []
+    finally:
+        root.kill()
+        os.kill(agent, signal.SIGKILL)
+    assert ended_within(agent, 5)
+    assert family.living() == []
 
 
 def test_where_there_is_no_proc_nothing_is_started(monkeypatch, tmp_path):

@@ -10,6 +10,7 @@ This file is also the program of that process, started without site packages, so
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -22,7 +23,8 @@ from pathlib import Path
 MARK = "VQE_REAPER"
 _PROC = Path("/proc")
 _LOOK_SECONDS = 0.1
-_LOOKS_WITHOUT = 30  # that end it: what is being started has no environment for a moment
+_LOOKS_WITHOUT = 5  # that end it
+_WATCH_SECONDS = 0.5  # a process has its mark for longer than that after its start
 _GIVE_UP_SECONDS = 30.0
 
 
@@ -69,24 +71,52 @@ class Reaper:
             self._process = None
 
 
-def marked(token: str) -> list[int]:
-    """Return the process ids, other than this one's, whose environment at their start had the mark."""
-    found = []
-    for entry in _PROC.iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            with suppress(OSError):  # gone, or of another user
-                if f"{MARK}={token}".encode() in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
-    return found
+class Family:
+    """The marked processes and all that they started, remembered from look to look.
+
+    A process that sets its title, as Ray's agents do, may write over its mark, and has another parent once its own has
+    ended; so what was seen once is known by its id and the time of its start.
+    """
+
+    def __init__(self, token: str) -> None:
+        self._mark = f"{MARK}={token}".encode()
+        self._known: dict[int, str] = {}
+
+    def living(self) -> list[int]:
+        """Look, and return the process ids of those that live, without this one's."""
+        found = {int(entry.name): entry for entry in _PROC.iterdir() if entry.name.isdigit()}
+        stats = {pid: stat for pid, entry in found.items() if pid != os.getpid() and (stat := _parent_and_start(entry))}
+        self._known = {pid: start for pid, start in self._known.items() if stats.get(pid, ("", ""))[1] == start}
+        new = [pid for pid in stats if pid not in self._known and self._is_marked(found[pid])]
+        while new:
+            self._known |= {pid: stats[pid][1] for pid in new}
+            new = [pid for pid, (parent, _) in stats.items() if pid not in self._known and int(parent) in self._known]
+        return list(self._known)
+
+    def _is_marked(self, entry: Path) -> bool:
+        with suppress(OSError):  # gone, or of another user
+            return self._mark in (entry / "environ").read_bytes().split(b"\0")
+        return False
+
+
+def _parent_and_start(entry: Path) -> tuple[str, str] | None:
+    """Return the parent's id of a process and the time of its start; None where it has ended."""
+    try:
+        fields = (entry / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else (fields[1], fields[19])
 
 
 def main(token: str) -> None:
-    """Wait until the parent has ended, then kill the marked processes, and those they start meanwhile."""
-    sys.stdin.buffer.read()  # until it is closed, by the parent or by its end
+    """Look until the parent has ended, then kill the marked processes, and those they start meanwhile."""
+    family = Family(token)
+    while not select.select([sys.stdin], [], [], _WATCH_SECONDS)[0]:  # it is closed, by the parent or by its end
+        family.living()
     until = time.monotonic() + _GIVE_UP_SECONDS
     looks_without = 0
     while looks_without < _LOOKS_WITHOUT and time.monotonic() < until:
-        living = marked(token)
+        living = family.living()
         looks_without = 0 if living else looks_without + 1
         for pid in living:
             with suppress(OSError):
