@@ -1,6 +1,7 @@
 """Workers come and go with those who use them: no orphan, no zombie, no open file, no foreign worker."""
 
 import copy
+import gc
 import multiprocessing
 import os
 import pickle
@@ -94,11 +95,16 @@ def test_closing_ends_the_process_and_use_starts_another(worker):
 
 @needs_proc
 def test_a_forgotten_worker_ends():
-    worker = DecodeWorker()
-    decoded(worker)
-    pid = worker.pid
-    del worker
-    assert state_of(pid) is None
+    gc.collect()
+    gc.disable()  # at once, not when garbage is collected
+    try:
+        worker = DecodeWorker()
+        decoded(worker)
+        pid = worker.pid
+        del worker
+        assert state_of(pid) is None
+    finally:
+        gc.enable()
 
 
 _PARENT = """

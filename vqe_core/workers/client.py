@@ -171,9 +171,12 @@ class DecodeWorker:
             WorkerStartError: there is no process to do it.
         """
         for tries in range(2):
-            with self._again_if_killed(source, last=tries == 1), self._faults(source):
-                number = self._begin(kind, source, arguments)
-                return self._next(number)[1]
+            try:
+                with self._faults(source):
+                    number = self._begin(kind, source, arguments)
+                    return self._next(number)[1]
+            except _KilledError as error:
+                self._once_more(error, source, last=tries == 1)
         raise AssertionError("the second time the error leaves")
 
     def pieces(self, kind: str, source: MediaSource, *arguments: Any) -> Generator[tuple[Any, Any], None, None]:
@@ -189,25 +192,23 @@ class DecodeWorker:
         """
         given = 0
         for tries in range(2):
-            with (
-                self._again_if_killed(source, last=tries == 1),
-                contextlib.closing(self._pieces(kind, source, arguments)) as pieces,
-            ):
-                for count, piece in enumerate(pieces):
-                    if count == given:  # those before came from the process that was killed
-                        given += 1
-                        yield piece
-                return
+            # No context manager made of a generator may be open at the yield: on Python 3.10 the exception that closes
+            # this generator would then hold its own frame, and with it the worker, until garbage is collected.
+            try:
+                with contextlib.closing(self._pieces(kind, source, arguments)) as pieces:
+                    for count, piece in enumerate(pieces):
+                        if count == given:  # those before came from the process that was killed
+                            given += 1
+                            yield piece
+                    return
+            except _KilledError as error:
+                self._once_more(error, source, last=tries == 1)
 
-    @contextlib.contextmanager
-    def _again_if_killed(self, source: MediaSource, *, last: bool) -> Iterator[None]:
+    def _once_more(self, error: _KilledError, source: MediaSource, *, last: bool) -> None:
         """Pass over the end of a process that was killed; ``last``: raise it as an error of the row."""
-        try:
-            yield
-        except _KilledError as error:
-            if last:
-                raise MediaError(str(error), code=error.code) from error
-            self._row = weakref.ref(source)  # the second time is on the clock of the first
+        if last:
+            raise MediaError(str(error), code=error.code) from error
+        self._row = weakref.ref(source)  # the second time is on the clock of the first
 
     def _pieces(self, kind: str, source: MediaSource, arguments: tuple[Any, ...]) -> Generator[Any, None, None]:
         with self._faults(source):
