@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from vqe_core.scorers.base import Input, Scorer
+from vqe_core.scorers.base import Scorer
+from vqe_core.scorers.call import Input
 from vqe_core.scorers.report import ResultNames
 
 

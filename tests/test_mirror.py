@@ -37,6 +37,7 @@ TESTED_BY = {
     "vqe_core/app/inputs.py": "tests/app/test_page.py",
     "vqe_core/embed/batching.py": "tests/embed/test_videos.py",
     "vqe_core/embed/sharing.py": "tests/scorers/test_several.py",
+    "vqe_core/scorers/call.py": "tests/scorers/test_base.py",
     "vqe_core/scorers/survey.py": "tests/scorers/emscore/test_survey.py",
     "vqe_core/scorers/emscore/chance_file.py": "tests/scorers/emscore/test_survey.py",
     "vqe_core/scorers/fitted_file.py": "tests/scorers/test_caption_bank.py",

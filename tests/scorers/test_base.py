@@ -7,7 +7,6 @@ from typing import Any
 
 import datasets
 import pytest
-import torch
 
 from tests.clips import noise_frames, write_clip
 from tests.contracts.plugin.parts import CaptionLength, VideoLength
@@ -15,7 +14,6 @@ from vqe_core import EMScore, VideoAudioSimilarity
 from vqe_core.errors import InputError, InputTypeError
 from vqe_core.media.video.pyav_reader import PyAVReader
 from vqe_core.media.video.video import read_by
-from vqe_core.scorers.base import on_rank
 
 CASES: list[tuple[Any, dict[str, list[Any]]]] = [
     (EMScore(clip_model_path="toy", on_error="skip"), {"video_path": [None, "none.mp4"], "candidate": ["a", "b"]}),
@@ -66,22 +64,6 @@ def test_a_column_that_is_missing_is_told_before_anything_runs():
         EMScore().columns_for(["candidate"])
     with pytest.raises(InputError, match=re.escape("audio_key ('sound') is no column")):
         VideoAudioSimilarity(audio_key="sound").columns_for(["video_path"])
-
-
-@pytest.mark.parametrize(
-    ("cards", "rank", "device", "chosen"),
-    [
-        (4, 1, "auto", "cuda:1"),
-        (2, 5, "auto", "cuda:1"),
-        (4, None, "auto", "auto"),
-        (4, 1, "cpu", "cpu"),
-        (1, 3, "auto", "auto"),
-        (0, 3, "auto", "auto"),
-    ],
-)
-def test_workers_share_the_graphics_cards_by_rank(monkeypatch, cards, rank, device, chosen):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
-    assert on_rank(EMScore(clip_model_path="toy", device=device), rank).device == chosen
 
 
 def test_a_row_without_words_is_empty_whatever_its_neighbours_hold():

@@ -50,7 +50,7 @@ def sound_bank_for(scorer: VideoAudioSimilarity, given: Collection[str]) -> Refe
     Raises:
         VqeError: a model cannot be had.
     """
-    from vqe_core.scorers.base import Call
+    from vqe_core.scorers.call import Call
     from vqe_core.scorers.video_audio.calibration import bank_space, load_bank
     from vqe_core.scorers.video_audio.scoring import VideoAudioScoring
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from vqe_core.scorers.base import scorer_for
+from vqe_core.scorers.named import scorer_for
 
 
 class ScoreArrow:

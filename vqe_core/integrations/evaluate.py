@@ -357,7 +357,7 @@ def _split(pixels: np.ndarray, shapes: Sequence[Sequence[int]]) -> tuple[np.ndar
     return tuple(part.reshape(shape) for part, shape in zip(np.split(pixels, ends), shapes, strict=True))
 
 
-CELLS = {  # by kind of ``vqe_core.scorers.base.Input``
+CELLS = {  # by kind of ``vqe_core.scorers.call.Input``
     "text": Cell(encode_text, decode_text),
     "texts": Cell(encode_texts, decode_texts),
     "video": Cell(encode_media, decode_media),

@@ -18,7 +18,7 @@ from vqe_core.integrations.datasets import score_dataset, with_idf
 from vqe_core.integrations.datasets.summary import scorer_before_fork
 from vqe_core.options import check_choice
 from vqe_core.run.rescue import rescued
-from vqe_core.scorers.base import scorer_for
+from vqe_core.scorers.named import scorer_for
 
 IfExists = Literal["fail", "replace", "append"]
 SIGNATURE = "signature"

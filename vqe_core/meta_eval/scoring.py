@@ -344,9 +344,9 @@ def _by_embeddings(benchmark: Benchmark, release: Release, scorer: Any) -> Score
     Raises:
         InputError: the metric has no use for embeddings.
     """
-    from vqe_core.scorers.base import Call, as_outcome
+    from vqe_core.scorers.call import Call
     from vqe_core.scorers.caption_scorer import CaptionScorer
-    from vqe_core.scorers.report import RowOutcome
+    from vqe_core.scorers.report import RowOutcome, as_outcome
 
     if not isinstance(scorer, CaptionScorer):
         raise InputError(

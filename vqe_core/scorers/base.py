@@ -6,28 +6,28 @@ scores are called, and how a row is scored; see ``clip_score.py`` for the shorte
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vqe_core import registry
 from vqe_core.deadline import deadline_stopped
 from vqe_core.errors import InputError, InputTypeError, InternalError, VqeError, attempt
-from vqe_core.options import did_you_mean
 from vqe_core.registry import spec_of
 from vqe_core.runtime import own_precision, settle_in_process
 from vqe_core.samplers import sampler_spec
+from vqe_core.scorers.call import Call, Columns, Failing, Input, Scoring
 from vqe_core.scorers.fingerprint import DEVICES, carry, environment
+from vqe_core.scorers.map_call import check_map_arguments, on_rank
 from vqe_core.scorers.options import SharedOptions, check_options
 from vqe_core.scorers.report import (
     ResultNames,
     RowOutcome,
     ScoreReport,
+    as_outcome,
     assemble_report,
     report_to_columns,
     report_to_result,
@@ -48,71 +48,7 @@ from vqe_core.version import __version__
 if TYPE_CHECKING:
     from vqe_core.scorers.survey import Survey
 
-Columns = Mapping[str, "list[Any] | None"]
-
 SCORE, FLAG, TEXT = "float32", "bool", "string"
-
-
-@dataclass(frozen=True)
-class Input:
-    """One input of a metric.
-
-    Attributes:
-        name: argument of ``compute``, for example ``"predictions"``.
-        key: the option that names its column in a table.
-        kind: what a cell holds; ``"value"`` is anything.
-        required: whether every row needs it.
-    """
-
-    name: str
-    key: str
-    kind: Literal["text", "texts", "video", "audio", "value"]
-    required: bool = False
-
-
-@dataclass(frozen=True)
-class Call:
-    """The rows of one call, checked.
-
-    Attributes:
-        columns: lists by input, None for an input that is not given.
-        given: inputs that hold something; of a batch of a table, those that have a column.
-        rows: what ``Scorer.read_row`` made of each, or why it cannot be scored.
-        whole: False for a batch of a data set.
-        of_run: whether the batch is a part of a run, whose rows ``Scorer.calibrated`` compares at its end.
-    """
-
-    columns: Columns
-    given: frozenset[str]
-    rows: Sequence[Any]
-    whole: bool
-    of_run: bool = False
-
-
-class Failing(Protocol):
-    """An outcome of a row, as far as the base looks at it."""
-
-    @property
-    def error(self) -> VqeError | None: ...
-
-
-class Scoring(Protocol):
-    """One call at work, its models loaded."""
-
-    @property
-    def call(self) -> Call:
-        """The rows."""
-        ...
-
-    def outcomes(self) -> Sequence[Any]:
-        """Score all rows; each outcome has an ``error``, None where the row has scores."""
-        ...
-
-    def report(self, outcomes: Sequence[Any]) -> ScoreReport:
-        """Make the report of the call."""
-        ...
-
-    # A scoring that embeds frames also says which, as ``frame_recipe``, so that several metrics read a video once.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -569,90 +505,3 @@ class RowByRow:
         names, signature = self.scorer.result_names(self.call.given), self.scorer.signed({}, self.call.given)
         readers = {outcome.reader for outcome in outcomes if outcome.reader}
         return assemble_report(outcomes, names, signature, environment=environment({}, readers))
-
-
-def as_outcome(result: Mapping[str, float] | RowOutcome | VqeError) -> RowOutcome:
-    """Return the outcome that scores, or an error, stand for."""
-    if isinstance(result, VqeError):
-        return RowOutcome(error=result)
-    return result if isinstance(result, RowOutcome) else RowOutcome(result)
-
-
-_ONE_CELL = (str, bytes, Mapping, type(None))
-
-
-def check_map_arguments(batch: Any, others: tuple[Any, ...], needed_key: str, needed: str) -> None:
-    """Check that a batch of rows came, and beside it a rank or nothing.
-
-    Args:
-        batch: the first argument.
-        others: further positional arguments.
-        needed_key: the option that names the column without which there is no row.
-        needed: that column.
-
-    Raises:
-        InputTypeError: columns one by one, a table of Arrow or polars, numbers of rows, or a single row.
-    """
-    if hasattr(batch, "column_names") or type(batch).__module__.startswith("polars"):
-        raise InputTypeError(
-            f"the rows come as {type(batch).__name__}; give them as lists: "
-            "rows.with_format(None).map(scorer, batched=True)"
-        )
-    if not hasattr(batch, "keys"):
-        raise InputTypeError(
-            f"the scorer takes whole rows by column name, got {type(batch).__name__}; leave input_columns out, and "
-            f"name the columns by {needed_key} and the other *_key options"
-        )
-    rank = others[0] if others else None
-    if len(others) > 1 or not (rank is None or isinstance(rank, int)):
-        raise InputTypeError("beside the rows the scorer takes their rank alone; leave with_indices out of map")
-    # A row of a data set knows that it is one; otherwise a cell shows it.
-    if type(batch).__name__ == "LazyRow" or (needed in batch and isinstance(batch[needed], _ONE_CELL)):
-        raise InputTypeError("the scorer got a single row; give it batches of rows: map(scorer, batched=True)")
-
-
-def on_rank(scorer: Any, rank: int | None) -> Any:
-    """Return the scorer on the GPU of a worker, with ``device="auto"``; else the scorer itself.
-
-    Args:
-        scorer: with a ``device`` option.
-        rank: number of the worker, from 0; None outside ``map(with_rank=True, num_proc=...)``. Several workers share
-            a GPU where there are more of them than GPUs.
-    """
-    if rank is None or scorer.device != "auto":
-        return scorer
-    import torch
-
-    gpus = torch.cuda.device_count()
-    return replace(scorer, device=f"cuda:{rank % gpus}") if gpus > 1 else scorer
-
-
-def scorer_for(metric: Any, options: Mapping[str, Any], hint: str = "") -> Any:
-    """Make the scorer that a name and options stand for, with ``on_error="skip"``; return a scorer as it is.
-
-    Args:
-        metric: name of a registered scorer, or a scorer.
-        options: of the metric, where it is named.
-        hint: for the message about an option that there is not.
-
-    Raises:
-        InputTypeError: an option that there is not, or what is no metric.
-        InputError: options beside a scorer.
-    """
-    if isinstance(metric, str):
-        kind = registry.load("scorer", metric)
-        known = [field.name for field in dataclasses.fields(kind) if field.init]
-        unknown = [name for name in options if name not in known]
-        if unknown:
-            near = did_you_mean(unknown[0], known)
-            raise InputTypeError(
-                f"{metric} has no option {', '.join(map(repr, unknown))}; there are {', '.join(known)}{hint}{near}"
-            )
-        return kind(**{"on_error": "skip", **options})
-    if not hasattr(metric, "columns_for"):
-        raise InputTypeError(
-            f"metric ({metric!r}) must be the name of a metric, or a scorer such as vqe_core.EMScore(...)"
-        )
-    if options:
-        raise InputError(f"{', '.join(options)}: give the options to the scorer itself, or name the metric")
-    return metric

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from vqe_core.errors import InputError, Result, VqeError, attempt
 from vqe_core.options import check_positive, option
-from vqe_core.scorers.base import Call, Input, Scorer, as_outcome
+from vqe_core.scorers.base import Scorer
+from vqe_core.scorers.call import Call, Input
 from vqe_core.scorers.fingerprint import environment
-from vqe_core.scorers.report import ResultNames, RowOutcome, ScoreReport, assemble_report
+from vqe_core.scorers.report import ResultNames, RowOutcome, ScoreReport, as_outcome, assemble_report
 from vqe_core.scorers.row_errors import FaultWatch, report_failures
 from vqe_core.scorers.rows import CaptionRow, check_references, check_text, read_video
 

@@ -14,12 +14,13 @@ from vqe_core.encoders import ImageTextEncoder, load_image_text_encoder
 from vqe_core.errors import InputTypeError, VqeError, attempt
 from vqe_core.runtime import one_thread
 from vqe_core.samplers import sampler_spec
-from vqe_core.scorers.base import Call, Input, Scorer, as_outcome
+from vqe_core.scorers.base import Scorer
+from vqe_core.scorers.call import Call, Input
 from vqe_core.scorers.caption_bank import check_captions, load_captions
 from vqe_core.scorers.fingerprint import environment
 from vqe_core.scorers.options import CaptionOptions
 from vqe_core.scorers.presets import take_preset
-from vqe_core.scorers.report import RowOutcome, ScoreReport, assemble_report
+from vqe_core.scorers.report import RowOutcome, ScoreReport, as_outcome, assemble_report
 from vqe_core.scorers.row_errors import FaultWatch
 from vqe_core.scorers.rows import CaptionRow, check_references, check_text, read_video
 from vqe_core.timings import timed

@@ -172,6 +172,13 @@ class RowOutcome:
         object.__setattr__(self, "scores", {name: _number(value) for name, value in self.scores.items()})
 
 
+def as_outcome(result: Mapping[str, float] | RowOutcome | VqeError) -> RowOutcome:
+    """Return the outcome that scores, or an error, stand for."""
+    if isinstance(result, VqeError):
+        return RowOutcome(error=result)
+    return result if isinstance(result, RowOutcome) else RowOutcome(result)
+
+
 def _number(value: Any) -> float | bool:
     return value if isinstance(value, bool | float) else float(value)
 

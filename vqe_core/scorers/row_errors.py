@@ -82,7 +82,7 @@ def outcomes_of(scoring: Any, watch: FaultWatch | None = None) -> list[Any]:
     again in halves, so that it costs the rows that it comes from and no others.
 
     Args:
-        scoring: of a call, see ``vqe_core.scorers.base.Scoring``.
+        scoring: of a call, see ``vqe_core.scorers.call.Scoring``.
         watch: of the faults so far, where the rows are a part of a call.
 
     Raises:

@@ -18,8 +18,10 @@ from vqe_core.cache.entry import packed, unpacked
 from vqe_core.embed import sharing_frames
 from vqe_core.errors import InputError, InputTypeError
 from vqe_core.options import did_you_mean
-from vqe_core.scorers.base import FLAG, SCORE, TEXT, Input, Scorer, scorer_for
+from vqe_core.scorers.base import FLAG, SCORE, TEXT, Scorer
+from vqe_core.scorers.call import Input
 from vqe_core.scorers.fingerprint import merged_environments
+from vqe_core.scorers.named import scorer_for
 from vqe_core.scorers.report import ResultNames, ScoreReport, counts_as_text, warning_counts
 from vqe_core.scorers.survey import Survey
 from vqe_core.types import RowWarning

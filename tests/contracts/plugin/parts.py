@@ -17,7 +17,8 @@ from vqe_core.meta_eval import Benchmark, Item, Part, Release
 from vqe_core.meta_eval.base import needed
 from vqe_core.options import check_count, option
 from vqe_core.samplers.base import check_not_empty
-from vqe_core.scorers.base import Input, Scorer
+from vqe_core.scorers.base import Scorer
+from vqe_core.scorers.call import Input
 from vqe_core.scorers.caption_scorer import CaptionScorer
 from vqe_core.scorers.report import ResultNames, RowOutcome
 from vqe_core.tables import read_table

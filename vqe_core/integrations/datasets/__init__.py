@@ -25,8 +25,8 @@ from vqe_core.integrations.datasets.columns import (
 )
 from vqe_core.integrations.datasets.sources import load_rows
 from vqe_core.integrations.datasets.summary import scorer_before_fork, signed, summarise
-from vqe_core.scorers.base import scorer_for
 from vqe_core.scorers.emscore.idf import can_be_counted
+from vqe_core.scorers.named import scorer_for
 from vqe_core.scorers.report import ScoreReport
 from vqe_core.scorers.row_errors import warn_caller
 from vqe_core.scorers.rows import is_missing

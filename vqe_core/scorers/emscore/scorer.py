@@ -12,7 +12,7 @@ from vqe_core.encoders.base import embeds_clips
 from vqe_core.errors import InputError, ModelError
 from vqe_core.options import FrameAggregation, IdfEos, MultiReference, option
 from vqe_core.runtime import own_precision
-from vqe_core.scorers.base import Call
+from vqe_core.scorers.call import Call
 from vqe_core.scorers.caption_scorer import CaptionScorer, CaptionScoring
 from vqe_core.scorers.emscore.clauses import clauses
 from vqe_core.scorers.emscore.score_types import (

@@ -13,8 +13,8 @@ from torch import Tensor
 from vqe_core.encoders import ImageTextEncoder
 from vqe_core.errors import InputError, VqeError, attempt
 from vqe_core.runtime import one_thread
-from vqe_core.scorers.base import Call
 from vqe_core.scorers.calibration import MOST_ROWS, evenly
+from vqe_core.scorers.call import Call
 from vqe_core.scorers.caption_scorer import CaptionScoring
 from vqe_core.scorers.embedded_rows import CHUNK_ROWS, EmbeddedRow
 from vqe_core.scorers.emscore.baseline import MADE_BY, Baseline, load_baseline, save_baseline

@@ -12,8 +12,8 @@ from vqe_core.cache.entry import packed, unpacked
 from vqe_core.encoders import load_text_side
 from vqe_core.functional.idf import IdfCounts, idf_to_json
 from vqe_core.runtime import one_thread
-from vqe_core.scorers.base import Call
 from vqe_core.scorers.calibration import MOST_ROWS, evenly
+from vqe_core.scorers.call import Call
 from vqe_core.scorers.embedded_rows import EmbeddedRow
 from vqe_core.scorers.emscore.chance import MADE_BY, ChanceBank, keys_of
 from vqe_core.scorers.emscore.chance_file import (

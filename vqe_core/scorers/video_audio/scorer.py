@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 from vqe_core.errors import InputError
 from vqe_core.runtime import own_precision
-from vqe_core.scorers.base import Call, Input, Scorer
+from vqe_core.scorers.base import Scorer
+from vqe_core.scorers.call import Call, Input
 from vqe_core.scorers.report import ResultNames, ScoreReport
 from vqe_core.scorers.video_audio.options import VideoAudioOptions, check_method, is_judged
 from vqe_core.scorers.video_audio.report import SCORES, result_names

@@ -15,7 +15,7 @@ from vqe_core.embed import FrameRecipe, FrameViews
 from vqe_core.errors import InputError, VqeError
 from vqe_core.functional.reference_bank import ReferenceBank, make_bank
 from vqe_core.samplers import sampler_spec
-from vqe_core.scorers.base import Call
+from vqe_core.scorers.call import Call
 from vqe_core.scorers.fingerprint import environment
 from vqe_core.scorers.report import ScoreReport, assemble_report
 from vqe_core.scorers.row_errors import FaultWatch, outcomes_of

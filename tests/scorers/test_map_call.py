@@ -1,4 +1,4 @@
-"""Common slips around ``map`` and ``score_dataset``: each says what to do instead."""
+"""Common slips around ``map``: each says what to do instead; and workers share the GPUs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 import datasets
 import numpy as np
 import pytest
+import torch
 
 from vqe_core import EMScore, VideoAudioSimilarity, score_dataset
-from vqe_core.errors import InputError, InputTypeError
+from vqe_core.errors import InputTypeError
+from vqe_core.scorers.map_call import on_rank
 
 TOY: dict[str, Any] = {"clip_model_path": "toy"}
 SCORE = "EMScore(X,X*)_full_F"
@@ -71,11 +73,17 @@ def test_a_data_set_of_any_format_is_scored_and_keeps_it(rows, kind, streamed):
     assert {"candidate", SCORE, "status"} <= set(names)
 
 
-def test_arguments_of_load_dataset_are_not_options_of_the_metric():
-    words = "emscore has no option 'name', 'revision'"
-    with pytest.raises(InputTypeError, match=re.escape(words)) as caught:
-        score_dataset("org/x", name="cfg", revision="main")
-    assert 'score_dataset(datasets.load_dataset("org/x", ...), ...)' in str(caught.value)
-    assert "clip_model_path" in str(caught.value)
-    with pytest.raises(InputError, match=re.escape("emscore has no option 'frame_nun'")):
-        score_dataset(datasets.Dataset.from_dict({"candidate": ["a"], "reference": ["a"]}), frame_nun=3)
+@pytest.mark.parametrize(
+    ("cards", "rank", "device", "chosen"),
+    [
+        (4, 1, "auto", "cuda:1"),
+        (2, 5, "auto", "cuda:1"),
+        (4, None, "auto", "auto"),
+        (4, 1, "cpu", "cpu"),
+        (1, 3, "auto", "auto"),
+        (0, 3, "auto", "auto"),
+    ],
+)
+def test_workers_share_the_graphics_cards_by_rank(monkeypatch, cards, rank, device, chosen):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+    assert on_rank(EMScore(clip_model_path="toy", device=device), rank).device == chosen
