@@ -153,14 +153,31 @@ def test_rows_are_shown_by_what_tells_them_apart_and_on_a_line_each(tmp_path):
         (["--where", "status > 1"], "holds no numbers; compare it with a text"),
         (["--where", "id = ok"], "holds numbers; compare it with a number"),
         (["--where", "id > p101"], "from p0 to p100"),
-        ([], "name a column of scores by --by COLUMN"),
-        (["--top", "3"], "needs --by COLUMN"),
+        ([], "no column is called like a score; name one by --by COLUMN; there are id, video_path"),
+        (["--top", "3"], "no column is called like a score"),
+        (["--top", "0", "--by", "id"], "--top (0) must be at least 1"),
         (["--top", "1", "--by", "status"], "holds no numbers; name a column of scores"),
     ],
 )
 def test_mistakes_are_told_in_one_line(table, capsys, arguments, words):
     assert main(["filter", str(table), *arguments]) == 1
     assert words in capsys.readouterr().err
+
+
+def test_without_a_column_the_headline_is_looked_at(tmp_path, capsys):
+    columns = {"id": [0, 1, 2], "similarity_percentile": [0.9, 0.1, 0.2], "similarity": [0.2, 0.9, 0.4]}
+    write_table(tmp_path / "s.jsonl", columns)
+    table = str(tmp_path / "s.jsonl")
+    for arguments in ([], ["--top", "2"], ["--bottom", "1"], ["--where", "id > 0", "--top", "1"]):
+        assert main(["filter", table, *arguments]) == 0
+        found = capsys.readouterr().out
+        assert main(["filter", table, *arguments, "--by", "similarity"]) == 0
+        assert found == capsys.readouterr().out
+    assert main(["filter", table, "--top", "2", "--out", str(tmp_path / "top.jsonl")]) == 0
+    assert read_table(tmp_path / "top.jsonl")["id"] == [1, 2]
+    capsys.readouterr()
+    assert main(["filter", table, "--where", "id > 0"]) == 0  # the histogram is that of the condition
+    assert "similarity" not in capsys.readouterr().out
 
 
 def test_nothing_that_is_none_is_a_number():

@@ -32,7 +32,12 @@ def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[s
     best = choose.add_mutually_exclusive_group()
     best.add_argument("--top", type=int, metavar="K", help="the K best of them, by --by")
     best.add_argument("--bottom", type=int, metavar="K", help="the K worst of them, by --by")
-    choose.add_argument("--by", metavar="COLUMN", help="column that --top, --bottom and the histogram look at")
+    choose.add_argument(
+        "--by",
+        metavar="COLUMN",
+        help="column that --top, --bottom and the histogram look at (default: the first there is of full_F of EMScore, "
+        "similarity, clip_score)",
+    )
     choose.add_argument("--out", metavar="FILE", help="table to write, the format by its ending")
     choose.add_argument("--paths", metavar="FILE", help="text file to write the paths of the videos to, a line each")
     choose.add_argument("--links", metavar="DIR", help="new folder for links to the videos")
@@ -45,17 +50,15 @@ def _filter(options: dict[str, Any]) -> int:
     from vqe_core.run.filtering import ScoredRows, best_lines, choose, link_videos, parse_condition
     from vqe_core.scorers.emscore.score_types import full_name
 
-    options["by"] = full_name(options["by"])
     for name in ("top", "bottom"):
-        if options[name] is not None and (options[name] < 1 or options["by"] is None):
-            raise InputError(f"--{name} ({options[name]}) must be at least 1, and needs --by COLUMN")
-    if not any(options[name] for name in ("where", "by", "out", "paths", "links")):
-        raise InputError(
-            "nothing to show or to write; name a column of scores by --by COLUMN, or a condition by --where"
-        )
+        if options[name] is not None and options[name] < 1:
+            raise InputError(f"--{name} ({options[name]}) must be at least 1")
     conditions = [parse_condition(text) for text in options["where"]]
-    by = options["by"] if options["top"] or options["bottom"] else None
     rows = ScoredRows(options["table"], options["video_key"])
+    best = options["top"] or options["bottom"]
+    written_only = any(options[name] for name in ("where", "out", "paths", "links")) and not best
+    options["by"] = full_name(options["by"]) if options["by"] or written_only else _headline(rows)
+    by = options["by"] if best else None
     kept = choose(rows, conditions, by=by, top=options["top"], bottom=options["bottom"])
     written = {}
     if options["out"]:
@@ -78,6 +81,17 @@ def _filter(options: dict[str, Any]) -> int:
     print(f"{int(kept.sum())} of {rows.num_rows} rows kept ({share:.1f} %)", end="")
     print(f"; written to {', '.join(written.values())}" if written else "")
     return 0
+
+
+def _headline(rows: Any) -> str:
+    """Return the score that one looks at first."""
+    from vqe_core.report.scored_table import usual_headline
+
+    names = rows.column_names()
+    found = usual_headline(names)
+    if found is None:
+        raise InputError(f"no column is called like a score; name one by --by COLUMN; there are {', '.join(names)}")
+    return found
 
 
 def _histograms(rows: Any, names: Sequence[str]) -> list[str]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from vqe_core import registry
 from vqe_core.cli.logs import quiet_libraries
 from vqe_core.cli.metric_options import OWN_COLUMNS, add_options, metrics_named
+from vqe_core.cli.printing import duration, file_size
+
+if TYPE_CHECKING:
+    from vqe_core.run.estimate import RunEstimate
 
 
 def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
@@ -47,7 +51,7 @@ def _plan(options: dict[str, Any]) -> int:
     )
     quiet_libraries()
     from vqe_core.run.engines.local import usable_cores
-    from vqe_core.run.estimate import estimate_lines, estimate_run
+    from vqe_core.run.estimate import estimate_run
 
     estimate = estimate_run(rows, metric, cache=not options.pop("no_cache"), **options)
     cores = cores or usable_cores()
@@ -55,5 +59,19 @@ def _plan(options: dict[str, Any]) -> int:
     if form == "json":
         print(json.dumps({**estimate.as_dict(), "hours": shapes}, indent=1))
     else:
-        print("\n".join(estimate_lines(estimate, shapes)))
+        print("\n".join(_lines(estimate, shapes)))
     return 0
+
+
+def _lines(estimate: RunEstimate, shapes: Mapping[str, float]) -> list[str]:
+    """Return an estimate as lines for a terminal; ``shapes``: hours by a description of the machines."""
+    low, high = estimate.interval
+    return [
+        f"{estimate.rows} rows; {estimate.sampled} of them scored here, {estimate.failed} without a score",
+        f"a row: {1000 * estimate.seconds_per_row:.1f} ms on the clock; of threads {1000 * estimate.decode:.1f} ms "
+        f"decode, {1000 * estimate.encode:.1f} ms encode, {1000 * estimate.other:.1f} ms other; "
+        f"{estimate.images_per_row:.1f} images",
+        f"this machine, one worker: {duration(estimate.seconds)} ({duration(low)} to {duration(high)})",
+        *(f"{shape}: {duration(3600 * hours)}" for shape, hours in shapes.items()),
+        f"media to read: {file_size(estimate.media_bytes)}; cache: {file_size(estimate.cache_bytes)}",
+    ]

@@ -168,3 +168,35 @@ def as_json(summary: Any, table: Path | None) -> dict[str, Any]:
         return dict(summary.as_dict())
     rows = [json.loads(line) for line in table.read_text(encoding="utf-8").splitlines()]
     return {**summary.as_dict(), "rows": rows}
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as one reads a time, to two or three digits.
+
+    Example:
+        >>> duration(0.42), duration(42), duration(3900), duration(200_000)
+        ('0.42 s', '42 s', '1 h 5 min', '2 d 7 h')
+    """
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    whole = round(seconds)
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if days:
+        return f"{days} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+
+
+def file_size(number: float) -> str:
+    """Return bytes as one reads a size, in powers of 1,000.
+
+    Example:
+        >>> file_size(0), file_size(999), file_size(999_600), file_size(3.21e9)
+        ('0 B', '999 B', '1.0 MB', '3.2 GB')
+    """
+    units = ("B", "kB", "MB", "GB", "TB", "PB")
+    step = 0
+    while step < len(units) - 1 and round(number) >= (1000 if step == 0 else 999.95):
+        number, step = number / 1000, step + 1
+    return f"{number:.1f} {units[step]}" if step and number < 99.95 else f"{number:.0f} {units[step]}"

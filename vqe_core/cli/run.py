@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vqe_core.cli.logs import quiet_libraries
-from vqe_core.cli.printing import print_summary
+from vqe_core.cli.printing import duration, print_summary
 
 
 def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
@@ -51,21 +51,6 @@ def _status(options: dict[str, Any]) -> int:
     elif status["done_parts"] == status["parts"]:
         print("all parts are done; put them together: vqe run finish DIR")
     return 0
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as one reads a time.
-
-    Example:
-        >>> duration(42), duration(3900), duration(200_000)
-        ('42 s', '1 h 5 min', '2 d 7 h')
-    """
-    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
-    if days:
-        return f"{days} d {hours % 24} h"
-    if hours:
-        return f"{hours} h {minutes % 60} min"
-    return f"{minutes} min {int(seconds) % 60} s" if minutes else f"{seconds:.0f} s"
 
 
 def _finish(options: dict[str, Any]) -> int:

@@ -12,7 +12,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -192,23 +192,3 @@ def _score(scorer: Any, source: RowSource, table: Columns, places: list[int]) ->
 
 def _folder_bytes(folder: str | None) -> int:
     return 0 if folder is None else sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-
-
-def estimate_lines(estimate: RunEstimate, shapes: Mapping[str, float]) -> list[str]:
-    """Return an estimate as lines for a terminal.
-
-    Args:
-        estimate: of a run.
-        shapes: hours by a description of the machines.
-    """
-    low, high = estimate.interval
-    lines = [
-        f"{estimate.rows} rows; {estimate.sampled} of them scored here, {estimate.failed} without a score",
-        f"a row: {1000 * estimate.seconds_per_row:.1f} ms on the clock; of threads {1000 * estimate.decode:.1f} ms "
-        f"decode, {1000 * estimate.encode:.1f} ms encode, {1000 * estimate.other:.1f} ms other; "
-        f"{estimate.images_per_row:.1f} images",
-        f"this machine, one worker: {estimate.seconds / 3600:.2f} h ({low / 3600:.2f} to {high / 3600:.2f})",
-    ]
-    lines += [f"{shape}: {hours:.2f} h" for shape, hours in shapes.items()]
-    sizes = f"media to read: {estimate.media_bytes / 1e9:.2f} GB; cache: {estimate.cache_bytes / 1e9:.3f} GB"
-    return [*lines, sizes]
