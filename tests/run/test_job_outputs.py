@@ -165,6 +165,7 @@ def test_scores_survive_a_disk_that_fills_up_meanwhile(rows, tmp_path, suffix):
     assert "scores-00000-of-00001.parquet' could not be written (" in ran.stderr
     assert "File too large" in ran.stderr
     assert "; the scored table is in '" in ran.stderr
+    assert "; finished parts are kept, and the same command goes on once there is room" in ran.stderr
     (kept,) = tmp_path.glob("scores-*.jsonl")
     assert str(kept) in ran.stderr
     scores = read_table(kept)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import torch
 
 from vqe_core.cache.entry import Entry, entry_from_bytes, entry_to_bytes
-from vqe_core.errors import InputError
+from vqe_core.errors import InputError, OutputError
 from vqe_core.run.folder import Manifest, RunFolder
 from vqe_core.run.plan import Part
 from vqe_core.run.rescue import rescued
@@ -150,7 +150,8 @@ def write_part(
     except OSError as error:  # the work of this part need not end with it
         part = manifest.parts[number]
         beside = folder.path.absolute().parent / path.name
-        raise rescued(beside, {"row": range(part.start, part.stop)}, results, error) from error
+        told = rescued(beside, {"row": range(part.start, part.stop)}, results, error)
+        raise OutputError(f"{told}; finished parts are kept, and the same command goes on once there is room") from error
 
 
 def video_keys(videos: Sequence[Any] | None) -> str:
