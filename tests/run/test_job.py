@@ -313,7 +313,7 @@ def test_what_changed_is_refused_by_name(texts, tmp_path):
     out = tmp_path / "s.parquet"
     with pytest.raises(Stop):
         score_run(texts, out, rows_per_part=10, watch=stop_after(1), **TOY)
-    with pytest.raises(InputError, match=r"`frame_num` was None, is 12; start a new folder, or --restart"):
+    with pytest.raises(InputError, match=r"`frame_num` was not set, is 12; start a new folder, or --restart"):
         score_run(texts, out, frame_num=12, **TOY)
     with pytest.raises(InputError, match="the run is of emscore, not of clip_score"):
         score_run(texts, out, "clip_score", **TOY)

@@ -127,7 +127,7 @@ def test_a_run_of_several_metrics_is_resumed_shared_out_and_told_of(table, tmp_p
     merged = finish_run(tmp_path / "run", tmp_path / "merged.jsonl")
     whole = score_run(table, tmp_path / "whole.jsonl", BOTH, **TOY)
     assert merged.scores == pytest.approx(whole.scores, nan_ok=True)
-    with pytest.raises(InputError, match="video_audio_similarity frame_num` was None, is 4"):
+    with pytest.raises(InputError, match="video_audio_similarity frame_num` was not set, is 4"):
         score_run(table, tmp_path / "run", BOTH, rows_per_part=2, **TOY, frame_num=4)
     with pytest.raises(InputError, match="the run is of emscore,video_audio_similarity, not of emscore"):
         score_run(table, tmp_path / "run", "emscore", clip_model_path="toy")

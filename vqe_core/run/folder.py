@@ -252,6 +252,12 @@ def differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
     Example:
         >>> differences({"frame_num": 10, "idf": False}, {"frame_num": 12, "idf": False})
         ['`frame_num` was 10, is 12']
+        >>> differences({"frame_num": None, "idf": "words.json"}, {"frame_num": 12, "idf": None})
+        ['`frame_num` was not set, is 12', "`idf` was 'words.json', is not set"]
     """
     names = [name for name in {**earlier, **now} if earlier.get(name) != now.get(name)]
-    return [f"`{name}` was {earlier.get(name)!r}, is {now.get(name)!r}" for name in names]
+    return [f"`{name}` was {_told(earlier.get(name))}, is {_told(now.get(name))}" for name in names]
+
+
+def _told(value: Any) -> str:
+    return "not set" if value is None else repr(value)

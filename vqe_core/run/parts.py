@@ -151,7 +151,8 @@ def write_part(
         part = manifest.parts[number]
         beside = folder.path.absolute().parent / path.name
         told = rescued(beside, {"row": range(part.start, part.stop)}, results, error)
-        raise OutputError(f"{told}; finished parts are kept, and the same command goes on once there is room") from error
+        goes_on = "finished parts are kept, and the same command goes on once there is room"
+        raise OutputError(f"{told}; {goes_on}") from error
 
 
 def video_keys(videos: Sequence[Any] | None) -> str:
