@@ -6,6 +6,7 @@ import pytest
 
 from tests.app.browser import Visit, chromium
 from vqe_core.cli import main
+from vqe_core.cli.printing import file_size
 from vqe_core.tables import write_table
 from vqe_core.toy.clips import make_clip, write_clip
 
@@ -24,7 +25,7 @@ def table(tmp_path_factory):
 def test_the_command_writes_the_page_and_says_its_size(table, tmp_path, capsys):
     out = tmp_path / "gallery.html"
     assert main(["gallery", str(table), "--out", str(out), "--threshold", "0.5", "--threshold", "p90"]) == 0
-    assert f"written to {out} (0." in capsys.readouterr().out
+    assert f"written to {out} ({file_size(out.stat().st_size)})" in capsys.readouterr().out
     assert "Around 0.5000" in out.read_text() and "(p90)" in out.read_text() and "(p50)" not in out.read_text()
 
 

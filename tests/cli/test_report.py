@@ -7,6 +7,7 @@ import pytest
 
 from tests.app.browser import Visit, chromium
 from vqe_core.cli import main
+from vqe_core.cli.printing import file_size
 from vqe_core.tables import write_table
 
 
@@ -24,7 +25,7 @@ def table(tmp_path_factory):
 def test_the_command_writes_the_page_and_says_its_size(table, tmp_path, capsys):
     out = tmp_path / "report.html"
     assert main(["report", str(table), "--out", str(out), "--title", "My run", "--no-evidence", "--rows", "2"]) == 0
-    assert f"written to {out} (0." in capsys.readouterr().out
+    assert f"written to {out} ({file_size(out.stat().st_size)})" in capsys.readouterr().out
     assert "<title>My run</title>" in out.read_text(encoding="utf-8")
 
 

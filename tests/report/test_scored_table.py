@@ -7,7 +7,7 @@ import math
 import pytest
 
 from vqe_core.errors import InputError, VqeError
-from vqe_core.report.scored_table import TableColumns, read_scored
+from vqe_core.report.scored_table import TableColumns, read_scored, usual_headline
 from vqe_core.tables import write_table
 
 SIGNATURE = {"metric": "emscore", "model": "toy"}
@@ -31,6 +31,18 @@ def table(request, tmp_path):
     path = tmp_path / f"scores{request.param}"
     write_table(path, COLUMNS, SIGNATURE)
     return path
+
+
+@pytest.mark.parametrize(
+    ("names", "headline"),
+    [
+        (["passed_filter", "EMScore(X,V)_figr_P", "EMScore(X,V)_full_F"], "EMScore(X,V)_full_F"),
+        (["candidate", "passed_filter", "EMScore(X,V)_cogr", "EMScore(X,V)_figr_P"], "EMScore(X,V)_cogr"),
+        (["passed_filter", "status"], None),
+    ],
+)
+def test_the_headline_is_the_usual_score_or_else_the_first(names, headline):
+    assert usual_headline(names) == headline
 
 
 def test_columns_are_found_in_every_format(table):

@@ -91,6 +91,9 @@ def test_a_percentile_is_that_of_the_known_values(values, percent):
 
 
 def test_paths_and_links_name_each_video_once(table, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("a.mp4", "in/a.mp4"):
+        (tmp_path / name).touch()
     paths, links = tmp_path / "paths.txt", tmp_path / "links"
     arguments = ["filter", str(table), "--where", "full (F) <= 0.5", "--paths", str(paths), "--links", str(links)]
     assert main(arguments) == 0
@@ -188,6 +191,7 @@ def test_nothing_that_is_none_is_a_number():
 
 def test_videos_elsewhere_are_listed_by_their_addresses_and_not_linked(tmp_path, capsys):
     write_table(tmp_path / "s.jsonl", {"similarity": [0.1, 0.9], "video_path": ["a.mp4", "s3://bucket/b.mp4"]})
+    (tmp_path / "a.mp4").touch()
     paths, table = tmp_path / "paths.txt", str(tmp_path / "s.jsonl")
     assert main(["filter", table, "--where", "similarity > 0", "--paths", str(paths)]) == 0
     assert paths.read_text().splitlines() == [str(tmp_path / "a.mp4"), "s3://bucket/b.mp4"]

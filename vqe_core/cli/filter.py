@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vqe_core.cli.report import VIDEOS_DIR
 from vqe_core.errors import InputError
 
 
@@ -42,19 +43,20 @@ def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[s
     choose.add_argument("--paths", metavar="FILE", help="text file to write the paths of the videos to, a line each")
     choose.add_argument("--links", metavar="DIR", help="new folder for links to the videos")
     choose.add_argument("--video-key", default="video_path", metavar="NAME", help="column of videos (video_path)")
+    choose.add_argument("--videos-dir", metavar="DIR", help=VIDEOS_DIR)
     choose.add_argument("--format", choices=("text", "json"), default="text", metavar="FORM", help="text or json")
     choose.set_defaults(command=_filter)
 
 
 def _filter(options: dict[str, Any]) -> int:
-    from vqe_core.run.filtering import ScoredRows, best_lines, choose, link_videos, parse_condition
+    from vqe_core.run.filtering import ScoredRows, best_lines, choose, link_videos, parse_condition, write_paths
     from vqe_core.scorers.emscore.score_types import full_name
 
     for name in ("top", "bottom"):
         if options[name] is not None and options[name] < 1:
             raise InputError(f"--{name} ({options[name]}) must be at least 1")
     conditions = [parse_condition(text) for text in options["where"]]
-    rows = ScoredRows(options["table"], options["video_key"])
+    rows = ScoredRows(options["table"], options["video_key"], options["videos_dir"])
     best = options["top"] or options["bottom"]
     written_only = any(options[name] for name in ("where", "out", "paths", "links")) and not best
     options["by"] = full_name(options["by"]) if options["by"] or written_only else _headline(rows)
@@ -65,7 +67,7 @@ def _filter(options: dict[str, Any]) -> int:
         rows.write(Path(options["out"]), kept)
         written["out"] = options["out"]
     if options["paths"]:
-        Path(options["paths"]).write_text("".join(f"{path}\n" for path in rows.videos(kept)), encoding="utf-8")
+        write_paths(list(rows.videos(kept)), Path(options["paths"]))
         written["paths"] = options["paths"]
     if options["links"]:
         link_videos(rows.videos(kept), Path(options["links"]))

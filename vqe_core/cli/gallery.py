@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from vqe_core.cli.logs import quiet_libraries
-from vqe_core.cli.report import COLUMNS
+from vqe_core.cli.printing import file_size
+from vqe_core.cli.report import COLUMNS, VIDEOS_DIR
 
 
 def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
@@ -20,6 +21,7 @@ def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[s
         "so that a threshold for vqe filter can be chosen by eye.",
     )
     gallery.add_argument("table", metavar="TABLE", help="a scored table, or the folder of a run")
+    gallery.add_argument("--videos-dir", metavar="DIR", help=VIDEOS_DIR)
     gallery.add_argument("--out", required=True, metavar="FILE", help="the page, one HTML file that needs no other")
     gallery.add_argument(
         "--threshold",
@@ -49,7 +51,8 @@ def _gallery(options: dict[str, Any]) -> int:
         frames=options["frames"],
         title=options["title"],
         columns=TableColumns(**{name: options[name] for name in COLUMNS if name in options}),
+        videos_dir=options["videos_dir"],
     )
     out = write_gallery(options["table"], options["out"], settings)
-    print(f"written to {out} ({out.stat().st_size / 1e6:.1f} MB)")
+    print(f"written to {out} ({file_size(out.stat().st_size)})")
     return 0

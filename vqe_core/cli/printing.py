@@ -53,6 +53,8 @@ def summary_lines(summary: Any, scorer: Any, *, everything: bool) -> Iterator[st
     yield f"signature: {json.dumps(summary.signature)}"
     if everything:
         yield f"environment: {json.dumps(summary.environment)}"
+    if summary.media_folder:
+        yield f"relative paths of media in {summary.out} start from {summary.media_folder} (--videos-dir)"
     yield _count_line(summary) + ("" if everything or not others else f"; {len(others)} more numbers: --all")
     if everything and summary.time:
         yield time_line(summary.time)

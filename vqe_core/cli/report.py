@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vqe_core.cli.logs import quiet_libraries
+from vqe_core.cli.printing import file_size
 
 # Options that name columns, by what they name in ``TableColumns``.
 COLUMNS = {
@@ -22,11 +23,15 @@ COLUMNS = {
 }
 
 
+VIDEOS_DIR = "folder that relative paths of videos start from (default: where the table says, else its own)"
+
+
 def add_to(commands: Any, common: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     """Add the command and its options."""
     summary = "write a page about scored tables: distribution, best and worst rows with frames and words, failures"
     report = commands.add_parser("report", parents=[common], help=summary, description=summary.capitalize())
-    report.add_argument("tables", nargs="+", metavar="TABLE", help="written by vqe score; media paths relative to it")
+    report.add_argument("tables", nargs="+", metavar="TABLE", help="written by vqe score, or the folder of a run")
+    report.add_argument("--videos-dir", metavar="DIR", help=VIDEOS_DIR)
     report.add_argument("--out", required=True, metavar="FILE", help="the page, one HTML file that needs no other")
     report.add_argument("--title", metavar="TEXT", help="head of the page (default: the names of the tables)")
     report.add_argument("--rows", type=int, default=5, metavar="N", help="rows shown of each kind (default: 5)")
@@ -54,7 +59,8 @@ def _report(options: dict[str, Any]) -> int:
         model=options["clip_model_path"],
         cache_dir=None if options["no_evidence"] else default_cache(),
         columns=columns,
+        videos_dir=options["videos_dir"],
     )
     out: Path = write_report(options["tables"], options["out"], settings)
-    print(f"written to {out} ({out.stat().st_size / 1e6:.1f} MB)")
+    print(f"written to {out} ({file_size(out.stat().st_size)})")
     return 0

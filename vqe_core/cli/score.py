@@ -180,12 +180,12 @@ def _score(options: dict[str, Any]) -> int:
                 summary = _run(rows, table, metric, options, progress, most_rows=most, notes=notes)
             except KeyboardInterrupt:
                 return _interrupted(progress, kept=table == out)
-        if table != out:
-            summary.out = ""
         if failures is not None:
             from vqe_core.run.filtering import write_failures
 
-            write_failures(table, Path(failures), scorer)
+            write_failures(table, Path(failures), scorer, summary.media_folder or None)
+        if table != out:
+            summary.out = summary.media_folder = ""
         _print_results(summary, scorer, Path(table), out, style)
     if summary.num_failed == summary.num_rows:
         return _nothing_scored(summary, held)

@@ -41,6 +41,7 @@ class GalleryOptions:
         frames: of each row, 1 to 8.
         title: head of the page; default: the name of the table.
         columns: names that are not the usual ones; ``score`` is what is looked at.
+        videos_dir: where relative paths of videos start. Default: where the table says, else its folder.
     """
 
     thresholds: Sequence[str | float] = THRESHOLDS
@@ -48,6 +49,7 @@ class GalleryOptions:
     frames: int = 4
     title: str | None = None
     columns: TableColumns = field(default_factory=TableColumns)
+    videos_dir: str | None = None
 
     def __post_init__(self) -> None:
         for name, value, most in (
@@ -161,7 +163,8 @@ def write_gallery(
         >>> write_gallery(folder / "scores.jsonl", folder / "gallery.html").stat().st_size < 100_000
         True
     """
-    page = render_gallery(ScoredRows(table), Path(table).stem, options)
+    rows = ScoredRows(table, videos_dir=None if options is None else options.videos_dir)
+    page = render_gallery(rows, Path(table).stem, options)
     write_whole(Path(out), lambda path: path.write_text(page, encoding="utf-8"))
     return Path(out)
 

@@ -15,7 +15,8 @@ import numpy as np
 from vqe_core import registry
 from vqe_core.errors import InputError
 from vqe_core.report.distribution import percentile_ranks
-from vqe_core.run.folder import RunFolder
+from vqe_core.run.layouts import existing_folder
+from vqe_core.run.sources import media_folder
 from vqe_core.scorers.report import counts_from_text, rows_by_code
 from vqe_core.scorers.rows import video_column
 from vqe_core.tables import read_environments, read_signatures, read_table
@@ -157,12 +158,15 @@ class ScoredTable:
         return [int(i) for i in order if not math.isnan(spread[i])][:count]
 
 
-def read_scored(path: str | os.PathLike[str], columns: TableColumns | None = None) -> ScoredTable:
+def read_scored(
+    path: str | os.PathLike[str], columns: TableColumns | None = None, videos_dir: str | None = None
+) -> ScoredTable:
     """Read a table that ``vqe score``, ``score_dataset`` or a notebook wrote.
 
     Args:
-        path: jsonl, json, csv or parquet. Media paths are relative to it.
+        path: jsonl, json, csv or parquet, or the folder of a run.
         columns: names that are not the usual ones.
+        videos_dir: where relative media paths start. Default: where the table says, else its folder.
 
     Raises:
         InputError: no table, no such column, or no scores in it.
@@ -177,7 +181,7 @@ def read_scored(path: str | os.PathLike[str], columns: TableColumns | None = Non
     headline = columns.score or usual_headline(scores) or next(iter(scores))
     chosen = TableColumns(**{**vars(columns), **usual_columns(table, columns), "score": headline})
     count = len(scores[headline])
-    videos = _videos(table, chosen, path) or [None] * count
+    videos = _videos(table, chosen, path, videos_dir) or [None] * count
     status = [str(word) if word else "ok" for word in table.get(columns.status, [None] * count)]
     if columns.status not in table:
         status = ["ok" if known else MISSING_STATUS for known in (~np.isnan(scores[headline])).tolist()]
@@ -204,8 +208,11 @@ def _text(cell: Any) -> str | None:
 
 def usual_headline(names: Collection[str]) -> str | None:
     """Return the score that one looks at first, of the columns of a table; None where no metric wrote any."""
-    others = [name for metric in registry.names("scorer") for name in getattr(_scorer(metric), "headlines", ())]
-    return next((name for name in (*HEADLINES, *others) if name in names), None)
+    metrics = registry.names("scorer")
+    others = [name for metric in metrics for name in getattr(_scorer(metric), "headlines", ())]
+    # Of a table with other scores alone, as by metrics=["cogr"], the first.
+    some = (name for name in names if name not in _flags() and any(_writes(metric, name) for metric in metrics))
+    return next((name for name in (*HEADLINES, *others) if name in names), None) or next(some, None)
 
 
 def usual_columns(table: Collection[str], columns: TableColumns) -> dict[str, str | None]:
@@ -257,15 +264,24 @@ def _scorer(metric: str) -> Any:
         return None
 
 
+@cache
+def _flags() -> frozenset[str]:
+    scorers = [scorer for scorer in map(_scorer, registry.names("scorer")) if scorer is not None]
+    return frozenset(flag for each in scorers for flag in each.result_names({i.name for i in each.inputs}).flags)
+
+
 def _writes(metric: str, name: str) -> bool:
     scorer = _scorer(metric) if metric in registry.names("scorer") else None
     return scorer is not None and bool(scorer.writes_score(name))
 
 
-def _videos(table: Mapping[str, list[Any]], columns: TableColumns, path: Path) -> list[Any] | None:
+def _videos(
+    table: Mapping[str, list[Any]], columns: TableColumns, path: Path, videos_dir: str | None
+) -> list[Any] | None:
     if columns.video is None:
         return None
-    return video_column(table, columns.video, columns.start, columns.end, _media_folder(path))
+    folder = media_folder([path]) if videos_dir is None else str(existing_folder(videos_dir).absolute())
+    return video_column(table, columns.video, columns.start, columns.end, folder)
 
 
 def _names(cells: Sequence[Any]) -> list[str]:
@@ -281,9 +297,3 @@ def cell_name(cell: Any) -> str:
     if isinstance(cell, list | tuple):
         return ", ".join(map(cell_name, cell))
     return "" if cell is None else "bytes" if isinstance(cell, bytes) else str(cell)
-
-
-def _media_folder(path: Path) -> str:
-    """Return where relative paths of media start: beside a table, and where the input of a run was."""
-    run = RunFolder(path)
-    return run.manifest().base_dir if run.is_begun else str(path.absolute().parent)

@@ -80,6 +80,7 @@ class ReportOptions:
         model: of the evidence; default: as the signature of a table says.
         cache_dir: where embeddings are looked up and stored, None for nowhere.
         columns: names of columns that are not the usual ones.
+        videos_dir: where relative paths of videos start. Default: where a table says, else its folder.
     """
 
     title: str | None = None
@@ -88,6 +89,7 @@ class ReportOptions:
     model: str | None = None
     cache_dir: str | None = None
     columns: TableColumns = field(default_factory=TableColumns)
+    videos_dir: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +169,8 @@ def read_tables(paths: Sequence[str | os.PathLike[str]], options: ReportOptions 
     """
     if not paths:
         raise InputError("tables is empty; name at least one scored table")
-    found = [read_scored(path, options.columns if options else None) for path in paths]
+    options = options or ReportOptions()
+    found = [read_scored(path, options.columns, options.videos_dir) for path in paths]
     named = [table.name for table in found]
     if len(set(named)) < len(named):  # run1/scores.parquet and run2/scores.parquet
         named = [f"{table.path.absolute().parent.name}/{table.name}" for table in found]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,13 @@ import numpy as np
 from vqe_core.errors import InputError
 from vqe_core.media import is_address
 from vqe_core.options import did_you_mean
-from vqe_core.run.folder import RunFolder
+from vqe_core.run.layouts import existing_folder
 from vqe_core.run.sources import RowSource, open_source, rows_at
 from vqe_core.scorers.emscore.score_types import full_name
 from vqe_core.scorers.rows import is_missing
 from vqe_core.tables import Columns, warn_of, write_noted
+
+FOLDER_HINT = "--videos-dir names the folder that relative paths start from"
 
 _CONDITION = re.compile(r"\s*(?P<column>[^<>=!\s].*?)\s*(?P<sign>>=|<=|==|!=|>|<|=)\s*(?P<value>.+?)\s*")
 _PERCENTILE = re.compile(r"p(\d+(?:\.\d+)?)")
@@ -114,12 +117,19 @@ def threshold_of(value: float | str, percentile: float | None, values: np.ndarra
 
 
 class ScoredRows:
-    """A scored table, or the parts of a run, with the columns that rows are chosen by."""
+    """A scored table, or the parts of a run, with the columns that rows are chosen by.
 
-    def __init__(self, table: str | os.PathLike[str], video_key: str = "video_path") -> None:
+    Args:
+        table: file, or folder of a run.
+        video_key: column of its videos.
+        videos_dir: where relative paths of videos start. Default: where the table says, else its folder.
+    """
+
+    def __init__(
+        self, table: str | os.PathLike[str], video_key: str = "video_path", videos_dir: str | None = None
+    ) -> None:
         self.source: RowSource = open_source(table, video_key=video_key)
-        folder = RunFolder(Path(table))
-        self.base_dir = folder.manifest().base_dir if folder.is_begun else self.source.base_dir
+        self.base_dir = self.source.base_dir if videos_dir is None else str(existing_folder(videos_dir).absolute())
         self.video_key = video_key
         self.num_rows = 0
 
@@ -154,7 +164,7 @@ class ScoredRows:
         signatures = self.source.signatures()
         environments = self.source.environments()
         signature, earlier = (signatures[0], signatures[1:]) if signatures else (None, [])
-        warn_of(write_noted(out, lambda: self.kept_batches(kept), signature, earlier, environments), out)
+        warn_of(write_noted(out, lambda: self.kept_batches(kept), signature, earlier, environments, self.base_dir), out)
 
     def kept_batches(self, kept: np.ndarray) -> Iterator[Columns]:
         """Return the rows that are kept, batch by batch; none at all as one batch without rows."""
@@ -184,18 +194,19 @@ class ScoredRows:
                     yield path if is_address(path) else os.path.join(self.base_dir, path)
 
 
-def write_failures(table: str | os.PathLike[str], out: Path, scorer: Any) -> int:
+def write_failures(table: str | os.PathLike[str], out: Path, scorer: Any, videos_dir: str | None = None) -> int:
     """Write the rows of a scored table that have no score: the columns of the input, status and message.
 
     Args:
         table: as the scorer left it, or the folder of its run.
         out: table to write, the format by its ending.
         scorer: that scored it.
+        videos_dir: see ``ScoredRows``.
 
     Returns:
         How many rows there are.
     """
-    rows = ScoredRows(table, scorer.video_key)
+    rows = ScoredRows(table, scorer.video_key, videos_dir)
     kept = rows.read([scorer.status_key])[scorer.status_key] != "ok"
     columns = next(rows.source.batches())
     results = {*scorer.taken(columns), scorer.warnings_column} - {scorer.status_key, scorer.message_key}
@@ -204,7 +215,7 @@ def write_failures(table: str | os.PathLike[str], out: Path, scorer: Any) -> int
     def failures() -> Iterator[Columns]:
         return ({name: batch[name] for name in told} for batch in rows.kept_batches(kept))
 
-    warn_of(write_noted(out, failures), out)
+    warn_of(write_noted(out, failures, media_folder=rows.base_dir), out)
     return int(kept.sum())
 
 
@@ -268,11 +279,23 @@ def choose(
     return best
 
 
+def write_paths(paths: Sequence[str], out: Path) -> None:
+    """Write paths, a line each, and warn of those where no file is."""
+    out.write_text("".join(f"{path}\n" for path in paths), encoding="utf-8", errors="surrogateescape")
+    absent = [path for path in paths if not is_address(path) and not os.path.exists(path)]
+    if absent:
+        warnings.warn(
+            f"{len(absent)} of {len(paths)} videos are not there, for example {absent[0]!r}; {FOLDER_HINT}",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
 def link_videos(paths: Iterator[str], folder: Path) -> int:
     """Make a link to each video in a folder, numbered where names are the same; return how many.
 
     Raises:
-        InputError: the folder holds something already, or a video is at an address.
+        InputError: the folder holds something already, or a video is at an address or not there.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
@@ -283,6 +306,8 @@ def link_videos(paths: Iterator[str], folder: Path) -> int:
             raise InputError(
                 f"{path!r} is no file of this machine, so no link can lead to it; use --paths, not --links"
             )
+        if not os.path.exists(path):
+            raise InputError(f"{path!r} is not there, so a link would lead nowhere; {FOLDER_HINT}")
         target, number = folder / os.path.basename(path), 1
         while os.path.lexists(target):
             number += 1

@@ -19,7 +19,7 @@ from vqe_core.options import check_count
 from vqe_core.run.engines import make_engine
 from vqe_core.run.engines.local import LocalEngine, Task, threads_for
 from vqe_core.run.folder import Manifest, RunFolder
-from vqe_core.run.merging import calibrate_all, write_merged
+from vqe_core.run.merging import calibrate_all, elsewhere, write_merged
 from vqe_core.run.parts import failed_rows, inputs_of
 from vqe_core.run.plan import largest_first, of_shard, parse_shard
 from vqe_core.run.sources import RowSource, source_for
@@ -397,6 +397,7 @@ class _Job:
         if table is not None:
             changes = write_merged(table, self.folder, self.manifest, self.source, summary)
             warn_of(changes.beyond(self._expected), table)
+            summary.media_folder = elsewhere(table, self.manifest, self.scorer, self.source)
         summary.seconds, summary.time = time.perf_counter() - self._began, self.time
         if self.is_file:
             self.folder.remove()

@@ -390,10 +390,19 @@ def _is_captions(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
 
 
-def _joined(videos_dir: Any, references: Any) -> Join:
-    if videos_dir is not None and not os.path.isdir(videos_dir):
+def existing_folder(videos_dir: str | os.PathLike[str]) -> Path:
+    """Return the folder of videos that was named.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not os.path.isdir(videos_dir):
         raise InputError(f"--videos-dir ({os.fspath(videos_dir)!r}) is no folder; check the path")
-    folder = None if videos_dir is None else Path(videos_dir)
+    return Path(videos_dir)
+
+
+def _joined(videos_dir: Any, references: Any) -> Join:
+    folder = None if videos_dir is None else existing_folder(videos_dir)
     if references is None:
         return Join(folder)
     path = Path(references)

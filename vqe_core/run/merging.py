@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ import numpy as np
 import pyarrow as pa
 
 from vqe_core.errors import OutputError
+from vqe_core.media import is_address
 from vqe_core.run.folder import Manifest, RunFolder
 from vqe_core.run.parts import inputs_of, read_evidence, read_rows
 from vqe_core.run.sources import RowSource
 from vqe_core.run.summary import RunSummary
 from vqe_core.tables import Changes, Columns, write_noted, write_whole
 from vqe_core.tables.parquet import metadata_of, read_arrow, write_arrow, write_beside
+from vqe_core.tables.writing import folder_beside
 
 MOST_COMPARED = 100_000  # rows whose evidence is held at one time, some kilobytes each
 
@@ -46,10 +49,28 @@ def _written(
     files = source.files if source.is_parquet else (folder.columns,) if folder.columns.is_file() else ()
     if files and out.suffix.lower() == ".parquet":
         parts = (folder.part(number, len(manifest.parts)) for number in range(len(manifest.parts)))
-        metadata = metadata_of(summary.signature, earlier, environments)
+        metadata = metadata_of(summary.signature, earlier, environments, folder_beside(out, manifest.base_dir))
         write_whole(out, lambda temporary: write_beside(temporary, files, parts, metadata))
         return Changes()
-    return write_noted(out, lambda: _merged(folder, manifest, source), summary.signature, earlier, environments)
+    return write_noted(
+        out,
+        lambda: _merged(folder, manifest, source),
+        summary.signature,
+        earlier,
+        environments,
+        media_folder=manifest.base_dir,
+    )
+
+
+def elsewhere(out: Path, manifest: Manifest, scorer: Any, source: RowSource) -> str:
+    """Return where relative paths of media start in a table that does not say so, and lies elsewhere; else ""."""
+    if out.suffix.lower() == ".parquet" or folder_beside(out, manifest.base_dir) is None:
+        return ""
+    keys = {getattr(scorer, entry.key) for entry in scorer.inputs if entry.kind in ("video", "audio")}
+    first: Columns = next(iter(source.batches()), {})
+    cells = (cell for key in keys for cell in first.get(key, ()))
+    relative = any(isinstance(cell, str) and not is_address(cell) and not os.path.isabs(cell) for cell in cells)
+    return manifest.base_dir if relative else ""
 
 
 def _merged(folder: RunFolder, manifest: Manifest, source: RowSource) -> Iterator[Columns]:

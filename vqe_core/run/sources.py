@@ -19,8 +19,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from vqe_core.errors import InputError, MissingPackageError
+from vqe_core.run.folder import RunFolder
 from vqe_core.run.layouts import MEDIA, CaptionRows, caption_rows
-from vqe_core.tables import READ_FORMATS, Columns, read_batches, read_environments, read_signatures
+from vqe_core.tables import READ_FORMATS, Columns, read_batches, read_environments, read_media_folder, read_signatures
 from vqe_core.tables.parquet import count_rows
 
 STANDARD_INPUT = "-"
@@ -268,9 +269,29 @@ def _of_tables(name: str, files: Sequence[Path]) -> RowSource:
             raise InputError(f"{str(path)!r} must end in one of {', '.join(READ_FORMATS)}, or be a video or a folder")
         if not os.path.isfile(path):  # Path.is_file raises where a name is too long
             raise InputError(f"no table at {str(path)!r}; check the path")
-    folders = {str(path.absolute().parent) for path in files}
-    base_dir = folders.pop() if len(folders) == 1 else os.path.commonpath(folders)
-    return RowSource(name, tuple(files), base_dir, {"files": [_stamp(path) for path in files]})
+    return RowSource(name, tuple(files), media_folder(files), {"files": [_stamp(path) for path in files]})
+
+
+def media_folder(tables: Sequence[Path]) -> str:
+    """Return where relative media paths in tables start: where they say, else in the folder that holds all of them.
+
+    Args:
+        tables: files, or the folder of a run or of the parts of a table.
+
+    Raises:
+        InputError: tables that were written elsewhere than their input, from several folders.
+    """
+    own = {str(path.absolute() if path.is_dir() else path.absolute().parent) for path in tables}
+    run = RunFolder(Path(min(own)))
+    if run.is_begun:
+        return run.manifest().base_dir
+    said = {read_media_folder(path) for path in tables}
+    if len(said) == 1 or said == own:
+        return os.path.commonpath(said)
+    raise InputError(
+        f"media paths in {str(tables[0])!r} and other tables start from several folders ({', '.join(sorted(said))}); "
+        "name the tables one at a time"
+    )
 
 
 def _stamp(path: Path) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class RunSummary:
         environment: versions of what computed and decoded.
         calibration: what the scores are worth against mismatches, where the metric says so.
         out: the table or folder that was written.
+        media_folder: where relative paths of media in ``out`` start, if that is not its folder and it cannot say so.
         seconds: of this call; parts that were done before took theirs before.
         resumed_rows: rows that an earlier call had scored.
         time: seconds of threads by what they went to (decode, encode, texts, sounds, score; wait is for what decodes),
@@ -58,6 +59,7 @@ class RunSummary:
     environment: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
     out: str = ""
+    media_folder: str = ""
     seconds: float = 0.0
     resumed_rows: int = 0
     time: dict[str, float] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What a metric takes and what a call of it is: inputs, checked rows, and the scoring of them."""
+"""Inputs of a metric, the checked rows of one call, and the scoring of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``datasets.map`` gives a function: rows in a form that is scored, and the number of the worker process."""
+"""The scorer as the function of ``datasets.map``: rows in a form that is scored, and the number of the worker."""
 
 from __future__ import annotations
 

@@ -6,7 +6,14 @@ Task: read what users wrote as they wrote it, and write what a format can hold, 
 from __future__ import annotations
 
 from vqe_core.tables.formats import ENVIRONMENT, FORMATS, READ_FORMATS, SIGNATURE, AnyColumns, Columns
-from vqe_core.tables.reading import read_batches, read_environments, read_signatures, read_table, read_written
+from vqe_core.tables.reading import (
+    read_batches,
+    read_environments,
+    read_media_folder,
+    read_signatures,
+    read_table,
+    read_written,
+)
 from vqe_core.tables.values import Changes
 from vqe_core.tables.writing import (
     check_writable,
@@ -30,6 +37,7 @@ __all__ = [
     "check_writable",
     "read_batches",
     "read_environments",
+    "read_media_folder",
     "read_signatures",
     "read_table",
     "read_written",

@@ -12,7 +12,8 @@ Columns = dict[str, list[Any]]
 AnyColumns = Mapping[str, Sequence[Any]]
 FORMATS = (".jsonl", ".json", ".csv", ".parquet")  # read and written
 READ_FORMATS = (*FORMATS, ".tsv", ".xlsx")
-SIGNATURE, ENVIRONMENT = "signature", "environment"  # keys of parquet's metadata
+# Keys of parquet's metadata. The folder is relative to that of the file, so that both can move together.
+SIGNATURE, ENVIRONMENT, MEDIA_FOLDER = "signature", "environment", "media_folder"
 ROWS_IN_HAND = 1024  # where nobody chose: more of them live long enough to slow the garbage collector
 
 

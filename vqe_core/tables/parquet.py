@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vqe_core.tables.formats import ENVIRONMENT, ROWS_IN_HAND, SIGNATURE, AnyColumns
+from vqe_core.tables.formats import ENVIRONMENT, MEDIA_FOLDER, ROWS_IN_HAND, SIGNATURE, AnyColumns
 from vqe_core.tables.values import Changes, escaped, is_deep, is_numbers, json_text, plain_column, storable
 
 # The type of a column; None where no type of Arrow holds its values: they become JSON texts.
@@ -26,13 +26,17 @@ def metadata_of(
     signature: Mapping[str, Any] | None,
     earlier: Sequence[Mapping[str, Any]],
     environments: Mapping[str, Mapping[str, Any]] | None = None,
+    media_folder: str | None = None,
 ) -> dict[str, str] | None:
     """Return what a file carries beside its columns: the signatures of its scores and of those before, environments.
 
+    ``media_folder``: where relative media paths start, relative to the file's folder; None: there.
+
     Of a signature of several metrics each stands for itself, and each has the environment of all.
     """
+    media = {} if media_folder is None else {MEDIA_FOLDER: media_folder}
     if signature is None:
-        return None
+        return media or None
     if several := signature.get("signatures"):
         signature, *others = several
         earlier = [*others, *earlier]
@@ -43,7 +47,7 @@ def metadata_of(
     computed = {f"{ENVIRONMENT} of {metric}": value for metric, value in (environments or {}).items()}
     carried = {**named, **computed, SIGNATURE: signature}
     texts = {name: json_text(value, _silent) for name, value in carried.items()}
-    return {name: text.encode(errors="backslashreplace").decode() for name, text in texts.items()}
+    return {name: text.encode(errors="backslashreplace").decode() for name, text in (media | texts).items()}
 
 
 def write_parquet(

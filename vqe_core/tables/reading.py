@@ -27,7 +27,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vqe_core.errors import InputError, MissingPackageError
-from vqe_core.tables.formats import ENVIRONMENT, READ_FORMATS, ROWS_IN_HAND, SIGNATURE, Columns, check_format
+from vqe_core.tables.formats import (
+    ENVIRONMENT,
+    MEDIA_FOLDER,
+    READ_FORMATS,
+    ROWS_IN_HAND,
+    SIGNATURE,
+    Columns,
+    check_format,
+)
 
 _PARQUET_ROWS = 8192  # no objects a row there
 _LONGEST_CELL = 2**31 - 1  # a C long on any system
@@ -130,6 +138,17 @@ def read_environments(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]
     named = ((name.partition(f"{ENVIRONMENT} of "), text) for name, text in _metadata(path).items())
     known = {metric: _mapping(text) for (before, mark, metric), text in named if mark and not before}
     return {metric: environment for metric, environment in known.items() if environment is not None}
+
+
+def read_media_folder(path: str | os.PathLike[str]) -> str:
+    """Return the folder that relative media paths of a table start from: its own, unless it says another.
+
+    A table is written elsewhere than its input was, and its paths are as they were; only parquet carries where they
+    start.
+    """
+    own = os.path.abspath(path if os.path.isdir(path) else os.path.dirname(path))
+    carried = _metadata(path).get(MEDIA_FOLDER)
+    return own if carried is None else os.path.realpath(os.path.join(os.path.realpath(own), carried.decode("utf-8")))
 
 
 def _metadata(path: str | os.PathLike[str]) -> dict[str, bytes]:

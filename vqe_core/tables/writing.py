@@ -87,8 +87,11 @@ def write_noted(
     signature: Mapping[str, Any] | None = None,
     earlier: Sequence[Mapping[str, Any]] = (),
     environments: Mapping[str, Mapping[str, Any]] | None = None,
+    media_folder: str | None = None,
 ) -> Changes:
     """Write as ``write_batches``; return, in place of a warning, what was written in another form than it was given.
+
+    ``media_folder``: where relative media paths in it start, which parquet carries. Default: the folder of ``path``.
 
     Example:
         >>> path = getfixture("tmp_path") / "rows.csv"
@@ -96,10 +99,21 @@ def write_noted(
         ["row 1, column 'text': half of a surrogate pair is written as its escape, such as \\\\ud83d"]
     """
     check_writable(Path(path))
-    changes: Changes = write_whole(
-        Path(path), lambda temporary: _write(temporary, batches, metadata_of(signature, earlier, environments))
-    )
+    beside = None if media_folder is None else folder_beside(Path(path), media_folder)
+    metadata = metadata_of(signature, earlier, environments, beside)
+    changes: Changes = write_whole(Path(path), lambda temporary: _write(temporary, batches, metadata))
     return changes
+
+
+def folder_beside(path: Path, folder: str) -> str | None:
+    """Return a folder as it is seen from that of a file; None where that is it.
+
+    Example:
+        >>> folder_beside(Path("/data/out/scores.parquet"), "/data/in"), folder_beside(Path("/data/a.csv"), "/data")
+        ('../in', None)
+    """
+    here, there = os.path.realpath(path.absolute().parent), os.path.realpath(folder)
+    return None if here == there else os.path.relpath(there, here)
 
 
 def warn_of(changes: Changes, path: str | os.PathLike[str]) -> None:
