@@ -70,7 +70,7 @@ class Findings:
     again: int = 0
     gave_up: int = 0
     longest_end: float = 0.0
-    work_seconds: float = 6.0  # of a run from its first part on, as last seen
+    work_seconds: float = 6.0  # of a run from its first part on, as the reference took
     broken: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
@@ -156,7 +156,7 @@ class Round:
         return [int(line) // PER_PART for line in self.log.read_text().split()]
 
     def run(self, kills: int) -> None:
-        """Start the command until it finishes; kill at most so often."""
+        """Start the command until it finishes; kill at most so often; without kills learn how long its work takes."""
         before = set(os.listdir("/dev/shm"))
         left = kills
         while True:
@@ -195,24 +195,15 @@ class Round:
     def _kill(self, process: Any, token: str, seen: int, kills: int) -> tuple[int, signal.Signals | None]:
         """Kill something now and then until the driver ends; return how often, and by which signal it ended."""
         done = 0
-        work_began = None
         while process.poll() is None:
             if done >= kills:
-                process.wait()
+                self._wait_out(process, seen)
                 break
-            if self.chance.random() < 0.9:  # once there is work
-                while process.poll() is None and len(self.begun()) == seen:
-                    time.sleep(0.02)
-                work_began = work_began or time.monotonic()
-            # A worker loads its model for seconds after its first part is begun, and only then decodes.
-            until = time.monotonic() + self.chance.uniform(0.0, self.found.work_seconds)
-            while process.poll() is None and time.monotonic() < until:
-                time.sleep(0.01)
+            who = self.chance.choices(("driver", "worker", "decode worker"), weights=[2, 4, 5])[0]
+            self._wait(process, token, seen, who)
             if process.poll() is not None:
-                if work_began and not done:
-                    self.found.work_seconds = time.monotonic() - work_began
                 break
-            who, pid, how = self._victim(process.pid, processes(token))
+            who, pid, how = self._victim(who, process.pid, processes(token))
             try:
                 os.kill(pid, how)
             except ProcessLookupError:
@@ -228,13 +219,36 @@ class Round:
                 return done, how
         return done, None
 
-    def _victim(self, driver: int, living: dict[int, bytes]) -> tuple[str, int, signal.Signals]:
+    def _wait_out(self, process: Any, seen: int) -> None:
+        while process.poll() is None and len(self.begun()) == seen:
+            time.sleep(0.02)
+        began = time.monotonic()
+        process.wait()
+        if not self.found.kills:  # of a reference
+            self.found.work_seconds = time.monotonic() - began
+
+    def _wait(self, process: Any, token: str, seen: int, who: str) -> None:
+        """Wait for a moment at which to kill the driver, a worker or a decode worker, or for the driver's end."""
+        # Most of a short run is the loading of programs and models, and decode workers live in the rest of it.
+        most = self.found.work_seconds if who == "driver" else self.found.work_seconds / 3
+        if self.chance.random() < 0.9:  # once there is work
+            while process.poll() is None and len(self.begun()) == seen:
+                time.sleep(0.02)
+            while who == "decode worker" and process.poll() is None and not self._decoders(token):
+                time.sleep(0.05)
+        until = time.monotonic() + self.chance.uniform(0.0, most)
+        while process.poll() is None and time.monotonic() < until:
+            time.sleep(0.01)
+
+    def _decoders(self, token: str) -> list[int]:
+        return [pid for pid, line in processes(token).items() if DECODER in line]
+
+    def _victim(self, who: str, driver: int, living: dict[int, bytes]) -> tuple[str, int, signal.Signals]:
         groups = {
             "driver": [driver],
             "worker": [pid for pid, line in living.items() if WORKER in line or ACTOR in line],
             "decode worker": [pid for pid, line in living.items() if DECODER in line],
         }
-        (who,) = self.chance.choices(list(groups), weights=[2, 4, 5])
         who = who if groups[who] else "driver"
         # Decode workers and Ray's actors do not end by a signal that asks.
         signals = SIGNALS if who == "driver" else SIGNALS[:2] if who == "worker" and not self.ray else SIGNALS[:1]
