@@ -323,6 +323,40 @@ def test_what_changed_is_refused_by_name(texts, tmp_path):
     assert score_run(texts, out, restart=True, **TOY).num_rows == 101
 
 
+def test_threads_and_rows_a_part_that_are_named_are_those_of_the_run(texts, tmp_path):
+    out = tmp_path / "run"
+    score_run(texts, out, rows_per_part=60, threads=1, shard="0/2", **TOY)
+    for wrong, words in (
+        ({"rows_per_part": 50}, "`rows_per_part` was 60, is 50"),
+        ({"threads": 2}, "`threads` was 1, is 2"),
+    ):
+        with pytest.raises(InputError, match=f"{words}; start a new folder, or --restart"):
+            score_run(texts, out, shard="1/2", **wrong, **TOY)
+    assert score_run(texts, out, workers=2, **TOY).num_rows == 100  # not named: as they are
+    once = tmp_path / "once"
+    score_run(texts, once, shard="0/2", **TOY)
+    with pytest.raises(InputError, match="`rows_per_part` was not set, is 10"):
+        score_run(texts, once, rows_per_part=10, **TOY)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"shard": "3/2"}, "must be I/N"),
+        ({"workers": 0}, r"workers \(0\) must be"),
+        ({"threads": 0}, r"threads \(0\) must be"),
+        ({"rows_per_part": 0}, r"rows_per_part \(0\) must be"),
+        ({"engine": "slurm"}, "slurm"),
+        ({"address": "auto"}, "address"),
+    ],
+)
+def test_a_wrong_argument_begins_no_run(texts, tmp_path, wrong, words):
+    for out in (tmp_path / "run", tmp_path / "s.parquet"):
+        with pytest.raises(InputError, match=words):
+            score_run(texts, out, **wrong, **TOY)
+    assert [path for path in tmp_path.iterdir() if path != texts] == []
+
+
 def test_a_call_that_could_score_nothing_leaves_nothing_to_go_on_with(texts, tmp_path):
     out = tmp_path / "s.jsonl"
     with pytest.raises(InputError, match="is no file"):

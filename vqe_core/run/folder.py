@@ -42,6 +42,7 @@ class Manifest:
         keeps_columns: whether parts hold the columns of the input too, or scores alone.
         whole: whether one part scores all rows together, because an option compares them with each other.
         threads: of each worker: sums of floats depend on it.
+        rows_per_part: the most, as it was asked for; None where the number of rows decided.
         base_dir: where relative media paths start.
         call: rows, candidate and options as they were given, by which ``finish_run`` makes them again; None where they
             have no form as JSON.
@@ -59,6 +60,7 @@ class Manifest:
     threads: int
     base_dir: str
     call: dict[str, Any] | None = None
+    rows_per_part: int | None = None
     created: float = 0.0
     format: str = FORMAT
 

@@ -102,7 +102,11 @@ def score_run(
         >>> summary.num_rows, summary.num_failed, read_table(folder / "scores.parquet")["status"]
         (2, 0, ['ok', 'ok'])
     """
-    check_count("workers", workers)
+    asked = {"threads": threads, "rows_per_part": rows_per_part}
+    for name, value in {"workers": workers, **asked}.items():
+        if value is not None:
+            check_count(name, value)
+    piece, how = parse_shard(shard), make_engine(engine, workers, address)
     if isinstance(out, str) and is_address(out):
         given = {"engine": engine, "workers": workers, "address": address, "threads": threads, "shard": shard,
                  "rows_per_part": rows_per_part, "retry_failed": retry_failed, "restart": restart,
@@ -116,9 +120,7 @@ def score_run(
     inputs = {"rows": rows, "candidate": candidate, **beside}
     call = {**inputs, "options": options} if isinstance(metric, str) else None
     job = _Job(Path(out), scorer, watch or (lambda event: None))
-    job.open(inputs, restart=restart, threads=threads or threads_for(workers), most_rows=rows_per_part,
-             call=_plain_call(call))  # fmt: skip
-    piece, how = parse_shard(shard), make_engine(engine, workers, address)
+    job.open(inputs, restart=restart, asked=asked, workers=workers, call=_plain_call(call))
     with job.folder.locked(piece):
         if piece is None:
             job.folder.clear_temporary()
@@ -201,7 +203,7 @@ def finish_run(path: str | os.PathLike[str], out: str | os.PathLike[str] | None 
     target = Path(path).with_name(name.removesuffix(".run")) if not manifest.keeps_columns else Path(path)
     job = _Job(target, scorers_for(manifest.metric, {"progress": False, **call["options"]}), lambda event: None)
     inputs = {name: call.get(name) for name in ("rows", "candidate", "videos_dir", "references")}
-    job.open(inputs, restart=False, threads=manifest.threads, most_rows=None, call=call)
+    job.open(inputs, restart=False, asked={}, workers=1, call=call)
     with folder.locked():
         folder.clear_temporary()
         job.survey(LocalEngine())
@@ -245,11 +247,11 @@ class _Job:
         inputs: Mapping[str, Any],
         *,
         restart: bool,
-        threads: int,
-        most_rows: int | None,
+        asked: Mapping[str, int | None],
+        workers: int,
         call: dict[str, Any] | None,
     ) -> None:
-        """Begin the run, or check that it goes on as it was begun."""
+        """Begin the run, or check that it goes on as it was begun; ``asked`` are its threads and rows a part."""
         self._check_output(inputs["rows"])
         if restart:
             self.folder.remove()
@@ -260,9 +262,9 @@ class _Job:
                 self.source = source_for(self.scorer, inputs["rows"], self.folder.rows, **beside)
                 if self.folder.is_begun:
                     self.manifest = self.folder.manifest()
-                    check_same(self.manifest, self.scorer, self.source, keeps_columns=not self.is_file)
+                    check_same(self.manifest, self.scorer, self.source, keeps_columns=not self.is_file, asked=asked)
                 else:
-                    self._begin(threads, most_rows, call)
+                    self._begin(asked, workers, call)
         except BaseException:
             if not self.folder.is_begun:
                 with suppress(InputError, OSError):  # what went wrong before matters more
@@ -295,7 +297,7 @@ class _Job:
                 f"cannot write {str(self.folder.path)!r}: {error.strerror}; name a folder that can be written"
             ) from error
 
-    def _begin(self, threads: int, most_rows: int | None, call: dict[str, Any] | None) -> None:
+    def _begin(self, asked: Mapping[str, int | None], workers: int, call: dict[str, Any] | None) -> None:
         if self.is_file:
             self._rehearse()
         self.manifest = plan(
@@ -303,8 +305,8 @@ class _Job:
             self.scorer,
             self.folder,
             keeps_columns=not self.is_file,
-            threads=threads,
-            most_rows=most_rows,
+            threads=asked["threads"] or threads_for(workers),
+            most_rows=asked["rows_per_part"],
             call=call,
         )
 

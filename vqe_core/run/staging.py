@@ -50,6 +50,7 @@ def plan(
         keeps_columns=keeps_columns,
         whole=_compares_rows(scorer),
         threads=threads,
+        rows_per_part=most_rows,
         base_dir=source.base_dir,
         call=call,
         created=time.time(),
@@ -192,8 +193,15 @@ def _named(item: Any) -> Any:
     return type(item).__name__
 
 
-def check_same(manifest: Manifest, scorer: Any, source: RowSource | None, *, keeps_columns: bool | None = None) -> None:
-    """Check that a run goes on as it was begun.
+def check_same(
+    manifest: Manifest,
+    scorer: Any,
+    source: RowSource | None,
+    *,
+    keeps_columns: bool | None = None,
+    asked: Mapping[str, int | None] | None = None,
+) -> None:
+    """Check that a run goes on as it was begun; ``asked`` are its threads and rows a part, None for as they are.
 
     Raises:
         InputError: another metric, option, model or input; the message names what changed.
@@ -201,7 +209,9 @@ def check_same(manifest: Manifest, scorer: Any, source: RowSource | None, *, kee
     way_out = "start a new folder, or --restart"
     if manifest.metric != scorer.name:
         raise InputError(f"the run is of {manifest.metric}, not of {scorer.name}; {way_out}")
-    changed = differences(manifest.options, plain_options(scorer))
+    planned = {name: value for name, value in (asked or {}).items() if value is not None}
+    before = {name: getattr(manifest, name) for name in planned}
+    changed = differences({**before, **manifest.options}, {**planned, **plain_options(scorer)})
     if changed:
         raise InputError(f"{'; '.join(changed)}; {way_out}")
     if source is not None and {**manifest.source, **source.record} != manifest.source:
