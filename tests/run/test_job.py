@@ -330,7 +330,9 @@ def test_threads_and_rows_a_part_that_are_named_are_those_of_the_run(texts, tmp_
         ({"rows_per_part": 50}, "`rows_per_part` was 60, is 50"),
         ({"threads": 2}, "`threads` was 1, is 2"),
     ):
-        with pytest.raises(InputError, match=f"{words}; start a new folder, or --restart"):
+        with pytest.raises(
+            InputError, match=f"{words}; leave it out to go on as the run was begun, start a new folder, or --restart"
+        ):
             score_run(texts, out, shard="1/2", **wrong, **TOY)
     assert score_run(texts, out, workers=2, **TOY).num_rows == 100  # not named: as they are
     once = tmp_path / "once"

@@ -210,8 +210,10 @@ def check_same(
     if manifest.metric != scorer.name:
         raise InputError(f"the run is of {manifest.metric}, not of {scorer.name}; {way_out}")
     planned = {name: value for name, value in (asked or {}).items() if value is not None}
-    before = {name: getattr(manifest, name) for name in planned}
-    changed = differences({**before, **manifest.options}, {**planned, **plain_options(scorer)})
+    replanned = differences({name: getattr(manifest, name) for name in planned}, planned)
+    if replanned:
+        raise InputError(f"{'; '.join(replanned)}; leave it out to go on as the run was begun, {way_out}")
+    changed = differences(manifest.options, plain_options(scorer))
     if changed:
         raise InputError(f"{'; '.join(changed)}; {way_out}")
     if source is not None and {**manifest.source, **source.record} != manifest.source:
