@@ -57,6 +57,8 @@ def started(then: str) -> tuple[subprocess.Popen[str], int, int]:
         stdout=subprocess.PIPE,
         stdin=subprocess.PIPE,
         text=True,
+        # A runner in the background ignores Ctrl-C, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout
     agent, other = map(int, process.stdout.readline().split())
