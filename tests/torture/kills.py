@@ -168,7 +168,14 @@ class Round:
             place = self.out.parent / f"at-{token}"
             place.mkdir()
             process = subprocess.Popen(
-                self.command, cwd=place, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+                self.command,
+                cwd=place,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                # A runner in the background ignores Ctrl-C, and its children inherit that.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
             self.found.starts += 1
             killed, ended_by = self._kill(process, token, seen, left)
