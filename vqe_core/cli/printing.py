@@ -176,11 +176,11 @@ def duration(seconds: float) -> str:
     """Return seconds as one reads a time, to two or three digits.
 
     Example:
-        >>> duration(0.42), duration(42), duration(3900), duration(200_000)
-        ('0.42 s', '42 s', '1 h 5 min', '2 d 7 h')
+        >>> duration(0.042), duration(4), duration(42), duration(3900), duration(200_000)
+        ('0.042 s', '4.0 s', '42 s', '1 h 5 min', '2 d 7 h')
     """
-    if seconds < 10:
-        return f"{seconds:.2g} s"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds:.2g} s"
     whole = round(seconds)
     minutes, hours, days = whole // 60, whole // 3600, whole // 86400
     if days:
