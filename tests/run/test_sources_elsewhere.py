@@ -11,7 +11,7 @@ from vqe_core.cli import main
 from vqe_core.errors import InputError
 from vqe_core.report.gallery import GalleryOptions, write_gallery
 from vqe_core.report.scored_table import read_scored
-from vqe_core.run import score_run
+from vqe_core.run import filtering, score_run
 from vqe_core.run.sources import media_folder, open_source
 from vqe_core.tables import FORMATS, read_media_folder, read_table, write_table
 from vqe_core.toy.clips import make_clip, write_clip
@@ -145,7 +145,8 @@ def test_links_lead_to_files(data, scored, tmp_path, capsys):
     assert sorted(path.name for path in (tmp_path / "links").iterdir() if path.exists()) == ["1.mp4", "2.mp4"]
     assert main(["filter", str(scored), "--where", "status != ok", "--links", str(tmp_path / "dead")]) == 1
     assert "is not there, so a link would lead nowhere; --videos-dir names" in capsys.readouterr().err
-    assert not list((tmp_path / "dead").iterdir())
+    assert main(["filter", str(scored), "--by", SCORE, "--links", str(tmp_path / "dead")]) == 1  # the last of three
+    assert not (tmp_path / "dead").exists()
 
 
 def test_a_folder_behind_a_link(data, tmp_path):
@@ -162,6 +163,24 @@ def test_tables_from_several_folders_are_told_apart(data, scored, tmp_path):
     with pytest.raises(InputError, match="start from several folders"):
         open_source([scored, tmp_path / "own.parquet"], video_key="video_path")
     assert media_folder([scored, scored]) == str(data)
+
+
+def test_parts_of_a_run_beside_another_table_have_folders_of_their_own(data, tmp_path):
+    score_run(data / "rows.jsonl", tmp_path / "run", **TOY)
+    (part,) = (tmp_path / "run").glob("scores-*.parquet")
+    write_table(tmp_path / "own.parquet", read_table(part))
+    assert media_folder([part]) == media_folder([tmp_path / "run"]) == str(data)
+    for tables in ([part, tmp_path / "own.parquet"], [tmp_path / "own.parquet", part]):
+        with pytest.raises(InputError, match="start from several folders"):
+            media_folder(tables)
+
+
+def test_of_many_paths_the_first_are_looked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(filtering, "LOOKED_FOR", 2)
+    paths = [str(tmp_path / name) for name in "abc"]
+    with pytest.warns(UserWarning, match="2 of the first 2 videos are not there"):
+        filtering.write_paths(paths, tmp_path / "paths.txt")
+    assert (tmp_path / "paths.txt").read_text().splitlines() == paths
 
 
 def test_a_folder_of_videos_that_is_not_there_is_refused(scored, tmp_path, capsys):

@@ -199,6 +199,6 @@ def file_size(number: float) -> str:
     """
     units = ("B", "kB", "MB", "GB", "TB", "PB")
     step = 0
-    while step < len(units) - 1 and round(number) >= (1000 if step == 0 else 999.95):
+    while step < len(units) - 1 and round(number) >= 1000:
         number, step = number / 1000, step + 1
     return f"{number:.1f} {units[step]}" if step and number < 99.95 else f"{number:.0f} {units[step]}"

@@ -280,7 +280,7 @@ def _videos(
 ) -> list[Any] | None:
     if columns.video is None:
         return None
-    folder = media_folder([path]) if videos_dir is None else str(existing_folder(videos_dir).absolute())
+    folder = media_folder([path]) if videos_dir is None else str(existing_folder(videos_dir))
     return video_column(table, columns.video, columns.start, columns.end, folder)
 
 

@@ -26,6 +26,7 @@ from vqe_core.scorers.emscore.score_types import full_name
 from vqe_core.scorers.rows import is_missing
 from vqe_core.tables import Columns, warn_of, write_noted
 
+LOOKED_FOR = 1000  # paths: a wrong folder shows soon, and a million files on a network drive take minutes
 FOLDER_HINT = "--videos-dir names the folder that relative paths start from"
 
 _CONDITION = re.compile(r"\s*(?P<column>[^<>=!\s].*?)\s*(?P<sign>>=|<=|==|!=|>|<|=)\s*(?P<value>.+?)\s*")
@@ -129,7 +130,7 @@ class ScoredRows:
         self, table: str | os.PathLike[str], video_key: str = "video_path", videos_dir: str | None = None
     ) -> None:
         self.source: RowSource = open_source(table, video_key=video_key)
-        self.base_dir = self.source.base_dir if videos_dir is None else str(existing_folder(videos_dir).absolute())
+        self.base_dir = self.source.base_dir if videos_dir is None else str(existing_folder(videos_dir))
         self.video_key = video_key
         self.num_rows = 0
 
@@ -280,41 +281,43 @@ def choose(
 
 
 def write_paths(paths: Sequence[str], out: Path) -> None:
-    """Write paths, a line each, and warn of those where no file is."""
+    """Write paths, a line each, and warn if there is no file at some of the first."""
     out.write_text("".join(f"{path}\n" for path in paths), encoding="utf-8", errors="surrogateescape")
-    absent = [path for path in paths if not is_address(path) and not os.path.exists(path)]
+    looked = paths[:LOOKED_FOR]
+    absent = [path for path in looked if not is_address(path) and not os.path.exists(path)]
     if absent:
+        of = f"the first {len(looked)}" if len(looked) < len(paths) else str(len(paths))
         warnings.warn(
-            f"{len(absent)} of {len(paths)} videos are not there, for example {absent[0]!r}; {FOLDER_HINT}",
+            f"{len(absent)} of {of} videos are not there, for example {absent[0]!r}; {FOLDER_HINT}",
             UserWarning,
             stacklevel=2,
         )
 
 
 def link_videos(paths: Iterator[str], folder: Path) -> int:
-    """Make a link to each video in a folder, numbered where names are the same; return how many.
+    """Make a link to each video in a folder, numbered where names are the same, or none; return how many.
 
     Raises:
         InputError: the folder holds something already, or a video is at an address or not there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
+    if folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{str(folder)!r} is not empty; name a new folder for the links")
-    count = 0
-    for path in paths:
+    targets = list(paths)
+    for path in targets:
         if is_address(path):
             raise InputError(
                 f"{path!r} is no file of this machine, so no link can lead to it; use --paths, not --links"
             )
         if not os.path.exists(path):
             raise InputError(f"{path!r} is not there, so a link would lead nowhere; {FOLDER_HINT}")
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in targets:
         target, number = folder / os.path.basename(path), 1
         while os.path.lexists(target):
             number += 1
             target = folder / f"{Path(path).stem}-{number}{Path(path).suffix}"
         target.symlink_to(path)
-        count += 1
-    return count
+    return len(targets)
 
 
 def best_lines(rows: ScoredRows, kept: np.ndarray, by: str, *, worst: bool, width: int = 80) -> list[str]:

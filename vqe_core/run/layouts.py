@@ -391,14 +391,14 @@ def _is_captions(value: Any) -> bool:
 
 
 def existing_folder(videos_dir: str | os.PathLike[str]) -> Path:
-    """Return the folder of videos that was named.
+    """Return the folder of videos that was named, as an absolute path.
 
     Raises:
         InputError: there is none.
     """
     if not os.path.isdir(videos_dir):
         raise InputError(f"--videos-dir ({os.fspath(videos_dir)!r}) is no folder; check the path")
-    return Path(videos_dir)
+    return Path(videos_dir).absolute()
 
 
 def _joined(videos_dir: Any, references: Any) -> Join:

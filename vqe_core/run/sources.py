@@ -281,12 +281,11 @@ def media_folder(tables: Sequence[Path]) -> str:
     Raises:
         InputError: tables that were written elsewhere than their input, from several folders.
     """
-    own = {str(path.absolute() if path.is_dir() else path.absolute().parent) for path in tables}
-    run = RunFolder(Path(min(own)))
-    if run.is_begun:
-        return run.manifest().base_dir
-    said = {read_media_folder(path) for path in tables}
-    if len(said) == 1 or said == own:
+    own = {path: path.absolute() if path.is_dir() else path.absolute().parent for path in tables}
+    runs = {folder: RunFolder(folder) for folder in set(own.values())}
+    of_runs = {folder: run.manifest().base_dir for folder, run in runs.items() if run.is_begun}
+    said = {of_runs[folder] if folder in of_runs else read_media_folder(path) for path, folder in own.items()}
+    if len(said) == 1 or said == set(map(str, runs)):
         return os.path.commonpath(said)
     raise InputError(
         f"media paths in {str(tables[0])!r} and other tables start from several folders ({', '.join(sorted(said))}); "
